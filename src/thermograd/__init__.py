@@ -1,0 +1,51 @@
+"""Measure, predict and steer the training of neural networks as a stochastic process."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_DOORS = {
+    "Problem": "thermograd.problems.problem",
+    "Experiment": "thermograd.ensemble.experiment",
+    "run": "thermograd.ensemble.run",
+    "resume": "thermograd.ensemble.run",
+    "plan": "thermograd.ensemble.plan",
+    "load_config": "thermograd.ensemble.config",
+    "PerturbationStudy": "thermograd.ensemble.perturbation_study",
+    "Run": "thermograd.store.run",
+    "open_run": "thermograd.store.reader",
+    "Estimate": "thermograd.quantities",
+    "Prediction": "thermograd.quantities",
+    "Verdict": "thermograd.quantities",
+    "Advice": "thermograd.quantities",
+    "advise": "thermograd.advisor.perturbation_interval",
+}
+__all__ = ["__version__", *_DOORS]  # noqa: PLE0604 - the doors are strings
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is first used, so that `import thermograd` costs nothing (PEP 562)."""
+    if name not in _DOORS:
+        message = f"module 'thermograd' has no attribute {name!r}"
+        raise AttributeError(message)
+    return getattr(importlib.import_module(_DOORS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+if TYPE_CHECKING:
+    from thermograd.advisor.perturbation_interval import advise
+    from thermograd.ensemble.config import load_config
+    from thermograd.ensemble.experiment import Experiment
+    from thermograd.ensemble.perturbation_study import PerturbationStudy
+    from thermograd.ensemble.plan import plan
+    from thermograd.ensemble.run import resume, run
+    from thermograd.problems.problem import Problem
+    from thermograd.quantities import Advice, Estimate, Prediction, Verdict
+    from thermograd.store.reader import open_run
+    from thermograd.store.run import Run

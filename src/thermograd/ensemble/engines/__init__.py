@@ -1,0 +1,1 @@
+"""Engines behind one front end; `eager` is the reference."""

@@ -1,0 +1,126 @@
+"""Exceptions that say what is wrong, what was got and what to do, and carry the partial result.
+
+Every error the library foresees derives from `ThermogradError` and carries the exit code the command
+line ends with. Where a builtin fits (`ValueError`, `MemoryError`, ...) the class derives from it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class ThermogradError(Exception):
+    """Base of all foreseen errors; `exit_code` is what the command line returns for it."""
+
+    exit_code = 1
+
+
+class ConfigError(ThermogradError, ValueError):
+    """A configuration or an argument cannot be used. `problems` lists (dotted path, message)."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, problems: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems
+
+
+class RunInUseError(ThermogradError):
+    """Another process owns the run directory."""
+
+    exit_code = 3
+
+
+class ExperimentMismatchError(ThermogradError, ValueError):
+    """The run holds another experiment; the message names the fields that differ."""
+
+    exit_code = 3
+
+
+class ForeignDirectoryError(ThermogradError, ValueError):
+    """The directory is not a run of ours."""
+
+    exit_code = 3
+
+
+class DamagedRunError(ThermogradError):
+    """Part of a run cannot be trusted. `damage` says which arrays and blocks."""
+
+    exit_code = 3
+
+    def __init__(self, message: str, damage: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.damage = damage
+
+
+class NewerFormatError(ThermogradError):
+    """The run was written by a newer version of the format."""
+
+    exit_code = 3
+
+
+class EnvironmentChangedError(ThermogradError):
+    """The environment differs from the one the run was started in, and `strict` was asked for."""
+
+    exit_code = 3
+
+
+class DiskFullError(ThermogradError, OSError):
+    """Writing failed; what is on disk is consistent and can be resumed."""
+
+    exit_code = 4
+
+
+class MemoryLimitError(ThermogradError, MemoryError):
+    """The request would not fit in memory."""
+
+    exit_code = 4
+
+
+class MissingExtraError(ThermogradError, ImportError):
+    """An optional dependency is absent; the message holds the pip line."""
+
+    exit_code = 4
+
+
+class BlockFailedError(ThermogradError):
+    """A block of trajectories could not be finished."""
+
+    exit_code = 1
+
+
+class EngineUnavailableError(ThermogradError):
+    """The engine asked for by name cannot run this experiment."""
+
+    exit_code = 4
+
+
+class CensoredError(ThermogradError, ValueError):
+    """The mean is not defined because some trajectories never arrived. `partial` holds what is."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, partial: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.partial = dict(partial)
+
+
+def missing_extra(module: str, extra: str, purpose: str) -> MissingExtraError:
+    """The error for an absent optional dependency, the same sentence everywhere.
+
+    Args:
+        module: the module that could not be imported.
+        extra: the extra of thermograd that installs it.
+        purpose: what needs it, as the subject of the sentence.
+
+    Returns:
+        The error to raise.
+
+    >>> str(missing_extra("zarr", "lab", "A run directory"))
+    "A run directory needs the package 'zarr', which is not installed: pip install 'thermograd[lab]'"
+    """
+    message = (
+        f"{purpose} needs the package {module!r}, which is not installed: pip install 'thermograd[{extra}]'"
+    )
+    return MissingExtraError(message)

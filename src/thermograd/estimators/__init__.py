@@ -1,0 +1,1 @@
+"""Recorded numbers to `Estimate` with an error bar (numpy and scipy; never torch, never `theory`)."""

@@ -1,0 +1,1 @@
+"""Numerical tools on numpy and scipy: no torch, no physics of training."""

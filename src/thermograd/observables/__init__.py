@@ -1,0 +1,5 @@
+"""What to record: live torch state to numbers. A class is found in the file of its name in snake case."""
+
+from thermograd.discover import lazy_exports
+
+__getattr__ = lazy_exports(__name__)

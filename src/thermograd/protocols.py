@@ -1,0 +1,150 @@
+"""The interfaces of plug-ins, written for ONE trajectory: an engine maps, loops or prints them.
+
+`Weights` are parameters by name in `named_parameters()` order. `State` is a flat dict of tensors with
+keys `<buffer>/<parameter>`. Plug-ins are frozen dataclasses; nothing here is inherited from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Weights = dict[str, Tensor]
+    State = dict[str, Tensor]
+
+
+class Batch(NamedTuple):
+    """The samples of one update: `indices` (B, m) and `weights` (B, m) or None; loss = (1/m) Σ weights·l."""
+
+    indices: npt.NDArray[np.int64]
+    weights: npt.NDArray[np.float64] | None
+
+
+class Times(Protocol):
+    """When something happens."""
+
+    def steps(self, total: int, steps_per_epoch: int) -> npt.NDArray[np.int64]:
+        """Sorted unique step numbers."""
+
+
+class Oracle(Protocol):
+    """What an update may ask about the loss. Losses and gradients are pure functions of the weights."""
+
+    samples: int
+    batch_size: int
+    steps_per_epoch: int
+
+    @property
+    def loss(self) -> Callable[[Weights], Tensor]:
+        """The loss of this step's minibatch, regulariser included."""
+
+    @property
+    def full_loss(self) -> Callable[[Weights], Tensor]:
+        """The loss of the whole training set, regulariser included."""
+
+    def minibatch(self, position: int) -> Callable[[Weights], Tensor]:
+        """The loss of the minibatch at a position (0, 1, ...) of this epoch."""
+
+    def disjoint_pair(self, epoch: int) -> tuple[Callable[[Weights], Tensor], Callable[[Weights], Tensor]]:
+        """The losses of two disjoint minibatches, independent of the epoch's order."""
+
+    def gradient(self, weights: Weights) -> Weights:
+        """The gradient of `loss`."""
+
+    def full_gradient(self, weights: Weights) -> Weights:
+        """The gradient of `full_loss`."""
+
+    def normal(self, draw: int = 0) -> Weights:
+        """Standard normals shaped like the weights."""
+
+
+@runtime_checkable
+class Dynamics(Protocol):
+    """An update rule. May also have `epoch(weights, state, oracle, epoch)`, called before each epoch."""
+
+    def start(self, weights: Weights) -> State:
+        """State before the first update; `{}` for plain gradient descent."""
+
+    def step(self, weights: Weights, state: State, oracle: Oracle, step: int) -> tuple[Weights, State]:
+        """Weights and state after one update."""
+
+
+@runtime_checkable
+class Minibatching(Protocol):
+    """Which samples each update uses, for a whole block of trajectories, in numpy."""
+
+    def steps_per_epoch(self, samples: int) -> int:
+        """Number of updates in one epoch."""
+
+    def start(self, seed: int, trajectories: Sequence[int], samples: int) -> Any:
+        """State of the sampler, None when a batch is a pure function of (seed, trajectory, step)."""
+
+    def draw(
+        self, state: Any, seed: int, trajectories: Sequence[int], step: int, samples: int
+    ) -> tuple[Batch, Any]:
+        """The batch of update `step` to `step + 1`, and the sampler's next state."""
+
+
+class Context(Protocol):
+    """What a perturbation may ask, besides weights and state. All of it depends on (seed, trajectory, step)."""
+
+    step: int
+    metric: float | None
+
+    def fresh(self) -> tuple[Weights, State]:
+        """Newly initialised `(weights, buffers)`; another draw at each call."""
+
+    def uniform(self, shape: Sequence[int]) -> Tensor:
+        """Uniform numbers in [0, 1); another draw at each call."""
+
+    def normal(self, shape: Sequence[int]) -> Tensor:
+        """Standard normal numbers; another draw at each call."""
+
+
+@runtime_checkable
+class Perturbation(Protocol):
+    """A change of weights and state; a plain function of the same signature will do.
+
+    `state` holds `optimizer/<buffer>/<parameter>`, `buffers/<name>`, `hyperparameters/<name>` (0-d) and
+    `memory/<key>` (the perturbation's own). Inputs are never changed.
+    """
+
+    def apply(self, weights: Weights, state: State, context: Context) -> tuple[Weights, State]:
+        """The perturbed weights and state."""
+
+
+@runtime_checkable
+class Observable(Protocol):
+    """A snapshot of the state at given times."""
+
+    name: str
+    at: Times
+
+    def measure(self, weights: Weights, problem: Any, oracle: Oracle) -> Tensor | dict[str, Tensor]:
+        """The recorded number, array, or several by field name."""
+
+
+class Future(Protocol):
+    """The part of `concurrent.futures.Future` the coordinator uses."""
+
+    def done(self) -> bool:
+        """Whether `result` returns at once."""
+
+    def result(self) -> Any:
+        """The value, or raises what the task raised."""
+
+    def cancel(self) -> bool:
+        """Try to keep the task from starting."""
+
+
+class Executor(Protocol):
+    """Anything with `submit(function, *arguments) -> Future`."""
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Future:
+        """Start one task."""

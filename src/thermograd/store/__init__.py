@@ -1,0 +1,1 @@
+"""Runs and logs on disk, and `Run`, the same in memory and from disk. Never torch."""

@@ -1,0 +1,92 @@
+"""A run that lives in memory."""
+
+from __future__ import annotations
+
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from thermograd.store.layout import PENDING, Checkpoint, Header
+
+Array = npt.NDArray[Any]
+
+
+class MemoryStorage:
+    """Arrays of a whole run in memory; the `Source` of its `Run` and the maker of its sinks.
+
+    `experiment` is kept, unread, so that an incomplete run can be resumed.
+    """
+
+    def __init__(self, header: Header, experiment: Any) -> None:
+        self.header = header
+        self.experiment = experiment
+        self.checkpoints: dict[int, Checkpoint] = {}
+        self._arrays = {spec.name: spec.filled(header.trajectories) for spec in header.arrays}
+        self._committed = np.full(header.blocks, -1, np.int64)
+        self._outcome = np.full(header.trajectories, PENDING, np.uint8)
+        self._diverged_at = np.full(header.trajectories, -1, np.int64)
+        self._notes: list[str] = []
+
+    def sink(self, block: int) -> MemorySink:
+        """The sink of one block."""
+        return MemorySink(self, block)
+
+    def note(self, text: str) -> None:
+        """Add a note once."""
+        if text not in self._notes:
+            self._notes.append(text)
+
+    def read(self, name: str, trajectories: slice, times: slice) -> Array:
+        """Part of an array, a copy."""
+        return self._arrays[name][trajectories, times].copy()
+
+    def committed(self) -> npt.NDArray[np.int64]:
+        """Per block, the last recorded step."""
+        return self._committed.copy()
+
+    def outcome(self) -> npt.NDArray[np.uint8]:
+        """Per trajectory, its outcome."""
+        return self._outcome.copy()
+
+    def diverged_at(self) -> npt.NDArray[np.int64]:
+        """Per trajectory, the first non-finite step, -1 for never."""
+        return self._diverged_at.copy()
+
+    def notes(self) -> tuple[str, ...]:
+        """Notes so far."""
+        return tuple(self._notes)
+
+
+class MemorySink:
+    """Writes one block into a `MemoryStorage`; commits only when the loop ends."""
+
+    def __init__(self, storage: MemoryStorage, block: int) -> None:
+        self._storage = storage
+        self._block = block
+        self._members = storage.header.block(block)
+        self._rows = slice(self._members.start, self._members.stop)
+
+    def load(self) -> Checkpoint | None:
+        """The checkpoint of an interrupted run."""
+        return self._storage.checkpoints.get(self._block)
+
+    def record(self, name: str, row: int, values: Array) -> None:
+        """Keep one row."""
+        self._storage._arrays[name][self._rows, row] = values
+
+    def due(self) -> bool:
+        """Never: nothing is safer for being committed early."""
+        return False
+
+    def stopping(self) -> bool:
+        """Never."""
+        return False
+
+    def commit(self, checkpoint: Checkpoint, outcome: npt.NDArray[np.uint8]) -> None:
+        """Keep the checkpoint and the outcomes."""
+        self._storage.checkpoints[self._block] = checkpoint
+        self._storage._committed[self._block] = checkpoint.step
+        self._storage._outcome[self._rows] = outcome
+        self._storage._diverged_at[self._rows] = checkpoint.arrays["diverged_at"]

@@ -1,0 +1,258 @@
+"""`Run`: the recorded ensemble, the same object in memory and from disk. Numpy only."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from thermograd.discover import nearest
+from thermograd.errors import MemoryLimitError
+from thermograd.store.free_memory import free_memory
+from thermograd.store.layout import DIVERGED, FAILED, FINISHED, PENDING, Header
+
+Array = npt.NDArray[Any]
+_WEIGHTS = "weights/"
+
+
+class Block(NamedTuple):
+    """Consecutive trajectories of one array."""
+
+    index: int
+    trajectories: range
+    values: Array
+
+
+class Source(Protocol):
+    """Where a `Run` reads from: memory or a directory."""
+
+    header: Header
+
+    def read(self, name: str, trajectories: slice, times: slice) -> Array:
+        """Part of an array, contiguous slices; NaN (-1 for integers) where nothing is committed."""
+
+    def committed(self) -> npt.NDArray[np.int64]:
+        """Per block, the last step whose records may be trusted; -1 for none."""
+
+    def outcome(self) -> npt.NDArray[np.uint8]:
+        """Per trajectory: 0 pending, 1 finished, 2 diverged, 3 failed."""
+
+    def diverged_at(self) -> npt.NDArray[np.int64]:
+        """Per trajectory, the first step with a non-finite weight; -1 for never."""
+
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the numbers should know."""
+
+
+class Run:
+    """Recorded trajectories of an experiment.
+
+    `run[name]` is an array `(trajectory, time, ...)`; NaN (-1 for integers) where a value is not known
+    (yet), and from the first step at which a trajectory diverged.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    def __getitem__(self, name: str) -> Array:
+        """All of one recorded array, `(trajectory, time, ...)`."""
+        return self.array(name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the recorded observables (weights aside)."""
+        return tuple(spec.name for spec in self.source.header.arrays if not spec.name.startswith(_WEIGHTS))
+
+    def array(
+        self,
+        name: str,
+        trajectories: slice = slice(None),
+        times: slice = slice(None),
+        memory_limit: int | None = None,
+    ) -> Array:
+        """Part of one recorded array.
+
+        Args:
+            name: one of `names`.
+            trajectories: a slice with step 1.
+            times: a slice with step 1 of record positions (not of steps).
+            memory_limit: bytes; half of the free memory if None.
+
+        Returns:
+            Array (trajectory, time, ...).
+
+        Raises:
+            KeyError: unknown name.
+            ValueError: a slice with another step than 1.
+            MemoryLimitError: the part is larger than the limit; read it with `blocks`.
+        """
+        if name not in self.names:
+            message = f"this run has no array {name!r}. {nearest(name, self.names)}"
+            raise KeyError(message)
+        return self._read(name, trajectories, times, memory_limit)
+
+    def blocks(self, name: str) -> Iterator[Block]:
+        """One array, block by block, in bounded memory."""
+        for index in range(self.source.header.blocks):
+            members = self.source.header.block(index)
+            yield Block(index, members, self.array(name, slice(members.start, members.stop)))
+
+    def times(self, name: str, unit: str = "step") -> Array:
+        """When the records of an array were taken.
+
+        Args:
+            name: one of `names`.
+            unit: `"step"` (int64) or `"epoch"` (float64: completed steps / steps per epoch).
+
+        Returns:
+            Array (time,).
+
+        Raises:
+            KeyError: unknown name.
+            ValueError: unknown unit.
+        """
+        if name not in self.names:
+            message = f"this run has no array {name!r}. {nearest(name, self.names)}"
+            raise KeyError(message)
+        steps = self.source.header.array(name).times
+        if unit == "step":
+            return steps.copy()
+        if unit == "epoch":
+            return steps / self.steps_per_epoch
+        message = f"unit is {unit!r}; use 'step' or 'epoch'"
+        raise ValueError(message)
+
+    def weights(self, time: int | None = None) -> dict[str, Array]:
+        """Saved weights, name to `(trajectory, ...)`.
+
+        Args:
+            time: the step at which they were saved; the last saved one if None.
+
+        Returns:
+            Arrays by parameter name.
+
+        Raises:
+            KeyError: no weights were saved at that time; lists the times there are.
+        """
+        specs = [spec for spec in self.source.header.arrays if spec.name.startswith(_WEIGHTS)]
+        saved = specs[0].times
+        step = int(saved[-1]) if time is None else time
+        if step not in saved:
+            message = f"no weights were saved at step {step}; saved at steps {', '.join(map(str, saved))}"
+            raise KeyError(message)
+        row = int(np.searchsorted(saved, step))
+        part = slice(row, row + 1)
+        return {
+            spec.name.removeprefix(_WEIGHTS): self._read(spec.name, slice(None), part, None)[:, 0]
+            for spec in specs
+        }
+
+    def _read(self, name: str, trajectories: slice, times: slice, memory_limit: int | None) -> Array:
+        spec = self.source.header.array(name)
+        counts = []
+        for part, length in ((trajectories, self.trajectories), (times, spec.times.size)):
+            if part.step not in {None, 1}:
+                message = f"a slice with step {part.step} was given; read with step 1 and thin afterwards"
+                raise ValueError(message)
+            counts.append(len(range(*part.indices(length))))
+        needed = counts[0] * counts[1] * spec.record_bytes
+        limit = free_memory() // 2 if memory_limit is None else memory_limit
+        if needed > limit:
+            message = (
+                f"{name!r} {(*counts, *spec.shape)} takes {needed / 1e6:.1f} MB, the limit is "
+                f"{limit / 1e6:.1f} MB; go through it with run.blocks({name!r}), take a slice, "
+                "or raise memory_limit"
+            )
+            raise MemoryLimitError(message)
+        return self.source.read(name, trajectories, times)
+
+    @property
+    def name(self) -> str:
+        """Name of the experiment, "" if it was given none."""
+        return self.source.header.name
+
+    @property
+    def trajectories(self) -> int:
+        """Number of trajectories."""
+        return self.source.header.trajectories
+
+    @property
+    def steps(self) -> int:
+        """Number of optimiser steps of the whole experiment."""
+        return self.source.header.steps
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimiser steps in one epoch."""
+        return self.source.header.steps_per_epoch
+
+    @property
+    def seed(self) -> int:
+        """Seed of the experiment."""
+        return self.source.header.seed
+
+    @property
+    def engine(self) -> str:
+        """The engine that ran it."""
+        return self.source.header.engine
+
+    @property
+    def reason(self) -> str:
+        """Why that engine."""
+        return self.source.header.reason
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the numbers should know, one sentence each."""
+        return self.source.notes()
+
+    @property
+    def diverged_at(self) -> npt.NDArray[np.int64]:
+        """(trajectory,): first step whose state has a non-finite weight, -1 for never."""
+        return self.source.diverged_at()
+
+    @property
+    def outcome(self) -> npt.NDArray[np.uint8]:
+        """(trajectory,): 0 pending, 1 finished, 2 diverged, 3 failed."""
+        return self.source.outcome()
+
+    @property
+    def committed(self) -> npt.NDArray[np.int64]:
+        """(block,): last step whose records may be trusted, -1 for none."""
+        return self.source.committed()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every trajectory has reached its end (diverged ones have)."""
+        return bool(np.isin(self.outcome, (FINISHED, DIVERGED)).all())
+
+    def __str__(self) -> str:
+        outcome = self.outcome
+        counts = {
+            label: int((outcome == code).sum())
+            for label, code in (
+                ("finished", FINISHED),
+                ("diverged", DIVERGED),
+                ("failed", FAILED),
+                ("pending", PENDING),
+            )
+        }
+        shown = ", ".join(f"{count} {label}" for label, count in counts.items() if count)
+        return (
+            f"Run {self.name!r}: {self.trajectories} trajectories × {self.steps} steps ({shown}), "
+            f"{self.engine}, seed {self.seed}; recorded: {', '.join(self.names)}"
+        )
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
+            f"<td>{html.escape(str((self.trajectories, *self.source.header.array(name).shape)))} "
+            f"at {self.source.header.array(name).times.size} times</td></tr>"
+            for name in self.names
+        )
+        return f"<p><b>{html.escape(str(self))}</b></p><table>{rows}</table>"

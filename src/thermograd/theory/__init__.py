@@ -1,0 +1,1 @@
+"""Parameters to `Prediction` (numpy and scipy; never torch, never `estimators`)."""
