@@ -23,7 +23,24 @@ _DOORS = {
     "Advice": "thermograd.quantities",
     "advise": "thermograd.advisor.perturbation_interval",
 }
-__all__ = ["__version__", *_DOORS]  # noqa: PLE0604 - the doors are strings
+__all__ = [
+    "__version__",
+    *_DOORS,
+    "advise",
+    "load_config",
+    "Experiment",
+    "PerturbationStudy",
+    "plan",
+    "resume",
+    "run",
+    "Problem",
+    "Advice",
+    "Estimate",
+    "Prediction",
+    "Verdict",
+    "open_run",
+    "Run",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -64,7 +64,7 @@ def available(package: str) -> dict[str, type]:
 def lazy_exports(package: str) -> Callable[[str], Any]:
     """A module `__getattr__` that finds `ClassName` in the file `class_name` of the package (PEP 562)."""
 
-    def __getattr__(name: str) -> Any:  # noqa: N807 - assigned to a module's __getattr__
+    def __getattr__(name: str) -> Any:  # ruff: ignore[dunder-function-name] - assigned to a module's __getattr__
         stem = snake_case(name)
         if name[:1].isupper() and any(
             module.name == stem for module in pkgutil.iter_modules(importlib.import_module(package).__path__)
