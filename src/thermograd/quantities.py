@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from thermograd.errors import missing_extra
+from thermograd.errors import MissingExtraError, missing_extra
 
 Array = npt.NDArray[Any]
 
@@ -19,7 +19,7 @@ class _Shown:
     """One line for people, a table for notebooks, a figure on demand; shared by all quantities."""
 
     def __str__(self) -> str:
-        raise NotImplementedError
+        return type(self).__name__
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -45,7 +45,8 @@ class _Shown:
         """
         for entry in entry_points(group="thermograd.plot", name="figure"):
             return entry.load()(self)
-        raise missing_extra("plotly", "lab", "A figure")
+        error: MissingExtraError = missing_extra("plotly", "lab", "A figure")
+        raise error
 
 
 @dataclass(frozen=True, eq=False)
