@@ -29,8 +29,8 @@ class Batch(NamedTuple):
 class Times(Protocol):
     """When something happens."""
 
-    def steps(self, total: int, steps_per_epoch: int) -> npt.NDArray[np.int64]:
-        """Sorted unique step numbers."""
+    def resolve(self, total: int, steps_per_epoch: int) -> npt.NDArray[np.int64]:
+        """Sorted unique step numbers, for a run of `total` steps."""
 
 
 class Oracle(Protocol):

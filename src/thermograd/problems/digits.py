@@ -1,0 +1,90 @@
+"""The 1797 handwritten digits that come with scikit-learn: real data that need no download."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import nn
+
+from thermograd.errors import missing_extra
+from thermograd.problems.problem import Problem
+
+_POOL, _TEST = 1297, 500
+
+
+@dataclass(frozen=True)
+class Digits:
+    """A tanh network on 8×8 images of digits, inputs scaled to [0, 1], cross-entropy.
+
+    Of a fixed permutation of the 1797 images, the first `train_samples` train and the last 500 test.
+
+    Attributes:
+        hidden: widths of the hidden layers.
+        train_samples: training images, at most 1297.
+        flipped: share of the training labels redrawn uniformly over the ten classes.
+        regulariser: λ of R = λ Σ θ².
+        initial: "pytorch" (uniform ±1/√fan-in) or "glorot" (Glorot uniform, biases 0).
+        dtype: see `Problem`.
+    """
+
+    hidden: tuple[int, ...] = (16,)
+    train_samples: int = _POOL
+    flipped: float = 0.0
+    regulariser: float = 0.0
+    initial: str = "pytorch"
+    dtype: str = "float64"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hidden", tuple(self.hidden))
+        if any(width < 1 for width in self.hidden):
+            message = f"hidden is {self.hidden!r}; layer widths are 1 or larger"
+            raise ValueError(message)
+        if not 1 <= self.train_samples <= _POOL:
+            message = f"train_samples is {self.train_samples}; there are 1 to {_POOL}"
+            raise ValueError(message)
+        if not 0 <= self.flipped <= 1:
+            message = f"flipped is {self.flipped!r}; it is a share between 0 and 1"
+            raise ValueError(message)
+        if self.initial not in {"pytorch", "glorot"}:
+            message = f"initial is {self.initial!r}; use 'pytorch' or 'glorot'"
+            raise ValueError(message)
+
+    def build(self) -> Problem:
+        """The problem with its data.
+
+        Raises:
+            MissingExtraError: scikit-learn is not installed.
+        """
+        try:
+            from sklearn.datasets import load_digits  # noqa: PLC0415 - an extra, and slow to import
+        except ImportError as cause:
+            raise missing_extra("scikit-learn", "lab", "The problem Digits") from cause
+        images, labels = load_digits(return_X_y=True)
+        order = np.random.default_rng(0).permutation(len(labels))
+        train, test = order[: self.train_samples], order[-_TEST:]
+        noise = np.random.default_rng(1)
+        redrawn = noise.random(len(train)) < self.flipped
+        targets = np.where(redrawn, noise.integers(0, 10, len(train)), labels[train])
+        inputs = torch.from_numpy(images / 16)
+        return Problem(
+            model=self._network,
+            loss=nn.CrossEntropyLoss(reduction="none"),
+            train=(inputs[train], torch.from_numpy(targets)),
+            test=(inputs[test], torch.from_numpy(labels[test])),
+            regulariser=self.regulariser,
+            dtype=self.dtype,
+            name="digits",
+        )
+
+    def _network(self) -> nn.Module:
+        layers: list[nn.Module] = []
+        for fan_in, fan_out in pairwise((64, *self.hidden, 10)):
+            linear = nn.Linear(fan_in, fan_out)
+            if self.initial == "glorot":
+                nn.init.xavier_uniform_(linear.weight)
+                nn.init.zeros_(linear.bias)
+            layers += [linear, nn.Tanh()]
+        return nn.Sequential(*layers[:-1])

@@ -1,0 +1,93 @@
+"""`Problem`: a model, a per-sample loss and data, from which an ensemble is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from thermograd.protocols import Weights
+
+Data = tuple[Tensor, Tensor]
+DTYPES = ("float64", "float32", "mixed")
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What is learned: minibatch loss L_B(θ) = (1/m) Σ_{i∈B} l_i(θ) + R(θ).
+
+    Attributes:
+        model: an `nn.Module`, or (preferred) a no-argument factory of one. Exactly one of `model` and
+            `forward`.
+        loss: `(outputs, targets) -> (m,)`, one number per sample.
+        train: `(inputs, targets)`, samples on axis 0. Floating data are cast to the run's dtype, integer
+            targets kept.
+        test: the same, or None.
+        forward: pure function `(weights, inputs) -> outputs` of one trajectory; then `initial` is required.
+        regulariser: λ for R = λ Σ θ² (no ½: it adds 2λ to the Hessian), or `weights -> scalar`.
+        initial: `generator -> weights` (name to tensor); default: the module's own initialisation.
+        dtype: "float64", "float32" or "mixed"; an `Experiment` may override it.
+        name: for stores and reports.
+
+    Raises:
+        ValueError: says what is wrong with the data or the functions.
+    """
+
+    model: nn.Module | Callable[[], nn.Module] | None = None
+    loss: Callable[[Tensor, Tensor], Tensor] | None = None
+    train: Data | None = None
+    test: Data | None = None
+    forward: Callable[[Weights, Tensor], Tensor] | None = None
+    regulariser: float | Callable[[Weights], Tensor] = 0.0
+    initial: Callable[[torch.Generator], Weights] | None = None
+    dtype: str = "float64"
+    name: str = "problem"
+
+    def __post_init__(self) -> None:
+        if (self.model is None) == (self.forward is None):
+            message = "give exactly one of model and forward"
+            raise ValueError(message)
+        if self.forward is not None and self.initial is None:
+            message = "forward= needs initial=, a function from a torch.Generator to a dict of tensors"
+            raise ValueError(message)
+        if not callable(self.loss):
+            message = (
+                f"loss is {self.loss!r}; give a function (outputs, targets) -> one number per sample, "
+                "for example torch.nn.CrossEntropyLoss(reduction='none')"
+            )
+            raise ValueError(message)
+        if self.train is None:
+            message = "train is missing; give (inputs, targets)"
+            raise ValueError(message)
+        if self.dtype not in DTYPES:
+            message = f"dtype is {self.dtype!r}; use one of {', '.join(DTYPES)}"
+            raise ValueError(message)
+        object.__setattr__(self, "train", _checked("train", self.train))
+        if self.test is not None:
+            object.__setattr__(self, "test", _checked("test", self.test))
+
+
+def _checked(name: str, data: Any) -> Data:
+    """Inputs and targets as tensors: same length, not empty, no NaN or infinity."""
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        message = f"{name} must be a pair (inputs, targets); got {type(data).__name__}"
+        raise ValueError(message)
+    inputs, targets = (torch.as_tensor(part) for part in data)
+    if inputs.ndim == 0 or targets.ndim == 0 or len(inputs) == 0:
+        shapes = f"{tuple(inputs.shape)} and {tuple(targets.shape)}"
+        message = f"{name} is empty: shapes {shapes}; samples are on axis 0"
+        raise ValueError(message)
+    if len(inputs) != len(targets):
+        message = f"{name} has {len(inputs)} inputs but {len(targets)} targets; samples are on axis 0"
+        raise ValueError(message)
+    for part, tensor in (("inputs", inputs), ("targets", targets)):
+        if tensor.is_floating_point():
+            bad = torch.nonzero(~torch.isfinite(tensor))
+            if len(bad):
+                message = f"{name} {part} hold NaN or infinity, first at index {tuple(bad[0].tolist())}"
+                raise ValueError(message)
+    return inputs.detach(), targets.detach()

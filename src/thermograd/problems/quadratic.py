@@ -1,0 +1,60 @@
+"""Independent parabolas: the problem in which everything is known in closed form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from thermograd.problems.problem import Problem
+
+
+@dataclass(frozen=True)
+class Quadratic:
+    """l_i(θ) = ½ Σ_k h_k (θ_k − x_ik)², x standard normal; starts from standard normal θ.
+
+    Attributes:
+        curvatures: h_k, the eigenvalues of the Hessian.
+        samples: number of training samples M.
+        seed: seed of the data.
+        dtype: see `Problem`.
+
+    >>> Quadratic(samples=5).build().train[0].shape
+    torch.Size([5, 3])
+    """
+
+    curvatures: tuple[float, ...] = (1.0, 0.1, 0.01)
+    samples: int = 200
+    seed: int = 0
+    dtype: str = "float64"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "curvatures", tuple(self.curvatures))
+        if not self.curvatures or not all(np.isfinite(h) and h >= 0 for h in self.curvatures):
+            message = f"curvatures is {self.curvatures!r}; give finite numbers, 0 or larger"
+            raise ValueError(message)
+        if self.samples < 1:
+            message = f"samples is {self.samples}; it must be 1 or larger"
+            raise ValueError(message)
+
+    def build(self) -> Problem:
+        """The problem with its data."""
+        curvatures = torch.tensor(self.curvatures, dtype=torch.float64)
+        centres = np.random.default_rng(self.seed).standard_normal((self.samples, len(curvatures)))
+
+        def loss(offsets: Tensor, _: Tensor) -> Tensor:
+            return 0.5 * (curvatures.to(offsets) * offsets**2).sum(-1)
+
+        def initial(generator: torch.Generator) -> dict[str, Tensor]:
+            return {"position": torch.randn(len(curvatures), generator=generator)}
+
+        return Problem(
+            forward=lambda weights, inputs: weights["position"] - inputs,
+            loss=loss,
+            train=(torch.from_numpy(centres), torch.zeros(self.samples)),
+            initial=initial,
+            dtype=self.dtype,
+            name="quadratic",
+        )
