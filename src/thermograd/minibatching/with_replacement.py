@@ -55,7 +55,8 @@ class WithReplacement:
         if not self.distinct:
             indices = (words.astype(np.uint64) * np.uint64(samples)) >> np.uint64(32)
             return Batch(indices.astype(np.int64), None), None
-        permutations = fisher_yates.identity(samples, len(trajectories)) if state is None else state
+        fits = state is not None and state.shape == (samples, len(trajectories))
+        permutations = state if fits else fisher_yates.identity(samples, len(trajectories))
         indices = fisher_yates.shuffle(permutations, words, 0)
         fisher_yates.restore(permutations, words)
         return Batch(indices, None), permutations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +14,21 @@ from thermograd.numerics import fisher_yates, philox
 from thermograd.protocols import Batch
 
 
-class _Epoch(NamedTuple):
-    """A permutation being made: a speed-up only, never part of a checkpoint."""
+class _Epoch:
+    """Permutations being made: a speed-up only, never part of a checkpoint."""
 
-    seed: int
-    epoch: int
-    filled: int
-    permutations: npt.NDArray[np.int32]
+    def __init__(self, seed: int, trajectories: Sequence[int], epoch: int, samples: int) -> None:
+        self.key = (seed, epoch, samples, tuple(trajectories))
+        self.filled = 0
+        self._permutations = fisher_yates.identity(samples, len(trajectories))
+
+    def fill(self, last: int) -> npt.NDArray[np.int64]:
+        """The positions up to `last`, made with the words that belong to them, (rows, positions)."""
+        seed, epoch, _, trajectories = self.key
+        count, first = last - self.filled, self.filled
+        words = philox.words(seed, philox.MINIBATCH, trajectories, epoch, count, first=first)
+        self.filled = last
+        return fisher_yates.shuffle(self._permutations, words, first)
 
 
 @dataclass(frozen=True)
@@ -73,12 +81,11 @@ class WithoutReplacement:
             first, last = position * size, (position + 1) * size
         else:
             first, last = position * samples // count, (position + 1) * samples // count
-        if state is None or (state.seed, state.epoch, state.filled) != (seed, epoch, first):
-            fresh = fisher_yates.identity(samples, len(trajectories))
-            state = _Epoch(seed, epoch, 0, fresh)
-            if first:
-                state, _ = _fill(state, trajectories, first)
-        state, indices = _fill(state, trajectories, last)
+        key = (seed, epoch, samples, tuple(trajectories))
+        if state is None or state.key != key or state.filled != first:
+            state = _Epoch(seed, trajectories, epoch, samples)
+            state.fill(first)
+        indices = state.fill(last)
         if self.remainder == "drop":
             return Batch(indices, None), state
         weights = np.zeros((len(trajectories), size))
@@ -86,18 +93,3 @@ class WithoutReplacement:
         padding = np.zeros((len(trajectories), size - (last - first)), np.int64)
         return Batch(np.concatenate([indices, padding], axis=1), weights), state
 
-
-def _fill(
-    state: _Epoch, trajectories: Sequence[int], last: int
-) -> tuple[_Epoch, npt.NDArray[np.int64]]:
-    """The positions up to `last`, made with the words that belong to them."""
-    drawn = philox.words(
-        state.seed,
-        philox.MINIBATCH,
-        trajectories,
-        state.epoch,
-        last - state.filled,
-        first=state.filled,
-    )
-    indices = fisher_yates.shuffle(state.permutations, drawn, state.filled)
-    return state._replace(filled=last), indices

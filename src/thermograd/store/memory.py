@@ -15,12 +15,12 @@ Array = npt.NDArray[Any]
 class MemoryStorage:
     """Arrays of a whole run in memory; the `Source` of its `Run` and the maker of its sinks.
 
-    `experiment` is kept, unread, so that an incomplete run can be resumed.
+    `trainer` is kept, unread, so that an incomplete run can be resumed.
     """
 
-    def __init__(self, header: Header, experiment: Any) -> None:
+    def __init__(self, header: Header, trainer: Any) -> None:
         self.header = header
-        self.experiment = experiment
+        self.trainer = trainer
         self.checkpoints: dict[int, Checkpoint] = {}
         self._arrays = {spec.name: spec.filled(header.trajectories) for spec in header.arrays}
         self._committed = np.full(header.blocks, -1, np.int64)

@@ -1,0 +1,291 @@
+"""The reference engine: `vmap` over a block of trajectories, or one trajectory after another."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.func import vmap
+
+from thermograd.ensemble.block import BlockState, Tensors, part, prefixed
+from thermograd.ensemble.engines.oracle import EagerOracle, InputNeededError
+from thermograd.ensemble.engines.supplies import Drawn, Supplied, Supplies
+from thermograd.ensemble.seeds import torch_seeds
+from thermograd.numerics import philox
+
+if TYPE_CHECKING:
+    from thermograd.ensemble.experiment import Experiment
+    from thermograd.problems.functional import FunctionalProblem
+    from thermograd.protocols import Observable
+
+_PASS_BYTES = 2**27
+OneTrajectory = Callable[[Tensors, Tensors, Supplied], Any]
+
+
+class EagerEngine:
+    """Trains a block step by step; all numbers that are drawn come from (seed, trajectory, step).
+
+    Args:
+        experiment: what to train.
+        mode: "vmap" or "loop".
+        random_forward: whether the forward pass draws random numbers (dropout).
+        changing_buffers: whether it changes buffers (batch normalisation). Both need "loop".
+    """
+
+    name = "eager"
+
+    def __init__(
+        self, experiment: Experiment, mode: str, *, random_forward: bool, changing_buffers: bool
+    ) -> None:
+        self.experiment = experiment
+        self.mode = mode
+        self._problem = experiment.functional
+        self._random_forward = random_forward
+        self._changing_buffers = changing_buffers
+        self._steps_per_epoch = experiment.steps_per_epoch
+        self._supplies = Supplies(experiment)
+
+    @property
+    def batch_size(self) -> int:
+        """Samples per update."""
+        return self._supplies.batch_size
+
+    def start(self, trajectories: list[int] | range) -> BlockState:
+        """The block at time 0."""
+        experiment = self.experiment
+        weights, buffers, dynamics = experiment.initial_state(trajectories)
+        if dynamics is None:
+            one = {name: value[0] for name, value in weights.items()}
+            shapes = experiment.dynamics.start(one)
+            dynamics = {} if not shapes else _stack([
+                experiment.dynamics.start({name: value[row] for name, value in weights.items()})
+                for row in range(len(trajectories))
+            ])
+        state = prefixed(dynamics, "optimizer")
+        if self._changing_buffers:
+            state |= prefixed(buffers, "buffers")
+        count = len(trajectories)
+        return BlockState(
+            trajectories=tuple(trajectories),
+            step=0,
+            weights=weights,
+            state=state,
+            start=weights,
+            sampler=experiment.minibatching.start(
+                experiment.seed, tuple(trajectories), self._problem.samples
+            ),
+            metric=np.full(count, np.nan),
+            diverged_at=self._divergence(weights, np.full(count, -1, np.int64), 0),
+        )
+
+    def advance(self, block: BlockState, steps: int) -> BlockState:
+        """The block after `steps` more updates."""
+        with _one_thread():
+            if self.mode == "loop":
+                return self._advance_loop(block, steps)
+            for _ in range(steps):
+                batch = self._supplies.draw(block)
+                if block.step % self._steps_per_epoch == 0:
+                    block = self._epoch(block)
+                weights, state = self._map(self._step_of(block), block, philox.DYNAMICS, batch)
+                block = self._moved(block, weights, state, batch)
+        return block
+
+    def measure(self, block: BlockState, observable: Observable) -> dict[str, npt.NDArray[Any]]:
+        """What an observable reads from every trajectory, by name of the record; NaN where diverged."""
+
+        def read(weights: Tensors, state: Tensors, supplied: Supplied) -> Tensors:
+            problem = self._bound(state)
+            measured = observable.measure(weights, problem, self._oracle(problem, supplied))
+            return measured if isinstance(measured, dict) else {"": torch.as_tensor(measured)}
+
+        with _one_thread():
+            values = self._map(read, block, philox.OBSERVABLE, None)
+        gone = block.diverged_at >= 0
+        records = {}
+        for key, value in values.items():
+            array = value.detach().cpu().numpy()
+            if gone.any():
+                array = array.copy()
+                array[gone] = np.nan if array.dtype.kind == "f" else -1
+            records[f"{observable.name}/{key}" if key else observable.name] = array
+        return records
+
+    def with_weights(self, block: BlockState, weights: Tensors, state: Tensors) -> BlockState:
+        """The block with other weights and state (a perturbation), divergence looked for."""
+        diverged = self._divergence(weights, block.diverged_at, block.step)
+        return replace(block, weights=weights, state=state, diverged_at=diverged)
+
+    def _step_of(self, block: BlockState) -> OneTrajectory:
+        step = block.step
+
+        def one(weights: Tensors, state: Tensors, supplied: Supplied) -> tuple[Tensors, Tensors]:
+            problem = self._bound(state)
+            oracle = self._oracle(problem, supplied)
+            dynamics = _with_hyperparameters(self.experiment.dynamics, part(state, "hyperparameters"))
+            moved, inner = dynamics.step(weights, part(state, "optimizer"), oracle, step)
+            return moved, state | prefixed(inner, "optimizer") | prefixed(problem.buffers, "buffers")
+
+        return one
+
+    def _epoch(self, block: BlockState) -> BlockState:
+        hook = getattr(self.experiment.dynamics, "epoch", None)
+        if hook is None:
+            return block
+        number = block.step // self._steps_per_epoch
+
+        def one(weights: Tensors, state: Tensors, supplied: Supplied) -> tuple[Tensors, Tensors]:
+            oracle = self._oracle(self._bound(state), supplied)
+            moved, inner = hook(weights, part(state, "optimizer"), oracle, number)
+            return moved, state | prefixed(inner, "optimizer")
+
+        weights, state = self._map(one, block, philox.DYNAMICS, None)
+        return self.with_weights(block, weights, state)
+
+    def _moved(self, block: BlockState, weights: Tensors, state: Tensors, batch: Drawn) -> BlockState:
+        diverged = self._divergence(weights, block.diverged_at, block.step + 1)
+        if (diverged >= 0).any():
+            gone = torch.as_tensor(diverged >= 0, device=self._problem.device)
+            weights = {
+                name: value.masked_fill(gone.view(-1, *[1] * (value.ndim - 1)), float("nan"))
+                for name, value in weights.items()
+            }
+        return replace(
+            block,
+            step=block.step + 1,
+            weights=weights,
+            state=state,
+            sampler=batch.sampler,
+            diverged_at=diverged,
+        )
+
+    def _advance_loop(self, block: BlockState, steps: int) -> BlockState:
+        """One trajectory after another; they stay apart for the whole stretch, so nothing is copied."""
+        members = [block.select([row]) for row in range(len(block.trajectories))]
+        sampler = block.sampler
+        for _ in range(steps):
+            whole = replace(block, step=members[0].step, sampler=sampler)
+            batch = self._supplies.draw(whole)
+            for row, member in enumerate(members):
+                single = batch.row(row)
+                current = member
+                if member.step % self._steps_per_epoch == 0:
+                    current = self._epoch(member)
+                weights, state = self._map(self._step_of(current), current, philox.DYNAMICS, single)
+                members[row] = self._moved(current, weights, state, single)
+            sampler = batch.sampler
+        return replace(
+            block,
+            step=members[0].step,
+            weights=_concatenate([member.weights for member in members]),
+            state=_concatenate([member.state for member in members]),
+            sampler=sampler,
+            diverged_at=np.concatenate([member.diverged_at for member in members]),
+        )
+
+    def _map(self, one: OneTrajectory, block: BlockState, stream: int, batch: Drawn | None) -> Any:
+        """`one` for every trajectory of the block; what it asks for is supplied, then it is called again."""
+        while True:
+            try:
+                supplied = self._supplies.of(block, stream, batch)
+                if self.mode == "loop":
+                    return self._map_loop(one, block, supplied, stream)
+                chunk = self._lanes_at_once() if stream == philox.OBSERVABLE else None
+                return vmap(one, chunk_size=chunk)(block.weights, block.state, supplied)
+            except InputNeededError as needed:  # noqa: PERF203 - happens once per kind of input
+                self._supplies.demand(stream, needed.demand)
+
+    def _map_loop(self, one: OneTrajectory, block: BlockState, supplied: Supplied, stream: int) -> Any:
+        outputs = []
+        for row, trajectory in enumerate(block.trajectories):
+            weights = {name: value[row] for name, value in block.weights.items()}
+            state = {name: value[row] for name, value in block.state.items()}
+            own = {
+                demand: {name: value[row] for name, value in tensors.items()}
+                for demand, tensors in supplied.items()
+            }
+            if self._random_forward:
+                draw = int(stream == philox.OBSERVABLE)
+                seed = torch_seeds(
+                    self.experiment.seed,
+                    [trajectory],
+                    stream=philox.FORWARD + 256 * draw,
+                    step=block.step,
+                )[0]
+                with torch.random.fork_rng(devices=[]):
+                    torch.default_generator.manual_seed(seed)
+                    outputs.append(one(weights, state, own))
+            else:
+                outputs.append(one(weights, state, own))
+        if isinstance(outputs[0], tuple):
+            return tuple(_stack([output[place] for output in outputs]) for place in range(len(outputs[0])))
+        return _stack(outputs)
+
+    def _lanes_at_once(self) -> int:
+        """Trajectories whose pass over a whole data set fits in a bounded amount of memory."""
+        problem = self._problem
+        largest = max(problem.samples, 0 if problem.test is None else len(problem.test[0]))
+        return max(1, _PASS_BYTES // (largest * problem.widest * problem.dtype.itemsize))
+
+    def _bound(self, state: Tensors) -> FunctionalProblem:
+        if not self._changing_buffers:
+            return self._problem
+        return self._problem.with_buffers({n: v.clone() for n, v in part(state, "buffers").items()})
+
+    def _oracle(self, problem: FunctionalProblem, supplied: Supplied) -> EagerOracle:
+        return EagerOracle(
+            problem,
+            supplied,
+            batch_size=self._supplies.batch_size,
+            steps_per_epoch=self._steps_per_epoch,
+            functional=self.mode == "vmap",
+        )
+
+    def _divergence(
+        self, weights: Tensors, before: npt.NDArray[np.int64], step: int
+    ) -> npt.NDArray[np.int64]:
+        """`before`, with `step` for trajectories that have just become non-finite.
+
+        A sum over all weights is finite unless one of them is not, or the sum overflows: the cheap test.
+        """
+        sums = torch.stack([value.flatten(1).sum(1) for value in weights.values()]).sum(0)
+        if bool(torch.isfinite(sums).all()):
+            return before
+        finite = torch.stack([value.flatten(1).isfinite().all(1) for value in weights.values()]).all(0)
+        return np.where((before < 0) & ~finite.cpu().numpy(), step, before)
+
+
+def _with_hyperparameters(dynamics: Any, changed: Tensors) -> Any:
+    """The dynamics with hyperparameters of one trajectory that a perturbation has changed."""
+    if not changed:
+        return dynamics
+    bound = copy.copy(dynamics)
+    for name, value in changed.items():
+        object.__setattr__(bound, name, value)
+    return bound
+
+
+def _stack(rows: list[Tensors]) -> Tensors:
+    return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
+
+
+def _concatenate(members: list[Tensors]) -> Tensors:
+    return {name: torch.cat([member[name] for member in members]) for name in members[0]}
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Blocks run on one thread: results must not depend on how many there are."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,47 @@
+"""What besides the experiment can change the last bits: versions, instruction set, threads."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+
+import torch
+
+_COMPARED = ("thermograd", "torch", "numpy", "machine", "cpu", "threads")
+
+
+def environment() -> dict[str, str]:
+    """Versions and processor of this process.
+
+    >>> sorted(environment())
+    ['cpu', 'machine', 'numpy', 'python', 'safetensors', 'thermograd', 'threads', 'torch', 'zarr']
+    """
+    found = {name: _version(name) for name in ("thermograd", "torch", "numpy", "zarr", "safetensors")}
+    return {
+        **found,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "cpu": str(torch.backends.cpu.get_cpu_capability()),
+        "threads": "1",
+    }
+
+
+def differences(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
+    """What changed of that which can change the last bits, as `name before → now`.
+
+    >>> differences({"torch": "2.13.0", "python": "3.11"}, {"torch": "2.15.0", "python": "3.12"})
+    ('torch 2.13.0 → 2.15.0',)
+    """
+    return tuple(
+        f"{name} {before[name]} → {now[name]}"
+        for name in _COMPARED
+        if name in before and name in now and before[name] != now[name]
+    )
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"

@@ -1,0 +1,269 @@
+"""`Experiment`: everything that determines an ensemble of trajectories."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from thermograd.discover import nearest
+from thermograd.dynamics.sgd import SGD
+from thermograd.ensemble.seeds import initial_weights
+from thermograd.minibatching.without_replacement import WithoutReplacement
+from thermograd.observables.accuracy import Accuracy
+from thermograd.observables.loss import Loss
+from thermograd.problems.functional import FunctionalProblem
+from thermograd.problems.problem import DTYPES, Problem
+
+if TYPE_CHECKING:
+    from thermograd.protocols import Dynamics, Minibatching, Observable, Perturbation, Times
+
+ENGINES = ("auto", "eager", "compiled", "kernel")
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Where trajectories start: one set for all, or stacked with a leading axis of trajectories.
+
+    Attributes:
+        weights: parameters by name.
+        dynamics: state of the dynamics with keys `buffer/parameter`, None to start it anew.
+        buffers: buffers of the module by name, None for its own.
+    """
+
+    weights: Mapping[str, Tensor]
+    dynamics: Mapping[str, Tensor] | None = None
+    buffers: Mapping[str, Tensor] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """An ensemble of independent training runs.
+
+    Attributes:
+        problem: a `Problem`, or a built-in one such as `Digits()`.
+        minibatching: which samples each update uses.
+        dynamics: the update rule.
+        perturbation: what is done to weights and state at the times `perturb`; both or neither.
+        perturb: when, as `Times` (`Every`, `Epochs`, `Logarithmic`, `At`, `Random`).
+        observe: what is recorded; by default the training loss, and the test accuracy if it is defined.
+        trajectories: number of trajectories R ≥ 1.
+        steps: length in optimiser steps, below 2³²; or
+        epochs: length in epochs. Exactly one of the two.
+        start: "independent"; "shared", all from trajectory 0's initial weights; a dict name to tensor;
+            or a `Start`.
+        save_weights: when weights are kept besides the last ones.
+        seed: 0 ≤ seed < 2⁶⁴. Trajectory k depends on (seed, k) alone.
+        dtype: overrides the problem's.
+        engine: "auto", "eager", "compiled" or "kernel".
+        device: "cpu" or "cuda".
+        block_size: trajectories per unit of work.
+
+    Raises:
+        ValueError: says which field is wrong, what was got and what is allowed.
+    """
+
+    problem: Any
+    minibatching: Minibatching = field(default_factory=WithoutReplacement)
+    dynamics: Dynamics = field(default_factory=SGD)
+    perturbation: Perturbation | Any | None = None
+    perturb: Times | Any | None = None
+    observe: Sequence[Observable] | None = None
+    trajectories: int = 64
+    steps: int | None = None
+    epochs: int | None = None
+    start: str | Mapping[str, Tensor] | Start = "independent"
+    save_weights: Times | None = None
+    seed: int = 0
+    dtype: str | None = None
+    engine: str = "auto"
+    device: str = "cpu"
+    block_size: int = 256
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("trajectories", 1, 2**32), ("block_size", 1, 2**32), ("seed", 0, 2**64)):
+            _check_integer(name, getattr(self, name), low, high)
+        if (self.steps is None) == (self.epochs is None):
+            got = "neither" if self.steps is None else f"steps={self.steps} and epochs={self.epochs}"
+            message = f"give exactly one of steps and epochs; got {got}"
+            raise ValueError(message)
+        name = "epochs" if self.steps is None else "steps"
+        _check_integer(name, getattr(self, name), 1, 2**32)
+        if (self.perturbation is None) != (self.perturb is None):
+            missing = "perturb (when)" if self.perturb is None else "perturbation (what)"
+            message = f"perturbation and perturb go together: {missing} is missing"
+            raise ValueError(message)
+        if self.perturb is not None and not hasattr(self.perturb, "kicks"):
+            message = f"perturb is {self.perturb!r}; give Times such as Epochs(10), Every(100) or Random(1e-3)"
+            raise ValueError(message)
+        for label, value, allowed in (("engine", self.engine, ENGINES), ("dtype", self.dtype, (None, *DTYPES))):
+            if value not in allowed:
+                known = [entry for entry in allowed if entry is not None]
+                message = f"{label} is {value!r}. {nearest(str(value), known)}"
+                raise ValueError(message)
+        if isinstance(self.start, str) and self.start not in {"independent", "shared"}:
+            message = f"start is {self.start!r}; use 'independent', 'shared', or a dict of weights"
+            raise ValueError(message)
+        if self.observe is not None:
+            object.__setattr__(self, "observe", tuple(self.observe))
+            _check_observables(self.observe)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Experiment) and not differing_fields(self, other)
+
+    __hash__ = None  # type: ignore[assignment]  # may hold arrays
+
+    @cached_property
+    def functional(self) -> FunctionalProblem:
+        """The problem as pure functions, at the dtype and on the device of this experiment."""
+        problem = self.problem if isinstance(self.problem, Problem) else self.problem.build()
+        return FunctionalProblem(problem, self.dtype or problem.dtype, self.device)
+
+    @cached_property
+    def observables(self) -> tuple[Observable, ...]:
+        """What is recorded, defaults filled in."""
+        if self.observe is not None:
+            return tuple(self.observe)
+        problem = self.functional
+        classified = problem.test is not None and not problem.test[1].is_floating_point()
+        return (Loss(split="train"), Accuracy(split="test")) if classified else (Loss(split="train"),)
+
+    @cached_property
+    def steps_per_epoch(self) -> int:
+        """Optimiser steps in one epoch."""
+        return self.minibatching.steps_per_epoch(self.functional.samples)
+
+    @property
+    def total_steps(self) -> int:
+        """Length in optimiser steps.
+
+        Raises:
+            ValueError: 2³² steps or more.
+        """
+        total = self.steps if self.steps is not None else (self.epochs or 0) * self.steps_per_epoch
+        _check_integer("steps", total, 1, 2**32)
+        return total
+
+    def indices(self, trajectory: int | Sequence[int], step: int) -> npt.NDArray[np.int64]:
+        """The samples that the update `step` to `step + 1` uses, so that anybody can redo a run by hand.
+
+        Args:
+            trajectory: one trajectory, or several.
+            step: 0 ≤ step < total steps.
+
+        Returns:
+            (m,), or (B, m) for a sequence of trajectories.
+        """
+        rows = [trajectory] if isinstance(trajectory, int) else list(trajectory)
+        samples = self.functional.samples
+        state = self.minibatching.start(self.seed, rows, samples)
+        for earlier in range(step if state is not None else 0):
+            _, state = self.minibatching.draw(state, self.seed, rows, earlier, samples)
+        batch, _ = self.minibatching.draw(state, self.seed, rows, step, samples)
+        indices = np.asarray(batch.indices, np.int64)
+        return indices[0] if isinstance(trajectory, int) else indices
+
+    def initial_weights(self, trajectories: Sequence[int]) -> dict[str, npt.NDArray[Any]]:
+        """Weights at time 0, name to `(B, ...)`, in the dtype of the run."""
+        weights, _, _ = self.initial_state(trajectories)
+        return {name: value.cpu().numpy() for name, value in weights.items()}
+
+    def initial_state(
+        self, trajectories: Sequence[int]
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor] | None]:
+        """Weights, buffers, and state of the dynamics (None = anew) at time 0, stacked on axis 0."""
+        problem = self.functional
+        if isinstance(self.start, str):
+            source = list(trajectories) if self.start == "independent" else [0] * len(trajectories)
+            weights, buffers = initial_weights(problem, self.seed, source)
+            return weights, buffers, None
+        start = self.start if isinstance(self.start, Start) else Start(self.start)
+        shapes = problem.shapes
+        if set(start.weights) != set(shapes):
+            message = f"start has weights {sorted(start.weights)}; the model has {sorted(shapes)}"
+            raise ValueError(message)
+        place = _Placer(problem, self.trajectories, trajectories)
+        weights = {name: place("weights", name, start.weights[name], shapes[name]) for name in shapes}
+        _, fresh = initial_weights(problem, self.seed, [0])
+        given = {name: value[0] for name, value in fresh.items()} if start.buffers is None else start.buffers
+        buffers = {name: place("buffers", name, given[name], fresh[name].shape[1:]) for name in fresh}
+        if start.dynamics is None:
+            return weights, buffers, None
+        dynamics = {
+            key: place("dynamics", key, value, shapes.get(key.partition("/")[2]))
+            for key, value in start.dynamics.items()
+        }
+        return weights, buffers, dynamics
+
+
+class _Placer:
+    """Puts one set, or a stacked set, of starting values on the trajectories at hand."""
+
+    def __init__(self, problem: FunctionalProblem, total: int, trajectories: Sequence[int]) -> None:
+        self._problem, self._total, self._rows = problem, total, torch.as_tensor(list(trajectories))
+
+    def __call__(self, what: str, name: str, value: Any, shape: Sequence[int] | None) -> Tensor:
+        tensor = torch.as_tensor(value)
+        if tensor.is_floating_point():
+            tensor = tensor.to(self._problem.dtype)
+        expected = tuple(tensor.shape[1:]) if shape is None else tuple(shape)
+        if tuple(tensor.shape) == (self._total, *expected):
+            return tensor[self._rows].to(self._problem.device)
+        if tuple(tensor.shape) == expected:
+            return tensor.expand(len(self._rows), *expected).clone().to(self._problem.device)
+        message = (
+            f"start {what} {name!r} has shape {tuple(tensor.shape)}; "
+            f"expected {expected}, or {(self._total, *expected)} for one set per trajectory"
+        )
+        raise ValueError(message)
+
+
+def differing_fields(one: Experiment, other: Experiment) -> tuple[str, ...]:
+    """Names of the fields in which two experiments differ."""
+    return tuple(
+        entry.name
+        for entry in dataclasses.fields(Experiment)
+        if not _same(getattr(one, entry.name), getattr(other, entry.name))
+    )
+
+
+def _same(one: Any, other: Any) -> bool:
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, Tensor):
+        return torch.equal(one, other)
+    if dataclasses.is_dataclass(one):
+        return all(_same(getattr(one, e.name), getattr(other, e.name)) for e in dataclasses.fields(one))
+    if isinstance(one, Mapping):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, tuple | list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(np.array_equal(one, other)) if isinstance(one, np.ndarray) else bool(one == other)
+
+
+def _check_integer(name: str, value: Any, low: int, high: int) -> None:
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or not low <= value < high:
+        top = f"2^{high.bit_length() - 1}"
+        message = f"{name} is {value!r}; it must be a whole number, {low} or larger and below {top}"
+        raise ValueError(message)
+
+
+def _check_observables(observables: Sequence[Observable]) -> None:
+    names = [getattr(entry, "name", None) for entry in observables]
+    for entry, name in zip(observables, names, strict=True):
+        if not isinstance(name, str) or not callable(getattr(entry, "measure", None)):
+            message = f"observe holds {entry!r}, which is no observable: it needs name, at and measure()"
+            raise ValueError(message)
+        if names.count(name) > 1:
+            message = f"two observables have the name {name!r}; give one of them another name"
+            raise ValueError(message)

@@ -1,0 +1,82 @@
+"""Stopping a run: the first signal at the next step boundary, the second at once."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from thermograd.errors import InterruptedRunError
+
+STOP = "stop"
+_LOOK_SECONDS = 0.5
+
+
+class Interruption:
+    """Listens for SIGINT, SIGTERM and SIGHUP, and for the file `stop`, while a run goes on.
+
+    Args:
+        run: the run directory.
+        generation: this start; a `stop` file of another start is not meant for it.
+        say: told once that the run is stopping.
+    """
+
+    def __init__(self, run: Path, generation: int, say: Callable[[str], None]) -> None:
+        self.signal: int | None = None
+        self._file = run / STOP
+        self._run = run
+        self._generation = str(generation)
+        self._say = say
+        self._previous: dict[int, Any] = {}
+        self._looked = time.monotonic()
+        self._asked = False
+
+    def __enter__(self) -> Interruption:
+        self._file.unlink(missing_ok=True)
+        if threading.current_thread() is threading.main_thread():
+            for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                self._previous[name] = signal.signal(name, self._received)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name, handler in self._previous.items():
+            signal.signal(name, handler)
+        with contextlib.suppress(OSError):
+            self._file.unlink(missing_ok=True)
+
+    def stopping(self) -> bool:
+        """Whether to stop at this step boundary."""
+        if self.signal is not None or self._asked:
+            return True
+        now = time.monotonic()
+        if now - self._looked >= _LOOK_SECONDS:
+            self._looked = now
+            with contextlib.suppress(OSError, ValueError):
+                self._asked = self._file.read_text(encoding="utf-8").strip() == self._generation
+        return self._asked
+
+    def error(self) -> InterruptedRunError | None:
+        """The error to end with, None if no signal came."""
+        if self.signal is None:
+            return None
+        name = signal.Signals(self.signal).name
+        message = f"stopped by {name}; everything is kept. Go on with: thermograd resume {shlex.quote(str(self._run))}"
+        return InterruptedRunError(message, self.signal)
+
+    def _received(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        if self.signal is not None:
+            self.signal = number
+            error = self.error()
+            assert error is not None
+            raise error
+        self.signal = number
+        with contextlib.suppress(OSError):
+            self._file.write_text(self._generation, encoding="utf-8")
+        self._say(f"{signal.Signals(number).name}: stopping at the next step (once more: at once)")

@@ -1,0 +1,140 @@
+"""Which engine runs an experiment, how, and why."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from thermograd.ensemble.engines.eager import EagerEngine
+from thermograd.errors import EngineUnavailableError
+
+if TYPE_CHECKING:
+    from thermograd.ensemble.experiment import Experiment
+    from thermograd.problems.functional import FunctionalProblem
+
+_WIDE = 16_384
+_NOT_YET = ("compiled", "kernel")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How an experiment will run.
+
+    Attributes:
+        engine: "eager".
+        mode: "vmap", a block of trajectories in one batched call, or "loop", one after another.
+        reason: one sentence with the deciding fact.
+        rejected: (engine, reason) of those that were not chosen.
+        block_bytes: estimated working memory of one block.
+    """
+
+    engine: str
+    mode: str
+    reason: str
+    rejected: tuple[tuple[str, str], ...]
+    block_bytes: int
+
+    def __str__(self) -> str:
+        lines = [f"{self.reason}; about {self.block_bytes / 1e6:.1f} MB a block"]
+        lines += [f"  not {engine}: {why}" for engine, why in self.rejected]
+        return "\n".join(lines)
+
+
+def plan(experiment: Experiment) -> Plan:
+    """How `run` would run an experiment. Tries two steps of two trajectories, trains nothing.
+
+    Args:
+        experiment: what would run.
+
+    Returns:
+        Engine, mode, and the reason.
+
+    Raises:
+        EngineUnavailableError: an engine asked for by name cannot run.
+        ValueError: the experiment cannot run at all.
+    """
+    return prepare(experiment)[0]
+
+
+def prepare(experiment: Experiment) -> tuple[Plan, EagerEngine]:
+    """The plan of an experiment and its engine.
+
+    Raises:
+        EngineUnavailableError: an engine asked for by name cannot run.
+    """
+    if experiment.engine in _NOT_YET:
+        message = f"{experiment.engine}: not in this version; use engine='auto' or 'eager'"
+        raise EngineUnavailableError(message)
+    problem = experiment.functional
+    random_forward, changing_buffers = _probe_forward(problem)
+    why_loop = _why_loop(problem, random_forward=random_forward, changing_buffers=changing_buffers)
+    if why_loop is None:
+        engine = EagerEngine(experiment, "vmap", random_forward=False, changing_buffers=False)
+        why_loop = _why_not_vmap(engine)
+    if why_loop is not None:
+        engine = EagerEngine(
+            experiment, "loop", random_forward=random_forward, changing_buffers=changing_buffers
+        )
+        reason = f"eager (loop): {why_loop}"
+    else:
+        members = min(experiment.block_size, experiment.trajectories)
+        reason = f"eager (vmap): {problem.parameters} parameters, {members} trajectories in one batched call"
+    rejected = tuple((name, "not in this version") for name in _NOT_YET)
+    return Plan("eager", engine.mode, reason, rejected, _block_bytes(experiment, engine)), engine
+
+
+def _probe_forward(problem: FunctionalProblem) -> tuple[bool, bool]:
+    """Whether a training pass draws random numbers, and whether it changes buffers."""
+    weights, buffers = problem.draw_initial(0)
+    before = copy.deepcopy(buffers)
+    inputs = problem.train[0][:2]
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        state = torch.get_rng_state()
+        problem.with_buffers(buffers).outputs(weights, inputs, training=True)
+        drew = not torch.equal(state, torch.get_rng_state())
+    return drew, any(not torch.equal(before[name], buffers[name]) for name in buffers)
+
+
+def _why_loop(problem: FunctionalProblem, *, random_forward: bool, changing_buffers: bool) -> str | None:
+    """The fact that makes one trajectory at a time the right mode, None if there is none."""
+    if changing_buffers:
+        return "the forward pass changes buffers (batch normalisation), which each trajectory has of its own"
+    if random_forward:
+        return "the forward pass draws random numbers (dropout), seeded per trajectory and step"
+    modules = () if problem.module is None else tuple(problem.module.modules())
+    convolutions = sum(isinstance(module, nn.modules.conv._ConvNd) for module in modules)  # noqa: SLF001
+    if convolutions:
+        return f"{convolutions} convolutions; one batched call is slower than one trajectory at a time"
+    for name, shape in problem.shapes.items():
+        if len(shape) == 2 and math.prod(shape) >= _WIDE:
+            return (
+                f"layer {name.rpartition('.')[0] or name!r} is {shape[1]} x {shape[0]}; from "
+                f"{_WIDE} weights on, one trajectory at a time is faster"
+            )
+    return None
+
+
+def _why_not_vmap(engine: EagerEngine) -> str | None:
+    """What keeps two trajectories from one batched call, None if nothing does."""
+    block = engine.start(range(min(2, engine.experiment.trajectories)))
+    try:
+        engine.advance(block, 1)
+        for observable in engine.experiment.observables:
+            engine.measure(block, observable)
+    except (RuntimeError, NotImplementedError) as failure:
+        first = str(failure).strip().splitlines()[0]
+        return f"vmap cannot batch this model or update rule ({first[:120]})"
+    return None
+
+
+def _block_bytes(experiment: Experiment, engine: EagerEngine) -> int:
+    """Weights, state, gradients and activations of one update of a block."""
+    problem = experiment.functional
+    members = min(experiment.block_size, experiment.trajectories) if engine.mode == "vmap" else 1
+    per_trajectory = 4 * problem.parameters + 4 * engine.batch_size * (problem.widest + 1)
+    return int(members * per_trajectory * problem.dtype.itemsize)

@@ -1,0 +1,102 @@
+"""`run` and `resume`: train an ensemble, in memory or in a run directory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from thermograd.ensemble.executors import check_executor
+from thermograd.ensemble.experiment import Experiment, differing_fields
+from thermograd.ensemble.training_loop import Trainer, divergence_note
+from thermograd.errors import ExperimentMismatchError
+from thermograd.store.memory import MemoryStorage
+from thermograd.store.run import Run
+
+if TYPE_CHECKING:
+    from thermograd.protocols import Executor
+
+
+def run(
+    experiment: Experiment | None = None,
+    store: str | Path | None = None,
+    executor: Executor | None = None,
+    *,
+    until: int | None = None,
+    resume: Run | None = None,
+    name: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Run:
+    """Train an ensemble and return what it recorded.
+
+    Args:
+        experiment: what to train; may be omitted with `resume`.
+        store: path of the run directory; None keeps everything in memory.
+        executor: who runs the blocks; None = here.
+        until: stop after that many steps, with a checkpoint.
+        resume: an incomplete run in memory to go on with.
+        name: name of the run; the problem's if None.
+        progress: called with (block, step) now and then.
+
+    Returns:
+        The `Run`. With a store that holds the same experiment, it is resumed, or returned if finished.
+
+    Raises:
+        ValueError: the experiment cannot run, or the arguments contradict each other.
+        ExperimentMismatchError: store or `resume` hold another experiment; names the fields that differ.
+        EngineUnavailableError: an engine or executor asked for by name cannot run.
+        MemoryLimitError: a run in memory would not fit.
+
+    >>> from thermograd.problems import Quadratic
+    >>> result = run(Experiment(Quadratic(), trajectories=2, steps=3, seed=1))
+    >>> result["train_loss"].shape, result.complete
+    ((2, 2), True)
+    """
+    check_executor(executor)
+    if until is not None and until < 0:
+        message = f"until is {until}; it is a number of steps, 0 or larger"
+        raise ValueError(message)
+    if store is not None:
+        if resume is not None:
+            message = "resume= continues a run in memory; a run directory resumes by itself: give store= alone"
+            raise ValueError(message)
+        from thermograd.ensemble.directory_run import run_in_directory  # needs the extra 'lab'
+
+        return run_in_directory(_required(experiment), store, until=until, name=name, progress=progress)
+    storage = _storage(experiment, resume, name)
+    trainer: Trainer = storage.trainer
+    for block in range(storage.header.blocks):
+        trainer.train(block, storage.sink(block), until=until, progress=progress)
+    note = divergence_note(trainer.experiment, storage.diverged_at())
+    for text in (*trainer.notes, *([note] if note else [])):
+        storage.note(text)
+    return Run(storage)
+
+
+def _storage(experiment: Experiment | None, resume: Run | None, name: str | None) -> MemoryStorage:
+    if resume is None:
+        trainer = Trainer(_required(experiment))
+        trainer.check_memory()
+        return MemoryStorage(trainer.header(name or ""), trainer)
+    source = resume.source
+    if not isinstance(source, MemoryStorage):
+        message = "resume= takes a run in memory; for a run directory call thermograd.resume(path)"
+        raise ValueError(message)  # noqa: TRY004 - the value is a Run, of the wrong kind
+    known: Any = source.trainer.experiment
+    if experiment is not None:
+        fields = differing_fields(experiment, known)
+        if fields:
+            shown = "; ".join(
+                f"{entry}: {getattr(known, entry)!r} in the run, {getattr(experiment, entry)!r} given"
+                for entry in fields
+            )
+            message = f"the run to resume is of another experiment ({shown})"
+            raise ExperimentMismatchError(message)
+    return source
+
+
+def _required(experiment: Experiment | None) -> Experiment:
+    if not isinstance(experiment, Experiment):
+        message = f"experiment is {experiment!r}; give a thermograd.Experiment"
+        raise ValueError(message)
+    return experiment

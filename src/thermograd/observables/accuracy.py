@@ -1,0 +1,53 @@
+"""The share of samples classified correctly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from thermograd.numerics.log_times import Epochs
+from thermograd.observables.loss import check_split
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from thermograd.problems.functional import FunctionalProblem
+    from thermograd.protocols import Oracle, Times, Weights
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Share of samples whose largest output is at the target class, between 0 and 1.
+
+    Attributes:
+        split: "train" or "test".
+        at: when.
+        name: name of the record, `<split>_accuracy` if empty.
+    """
+
+    split: str = "test"
+    at: Times | Any = field(default_factory=Epochs)
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        check_split(self.split)
+        object.__setattr__(self, "name", self.name or f"{self.split}_accuracy")
+
+    def measure(self, weights: Weights, problem: FunctionalProblem, oracle: Oracle) -> Tensor:
+        """The accuracy of one trajectory, 0-d.
+
+        Raises:
+            ValueError: the targets are no classes, or the outputs no scores per class.
+        """
+        inputs, targets = problem.split(self.split)
+        if targets.is_floating_point() or targets.ndim != 1:
+            message = (
+                f"accuracy needs integer class targets of shape (samples,); the {self.split} targets are "
+                f"{targets.dtype} {tuple(targets.shape)}. Record Loss instead"
+            )
+            raise ValueError(message)
+        outputs = problem.outputs(weights, inputs)
+        if outputs.ndim != 2:
+            message = f"accuracy needs outputs (samples, classes); got shape {tuple(outputs.shape)}"
+            raise ValueError(message)
+        return (outputs.argmax(dim=1) == targets).to(problem.dtype).mean()

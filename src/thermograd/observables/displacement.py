@@ -1,0 +1,44 @@
+"""How far the weights have moved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from thermograd.numerics.log_times import Epochs
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from thermograd.problems.functional import FunctionalProblem
+    from thermograd.protocols import Oracle, Times, Weights
+
+
+@dataclass(frozen=True)
+class Displacement:
+    """Mean square displacement per parameter, (1/P) Σ (θ_p − centre_p)².
+
+    Attributes:
+        centre: "start", the trajectory's weights at time 0, or "zero".
+        at: when.
+        name: name of the record.
+    """
+
+    centre: str = "start"
+    at: Times | Any = field(default_factory=Epochs)
+    name: str = "displacement"
+
+    def __post_init__(self) -> None:
+        if self.centre not in {"start", "zero"}:
+            message = f"centre is {self.centre!r}; use 'start' or 'zero'"
+            raise ValueError(message)
+
+    def measure(self, weights: Weights, problem: FunctionalProblem, oracle: Oracle) -> Tensor:
+        """The displacement of one trajectory, 0-d."""
+        centre = oracle.start_weights() if self.centre == "start" else {}
+        squares = [
+            (value - centre[name] if centre else value).square().sum() for name, value in weights.items()
+        ]
+        return torch.stack(squares).sum() / problem.parameters

@@ -1,0 +1,228 @@
+"""A problem as pure functions of the weights of one trajectory, at one dtype on one device."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+if TYPE_CHECKING:
+    from thermograd.problems.problem import Data, Problem
+    from thermograd.protocols import State, Weights
+
+_TORCH_DTYPES = {"float64": torch.float64, "float32": torch.float32}
+
+
+class FunctionalProblem:
+    """`Problem` with its module taken apart: weights and buffers come in as arguments.
+
+    `train` and `test` are `(inputs, targets)` on the device, floating parts in the run's dtype. The
+    module's own mode (training unless the user set it otherwise) serves updates, evaluation mode serves
+    records.
+
+    Attributes:
+        loss: `(outputs, targets) -> (m,)`.
+        shapes: shape of every parameter by name, in `named_parameters()` order.
+        parameters: number of parameters.
+        module: the module that serves updates, None for a `forward` function.
+        buffers: buffers of the trajectory at hand, changed in place by a training pass that updates them;
+            `{}` = the module's own.
+    """
+
+    def __init__(self, problem: Problem, dtype: str, device: str) -> None:
+        if dtype not in _TORCH_DTYPES:
+            message = f"dtype {dtype!r} is not in this version; use 'float64' or 'float32'"
+            raise ValueError(message)
+        self.problem = problem
+        self.device = torch.device(device)
+        self.dtype = _TORCH_DTYPES[dtype]
+        assert problem.loss is not None  # checked by Problem
+        assert problem.train is not None
+        self.loss = problem.loss
+        self.train = self._cast_data(problem.train)
+        self.test = None if problem.test is None else self._cast_data(problem.test)
+        self.buffers: State = {}
+        weights, buffers = self.draw_initial(0)
+        if not weights:
+            message = "the model has no trainable parameters"
+            raise ValueError(message)
+        self.shapes = {name: tuple(value.shape) for name, value in weights.items()}
+        self.parameters = sum(value.numel() for value in weights.values())
+        self.module: nn.Module | None = None
+        if problem.model is not None:
+            with _seeded(0):
+                template = copy.deepcopy(self._new_module())
+            self.module = template.to(device=self.device, dtype=self.dtype)
+            self._evaluation = copy.deepcopy(self.module).eval()
+        self._check_loss(weights, buffers)
+
+    @property
+    def samples(self) -> int:
+        """Training samples M."""
+        return len(self.train[0])
+
+    def draw_initial(self, torch_seed: int) -> tuple[Weights, State]:
+        """Newly initialised weights and buffers: made in float32 under this seed, then cast.
+
+        Global random state is left as it was.
+
+        Raises:
+            ValueError: a module cannot be drawn again, or `initial` does not fit.
+        """
+        if self.problem.initial is not None:
+            generator = torch.Generator().manual_seed(torch_seed)
+            with _default_float32():
+                weights = self.problem.initial(generator)
+            return {name: self._cast(value) for name, value in weights.items()}, {}
+        with _seeded(torch_seed):
+            module = self._new_module()
+        weights = {
+            name: self._cast(value.detach())
+            for name, value in module.named_parameters()
+            if value.requires_grad
+        }
+        return weights, {name: self._cast(value.detach().clone()) for name, value in module.named_buffers()}
+
+    def _new_module(self) -> nn.Module:
+        """A module with newly drawn parameters; random state and default dtype are the caller's."""
+        model = self.problem.model
+        if isinstance(model, nn.Module):
+            module = copy.deepcopy(model)
+            for name, part in module.named_modules():
+                own = list(part.parameters(recurse=False))
+                reset = getattr(part, "reset_parameters", None)
+                if callable(reset):
+                    reset()
+                elif own:
+                    where = f"module {name!r} ({type(part).__name__})" if name else type(part).__name__
+                    message = (
+                        f"{where} has parameters but no reset_parameters, so it cannot be drawn again for "
+                        "each trajectory; pass a factory: model=lambda: MyNet()"
+                    )
+                    raise ValueError(message)
+            return module
+        assert model is not None
+        module = model()
+        if not isinstance(module, nn.Module):
+            message = f"the model factory returned {type(module).__name__}; it must return a torch.nn.Module"
+            raise ValueError(message)  # noqa: TRY004 - a wrong value of the argument model
+        return module
+
+    def with_buffers(self, buffers: State) -> FunctionalProblem:
+        """The same problem for a trajectory with these buffers."""
+        bound = copy.copy(self)
+        bound.buffers = buffers
+        return bound
+
+    def outputs(self, weights: Weights, inputs: Tensor, *, training: bool = False) -> Tensor:
+        """The model's outputs, samples on axis 0; in evaluation mode unless `training`."""
+        if self.problem.forward is not None:
+            return self.problem.forward(weights, inputs)
+        module = self.module if training else self._evaluation
+        assert module is not None
+        result: Tensor = functional_call(module, {**weights, **self.buffers}, (inputs,))
+        return result
+
+    def mean_loss(
+        self,
+        weights: Weights,
+        data: Data,
+        sample_weights: Tensor | None = None,
+        *,
+        training: bool = False,
+    ) -> Tensor:
+        """(1/m) Σ w_i l_i + R: minibatch loss with the regulariser."""
+        inputs, targets = data
+        losses = self.loss(self.outputs(weights, inputs, training=training), targets)
+        if sample_weights is not None:
+            losses = losses * sample_weights
+        return losses.mean() + self.regularisation(weights)
+
+    def regularisation(self, weights: Weights) -> Tensor | float:
+        """R(θ)."""
+        regulariser = self.problem.regulariser
+        if callable(regulariser):
+            return regulariser(weights)
+        if regulariser == 0:
+            return 0.0
+        return regulariser * torch.stack([value.square().sum() for value in weights.values()]).sum()
+
+    def split(self, name: str) -> Data:
+        """The data of a split.
+
+        Raises:
+            ValueError: unknown split, or the problem has no test data.
+        """
+        if name not in {"train", "test"}:
+            message = f"split is {name!r}; use 'train' or 'test'"
+            raise ValueError(message)
+        data = self.train if name == "train" else self.test
+        if data is None:
+            message = "split='test' was asked for, but the problem has no test data (test=None)"
+            raise ValueError(message)
+        return data
+
+    def _cast(self, value: Tensor) -> Tensor:
+        return value.to(self.device, self.dtype if value.is_floating_point() else value.dtype)
+
+    def _cast_data(self, data: Data) -> Data:
+        return self._cast(data[0]), self._cast(data[1])
+
+    def _check_loss(self, weights: Weights, buffers: State) -> None:
+        """One number per sample, and a gradient for every parameter."""
+        count = min(2, self.samples)
+        inputs, targets = (part[:count] for part in self.train)
+        leaves = {name: value.clone().requires_grad_() for name, value in weights.items()}
+        with _seeded(0), torch.enable_grad():
+            outputs = self.with_buffers(buffers).outputs(leaves, inputs, training=True)
+            losses = self.loss(outputs, targets)
+            if not isinstance(losses, Tensor) or tuple(losses.shape) != (count,):
+                got = tuple(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__
+                message = (
+                    f"the loss must return one number per sample, shape ({count},) here; got {got} from "
+                    f"outputs {tuple(outputs.shape)} and targets {tuple(targets.shape)}. "
+                    "Use reduction='none' (and sum over output dimensions)"
+                )
+                raise ValueError(message)
+            total = losses.sum() + self.regularisation(leaves)
+            slopes = torch.autograd.grad(total, list(leaves.values()), allow_unused=True)
+        unused = [name for name, slope in zip(leaves, slopes, strict=True) if slope is None]
+        if unused:
+            message = (
+                f"the loss does not depend on parameter {', '.join(map(repr, unused))} (unused in forward); "
+                "remove it, or set requires_grad=False"
+            )
+            raise ValueError(message)
+
+    @property
+    def widest(self) -> int:
+        """Most values any layer makes of one sample, or takes: what bounds the memory of a pass."""
+        fan = max((math.prod(shape[1:]) for shape in self.shapes.values() if len(shape) > 1), default=1)
+        wide = max((shape[0] for shape in self.shapes.values() if shape), default=1)
+        return max(fan, wide, math.prod(self.train[0].shape[1:]))
+
+
+@contextmanager
+def _default_float32() -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+@contextmanager
+def _seeded(torch_seed: int) -> Iterator[None]:
+    """A forked, seeded CPU generator and float32 as default dtype; both as before afterwards."""
+    with torch.random.fork_rng(devices=[]), _default_float32():
+        torch.default_generator.manual_seed(torch_seed)
+        yield
+
+
