@@ -1,0 +1,206 @@
+"""When each trajectory first met a target: event times and censoring times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from thermograd.errors import ConfigError
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class FirstPassageTimes:
+    """First-passage times of an ensemble, some of them censored.
+
+    Times count steps (or epochs) completed; the first recorded value has time 1, and 0 means that the
+    trajectory began at the target.
+
+    Attributes:
+        time: `(N,)` time of arrival, or the last time at which a trajectory that did not arrive was seen.
+        reached: `(N,)` True where the trajectory arrived.
+        horizon: up to where survival is known: the largest censoring time, else the largest recorded time.
+        unit: unit of the times.
+
+    >>> passages = FirstPassageTimes([3, 5, 8], [True, True, False], horizon=8)
+    >>> len(passages), round(passages.censored_fraction, 3)
+    (3, 0.333)
+    """
+
+    time: npt.NDArray[np.int64]
+    reached: npt.NDArray[np.bool_]
+    horizon: int
+    unit: str = "epoch"
+
+    def __post_init__(self) -> None:
+        time, reached = np.atleast_1d(np.asarray(self.time)), np.atleast_1d(np.asarray(self.reached, bool))
+        if time.ndim != 1 or time.shape != reached.shape:
+            message = f"time and reached need the same shape (trajectory,), got {time.shape}, {reached.shape}"
+            raise ConfigError(message)
+        whole = time.astype(np.int64)
+        if (whole != time).any() or (whole < 0).any() or self.horizon < 0:
+            message = "first-passage times and the horizon are whole numbers >= 0 (steps or epochs completed)"
+            raise ConfigError(message)
+        object.__setattr__(self, "time", whole)
+        object.__setattr__(self, "reached", reached)
+        object.__setattr__(self, "horizon", int(self.horizon))
+
+    def __len__(self) -> int:
+        return int(self.time.size)
+
+    @property
+    def censored_fraction(self) -> float:
+        """Share of trajectories that never arrived; NaN if there is none."""
+        return float(1.0 - self.reached.mean()) if len(self) else float("nan")
+
+    def __str__(self) -> str:
+        return f"{int(self.reached.sum())} of {len(self)} arrived within {self.horizon} {self.unit}s"
+
+    def outcomes(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+        """The distinct outcomes `(time, reached, count)`, sorted: what a bootstrap resamples.
+
+        >>> FirstPassageTimes([3, 3, 8], [True, True, False], horizon=8).outcomes()[2].tolist()
+        [2, 1]
+        """
+        code = 2 * self.time + ~self.reached
+        if len(self) and code.max() <= 8 * len(self):
+            # Counting beats sorting as long as the table of codes is no longer than the data.
+            table = np.bincount(code)
+            distinct = np.flatnonzero(table)
+            counts = table[distinct]
+        else:
+            distinct, counts = np.unique(code, return_counts=True)
+        return distinct // 2, distinct % 2 == 0, counts
+
+
+def first_passage_times(
+    values: npt.ArrayLike,
+    target: float,
+    *,
+    direction: str = "up",
+    times: npt.ArrayLike | None = None,
+    unit: str = "epoch",
+) -> FirstPassageTimes:
+    """First time at which each trajectory is at or beyond the target.
+
+    T = min{t : x(t) >= target} for `direction="up"`, x(t) <= target for "down"; reaching exactly counts.
+    NaN inside a trajectory is "not evaluated" and skipped; NaN at its end means that the run stopped there,
+    and it is censored at its last number. A run that ends in infinity has diverged: it is known never to
+    arrive and counts as watched to the end of the record. An infinite value is no arrival.
+
+    Args:
+        values: recorded values `(trajectory, time)`.
+        target: the value to reach, in the units of `values`.
+        direction: "up" or "down".
+        times: `(time,)` whole, strictly increasing numbers of steps completed; default 1, 2, ...; a time 0 is
+            allowed.
+        unit: what is counted, for display.
+
+    Returns:
+        One time per trajectory, in order.
+
+    Raises:
+        ConfigError: values are not two-dimensional or empty, a run has no number at all, `direction`,
+            `target` or `times` cannot be used, or the target is in other units than the values (per cent).
+
+    >>> first_passage_times([[0.2, 0.6, 0.5], [0.1, 0.2, 0.3]], 0.6).time.tolist()
+    [2, 3]
+    """
+    table = _table(values)
+    at = _recording_times(times, table.shape[1])
+    if direction not in {"up", "down"}:
+        message = f"direction must be 'up' or 'down', got {direction!r}"
+        raise ConfigError(message)
+    if not np.isfinite(target):
+        message = f"target must be a finite number, got {target}"
+        raise ConfigError(message)
+    recorded = ~np.isnan(table)
+    if not recorded.any(axis=1).all():
+        message = f"run {int(np.argmin(recorded.any(axis=1)))} holds no number at all: leave that row out"
+        raise ConfigError(message)
+    finite = np.isfinite(table)
+    met = finite & ((table >= target) if direction == "up" else (table <= target))
+    reached: Array = np.asarray(met.any(axis=1))
+    _check_units(table[finite], target, reached)
+    end = table.shape[1] - 1
+    last = end - np.argmax(recorded[:, ::-1], axis=1)
+    diverged = ~finite[np.arange(len(table)), last]
+    time = at[np.where(reached, np.argmax(met, axis=1), np.where(diverged, end, last))]
+    horizon = at[-1] if reached.all() else time[~reached].max()
+    return FirstPassageTimes(time, reached, int(horizon), unit)
+
+
+def residual_times(perturbed: FirstPassageTimes, interval: int) -> FirstPassageTimes:
+    """Times still to go, counted from `interval`, of the trajectories that had not arrived by then.
+
+    tau = T - P of the runs with T > P; a censored run stays censored, at its time minus P.
+
+    Args:
+        perturbed: times of runs that were perturbed at `interval`.
+        interval: P, the time of the perturbation.
+
+    Returns:
+        The residual times, possibly none.
+
+    Raises:
+        ConfigError: the interval is negative or beyond the horizon.
+
+    >>> residual_times(FirstPassageTimes([3, 5, 8], [True, True, False], 8), 4).time.tolist()
+    [1, 4]
+    """
+    if not 0 <= interval <= perturbed.horizon or interval != int(interval):
+        message = (
+            f"interval {interval} is not a whole number between 0 and the horizon {perturbed.horizon}, "
+            "so these runs do not tell what follows it"
+        )
+        raise ConfigError(message)
+    alive = perturbed.time > interval
+    return FirstPassageTimes(
+        perturbed.time[alive] - int(interval),
+        perturbed.reached[alive],
+        perturbed.horizon - int(interval),
+        perturbed.unit,
+    )
+
+
+def _table(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    table = np.asarray(values, np.float64)
+    if table.ndim != 2 or 0 in table.shape:
+        message = f"values must be a table (trajectory, time) with at least one of each, got {table.shape}"
+        raise ConfigError(message)
+    return table
+
+
+def _recording_times(times: npt.ArrayLike | None, count: int) -> npt.NDArray[np.int64]:
+    if times is None:
+        return np.arange(1, count + 1)
+    given = np.asarray(times)
+    if given.shape != (count,):
+        message = f"times must hold one number per column ({count}), got shape {given.shape}"
+        raise ConfigError(message)
+    whole = given.astype(np.int64)
+    if (whole != given).any() or whole[0] < 0:
+        message = "times must be whole numbers of steps or epochs completed, none negative"
+        raise ConfigError(message)
+    falling = np.flatnonzero(np.diff(whole) <= 0)
+    if falling.size:
+        row = int(falling[0]) + 1
+        message = f"times must increase strictly; row {row} holds {whole[row]} after {whole[row - 1]}"
+        raise ConfigError(message)
+    return whole
+
+
+def _check_units(finite: Array, target: float, reached: Array) -> None:
+    """Refuse 0.72 against per cents: it would silently be met at the first value, or never."""
+    if not finite.size or (reached.any() and not reached.all()):
+        return
+    low, high = float(finite.min()), float(finite.max())
+    far = target > 10.0 * high > 0.0 or 0.0 < 10.0 * target < low
+    for meant in (target * 100.0, target / 100.0):
+        if far and low <= meant <= high:
+            message = f"target {target:g} but values span {low:.4g} to {high:.4g}; did you mean {meant:g}?"
+            raise ConfigError(message)

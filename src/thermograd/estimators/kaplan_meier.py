@@ -1,0 +1,114 @@
+"""The Kaplan-Meier estimate of a survival function, for one data set or for all resamples of it at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import betaincinv
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class StepSurvival:
+    """Psi(t) = Pr(T > t), constant between the times at which something happened.
+
+    Attributes:
+        knots: `(K,)` times, increasing, the first one 0.
+        survival: `(..., K)` value from each knot up to the next.
+        effective: `(..., K)` number of trajectories n whose binomial variance Psi (1 - Psi) / n is
+            Greenwood's; the number at risk as long as Psi = 1.
+    """
+
+    knots: npt.NDArray[np.int64]
+    survival: Array
+    effective: Array
+
+    def at(self, times: Array) -> Array:
+        """Psi at each of `times`, `(..., time)`."""
+        return self.survival[..., self._knot(times)]
+
+    def band(self, times: Array, level: float) -> tuple[Array, Array]:
+        """Pointwise Clopper-Pearson band at `times`: Beta quantiles for n Psi successes among n."""
+        chosen = self._knot(times)
+        effective, survivors = self.effective, self.effective * self.survival
+        tail = (1.0 - level) / 2.0
+        low = np.where(
+            survivors > 0, betaincinv(np.maximum(survivors, 1e-300), effective - survivors + 1.0, tail), 0.0
+        )
+        dead = effective - survivors
+        high = np.where(dead > 1e-9, betaincinv(survivors + 1.0, np.maximum(dead, 1e-300), 1.0 - tail), 1.0)
+        return low[..., chosen], high[..., chosen]
+
+    def area(self, horizon: int) -> Array:
+        """Sum of Psi(t) over t = 0 ... horizon - 1, the mean of min(T, horizon)."""
+        inside = self.knots < horizon
+        widths = np.diff(np.append(self.knots[inside], horizon))
+        return self.survival[..., inside] @ widths
+
+    def _knot(self, times: Array) -> npt.NDArray[np.int64]:
+        return np.searchsorted(self.knots, times, side="right") - 1
+
+
+def kaplan_meier(time: Array, reached: Array, counts: Array) -> StepSurvival:
+    """Survival function of outcomes that occurred `counts` times.
+
+    Psi(t) = product over s <= t of (1 - d(s) / n(s)), with d(s) arrivals at s among n(s) trajectories still
+    under way (Kaplan & Meier 1958, eq. 2); a trajectory censored at s counts as under way at s. Variance by
+    Greenwood: Psi^2 * sum of d / (n (n - d)). Without early censoring this is the plain fraction of
+    survivors with its binomial variance.
+
+    Args:
+        time: `(K,)` time of arrival or censoring of each outcome.
+        reached: `(K,)` True for arrival.
+        counts: `(..., K)` how many trajectories had the outcome, one row per resample.
+
+    Returns:
+        The step function.
+
+    >>> steps = kaplan_meier(np.array([1, 2, 3]), np.array([True, False, True]), np.array([1, 1, 2]))
+    >>> steps.at(np.array([0, 1, 2, 3])).tolist()
+    [1.0, 0.75, 0.75, 0.0]
+    """
+    # After a censoring fewer are under way: that moment is a knot too.
+    knots = np.unique(np.concatenate([[0], time, time[~reached] + 1]))
+    place = np.searchsorted(knots, time)
+    arrivals = _sum_by(place, np.where(reached, counts, 0), knots.size)
+    censored = _sum_by(place, np.where(reached, 0, counts), knots.size)
+    gone = np.cumsum(arrivals + censored, axis=-1)
+    total = gone[..., -1:]
+    under_way = total - gone + arrivals + censored
+    lost_before = np.cumsum(censored, axis=-1) - censored
+    if lost_before[arrivals > 0].any():
+        survival = np.cumprod(1.0 - arrivals / np.maximum(under_way, 1), axis=-1)
+        effective = _effective_number(arrivals, under_way, survival)
+    else:
+        # The plain fraction of survivors, free of the rounding of a long product.
+        survival = 1.0 - np.cumsum(arrivals, axis=-1) / total
+        effective = np.where(survival < 1.0, total, under_way).astype(float)
+    return StepSurvival(knots, survival, effective)
+
+
+def _sum_by(place: Array, counts: Array, size: int) -> Array:
+    order = np.argsort(place, kind="stable")
+    starts = np.searchsorted(place[order], np.arange(size))
+    sums = np.zeros((*counts.shape[:-1], size), counts.dtype)
+    filled = np.diff(np.append(starts, place.size)) > 0
+    if filled.any():
+        sums[..., filled] = np.add.reduceat(counts[..., order], starts[filled], axis=-1)
+    return sums
+
+
+def _effective_number(arrivals: Array, under_way: Array, survival: Array) -> Array:
+    staying = under_way - arrivals
+    terms = np.where(staying > 0, arrivals / np.maximum(under_way * staying, 1), 0.0)
+    scatter = np.cumsum(terms, axis=-1)
+    between = (survival > 0) & (scatter > 0)
+    # Psi (1 - Psi) / (Psi^2 scatter); once nobody is left, the number it had just before.
+    number = np.where(between, (1.0 - survival) / np.where(between, survival * scatter, 1.0), under_way)
+    last = np.maximum(np.argmax(survival <= 0, axis=-1) - 1, 0)
+    before = np.take_along_axis(number, last[..., None], axis=-1)
+    return np.where(survival > 0, number, before)

@@ -1,0 +1,222 @@
+"""Mean first-passage time under perturbation (Eq. 3 and 9) and under restarts (Eq. 5).
+
+Equation numbers are those of Meir, Keidar, Reuveni, Hirshberg (arXiv 2502.04121). Times are steps or epochs
+completed, so the paper's time is ours minus 1. Inputs are arrays, `Estimate` or `Prediction`; of the last
+two the resamples are carried through, paired one by one. Resamples drawn from the same data with the same
+seed are paired as they must be, those of different data are independent.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from thermograd.errors import ConfigError
+from thermograd.numerics.bootstrap import percentile_interval
+from thermograd.quantities import Estimate, Prediction
+
+Array = npt.NDArray[Any]
+Quantity = Estimate | Prediction | npt.ArrayLike
+
+
+def perturbed_mean(
+    survival: Quantity,
+    residual: Quantity,
+    intervals: npt.ArrayLike | None = None,
+    *,
+    relaxation_time: Quantity = 0,
+    measured_at: int | None = None,
+) -> Prediction:
+    """Mean first-passage time if training is perturbed every P steps.
+
+    E[T_P] = sum of Psi(t) over t < P, plus Psi(P) tau. With one residual time per interval, tau = tau_P,
+    this is Eq. 3, an identity. With a single one, measured at P*, it is Eq. 9: it takes the residual time
+    as the same at every P, which holds for max(relaxation time, tau) <= P <= P*, after the survivors have
+    relaxed and before the next perturbation comes too soon.
+
+    Args:
+        survival: Psi(t) for t = 0, 1, ..., horizon, of the unperturbed training.
+        residual: mean residual time tau: a scalar (Eq. 9) or one per interval (Eq. 3).
+        intervals: P, whole numbers from 1 to the horizon; default 1 ... `measured_at`, or ... horizon.
+        relaxation_time: from when on the survivors are quasi-steady (Eq. 9).
+        measured_at: P*, the interval at which `residual` was measured (Eq. 9); None: no upper limit.
+
+    Returns:
+        The curve over `at`, `valid` saying where the assumptions hold.
+
+    Raises:
+        ConfigError: survival is not a survival function, an interval is beyond the horizon, or the number of
+            residual times is neither one nor that of the intervals.
+
+    >>> geometric = 0.9 ** np.arange(51)
+    >>> perturbed_mean(geometric, 4.0, [10, 20]).value.round(4).tolist()  # 10 - 6 * 0.9 ** P
+    [7.9079, 9.2705]
+    """
+    curve, samples, level = _survival(survival)
+    last = curve.size - 1 if measured_at is None else min(int(measured_at), curve.size - 1)
+    at = _intervals(intervals, last, curve.size - 1)
+    tau, tau_samples = _value_and_samples(residual)
+    if tau.ndim and tau.shape != at.shape:
+        message = f"residual must be one number or one per interval ({at.size}), got shape {tau.shape}"
+        raise ConfigError(message)
+    value = _with_residual(curve, tau, at)
+    drawn = _pair(samples, tau_samples, curve, tau, at)
+    if tau.ndim:
+        valid = np.ones(at.size, bool)
+        rests_on = "the residual time at each interval (Eq. 3)"
+    else:
+        from_here = max(float(_value_and_samples(relaxation_time)[0]), float(tau))
+        valid = (at >= from_here) & (at <= (np.inf if measured_at is None else measured_at))
+        rests_on = "a residual time that does not depend on the interval (Eq. 9)"
+    return _prediction(value, drawn, level, at, valid, rests_on)
+
+
+def restart_mean(
+    survival: Quantity, intervals: npt.ArrayLike | None = None, *, waiting: str = "fixed"
+) -> Prediction:
+    """Mean first-passage time if training is restarted from scratch, every start independent.
+
+    Fixed intervals, Eq. 5: E = sum of Psi(t) over t < P, divided by 1 - Psi(P); infinite where Psi(P) = 1.
+    Geometric waiting, with probability r = 1 / <P> after each unsuccessful step: E = sum of
+    Psi(t) (1 - r)^t over t < L, divided by 1 - Psi(0) + sum of (Psi(t-1) - Psi(t)) (1 - r)^(t-1) over
+    t = 1 ... L; invalid where what lies beyond the record, (1 - r)^L Psi(L), exceeds 1e-3 of the numerator.
+
+    Args:
+        survival: Psi(t) for t = 0, 1, ..., horizon L, of the unperturbed training.
+        intervals: whole intervals P from 1 to the horizon, or mean waiting times <P> >= 1; default
+            1 ... horizon.
+        waiting: "fixed" or "geometric".
+
+    Returns:
+        The curve over `at`.
+
+    Raises:
+        ConfigError: survival is not a survival function, an interval cannot be used, or `waiting` is unknown.
+
+    >>> geometric = 0.9 ** np.arange(51)  # no memory: restarting changes nothing
+    >>> restart_mean(geometric, [5, 50]).value.round(9).tolist()
+    [10.0, 10.0]
+    """
+    curve, samples, level = _survival(survival)
+    if waiting == "fixed":
+        at = _intervals(intervals, curve.size - 1, curve.size - 1)
+        drawn = None if samples is None else _restarted(samples, at)
+        valid = np.ones(at.size, bool)
+        return _prediction(_restarted(curve, at), drawn, level, at, valid, "independent restarts (Eq. 5)")
+    if waiting != "geometric":
+        message = f"waiting must be 'fixed' or 'geometric', got {waiting!r}"
+        raise ConfigError(message)
+    mean = np.atleast_1d(np.arange(1.0, curve.size) if intervals is None else np.asarray(intervals, float))
+    if not (mean >= 1).all():
+        message = f"mean waiting times are at least 1 step, got {mean.min()}"
+        raise ConfigError(message)
+    numerator, value = _restarted_at_random(curve, mean)
+    beyond = (1.0 - 1.0 / mean) ** (curve.size - 1) * curve[-1]
+    drawn = None if samples is None else _restarted_at_random(samples, mean)[1]
+    rests_on = "independent restarts at geometric times"
+    return _prediction(value, drawn, level, mean, beyond <= 1e-3 * numerator, rests_on)
+
+
+def best_interval(prediction: Prediction, *, level: float = 0.95) -> Estimate:
+    """The interval of the smallest predicted mean, over valid points only.
+
+    Args:
+        prediction: a curve over intervals.
+        level: two-sided confidence of the interval, from the optimum of each resample.
+
+    Returns:
+        The interval; without resamples of the prediction, its own interval is the point itself.
+
+    Raises:
+        ConfigError: not a curve, or no valid point with a finite mean.
+
+    >>> half_arrive_at_3 = np.where(np.arange(31) < 3, 1.0, 0.5)
+    >>> float(best_interval(restart_mean(half_arrive_at_3)).value)
+    3.0
+    """
+    at = np.asarray(prediction.at)
+    valid = np.ones(at.shape, bool) if prediction.valid is None else np.asarray(prediction.valid, bool)
+    value = np.asarray(prediction.value)
+    if value.ndim != 1 or not (valid & np.isfinite(value)).any():
+        message = "no interval to choose: the prediction has no valid point with a finite mean"
+        raise ConfigError(message)
+    best = at[np.argmin(np.where(valid, value, np.inf))]
+    if prediction.samples is None:
+        return Estimate(best, (best, best), level=level, note="no resamples to take an interval from")
+    samples = at[np.argmin(np.where(valid, prediction.samples, np.inf), axis=1)]
+    return Estimate(best, percentile_interval(samples, level), level=level, samples=samples)
+
+
+def _with_residual(survival: Array, tau: Array, at: Array) -> Array:
+    beyond = survival[..., at]
+    # Where nobody is left the residual time, possibly infinite, does not matter.
+    rest = np.where(beyond > 0, beyond * np.where(beyond > 0, tau, 0.0), 0.0)
+    return _time_up_to(survival)[..., at] + rest
+
+
+def _restarted(survival: Array, at: Array) -> Array:
+    arrived = 1.0 - survival[..., at]
+    spent = _time_up_to(survival)[..., at]
+    return np.where(arrived > 0, spent / np.where(arrived > 0, arrived, 1.0), np.inf)
+
+
+def _restarted_at_random(survival: Array, mean: Array) -> tuple[Array, Array]:
+    kept = (1.0 - 1.0 / mean)[:, None] ** np.arange(survival.shape[-1] - 1)
+    numerator = survival[..., :-1] @ kept.T
+    arrived = 1.0 - survival[..., :1] - np.diff(survival, axis=-1) @ kept.T
+    return numerator, np.where(arrived > 0, numerator / np.where(arrived > 0, arrived, 1.0), np.inf)
+
+
+def _time_up_to(survival: Array) -> Array:
+    """Sum of Psi(t) over t < P, for P = 0, 1, ..., horizon."""
+    total = np.zeros(survival.shape)
+    np.cumsum(survival[..., :-1], axis=-1, out=total[..., 1:])
+    return total
+
+
+def _pair(
+    samples: Array | None, tau_samples: Array | None, curve: Array, tau: Array, at: Array
+) -> Array | None:
+    if samples is None and tau_samples is None:
+        return None
+    count = min(part.shape[0] for part in (samples, tau_samples) if part is not None)
+    curves = np.broadcast_to(curve, (count, curve.size)) if samples is None else samples[:count]
+    taus = np.broadcast_to(tau, (count, *tau.shape)) if tau_samples is None else tau_samples[:count]
+    return _with_residual(curves, taus if tau.ndim else taus[:, None], at)
+
+
+def _value_and_samples(quantity: Quantity) -> tuple[Array, Array | None]:
+    if isinstance(quantity, Estimate | Prediction):
+        return np.asarray(quantity.value, float), quantity.samples
+    return np.asarray(quantity, float), None
+
+
+def _survival(quantity: Quantity) -> tuple[Array, Array | None, float]:
+    curve, samples = _value_and_samples(quantity)
+    level = quantity.level if isinstance(quantity, Estimate) else 0.95
+    good = curve.ndim == 1 and curve.size > 1 and bool((np.diff(curve) <= 1e-12).all())
+    if not good or not -1e-12 <= curve[-1] <= curve[0] <= 1 + 1e-12:
+        message = (
+            "survival must be Psi(t) for t = 0, 1, ..., horizon: from at most 1, never rising, never "
+            f"negative; got an array of shape {curve.shape}"
+        )
+        raise ConfigError(message)
+    return curve, samples, level
+
+
+def _intervals(intervals: npt.ArrayLike | None, last: int, horizon: int) -> npt.NDArray[np.int64]:
+    given = np.arange(1, last + 1) if intervals is None else np.atleast_1d(np.asarray(intervals))
+    whole = given.astype(np.int64)
+    if given.ndim != 1 or (whole != given).any() or (whole < 1).any() or (whole > horizon).any():
+        message = f"intervals must be whole numbers from 1 to the horizon {horizon}, got {given.tolist()}"
+        raise ConfigError(message)
+    return whole
+
+
+def _prediction(
+    value: Array, samples: Array | None, level: float, at: Array, valid: Array, rests_on: str
+) -> Prediction:
+    interval = None if samples is None else percentile_interval(samples, level)
+    return Prediction(value, interval, at, valid, rests_on, samples)
