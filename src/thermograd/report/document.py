@@ -1,0 +1,217 @@
+"""One self-contained page: verdicts, what was run, figures, configuration, how to reproduce."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import importlib.resources
+import importlib.util
+import json
+import urllib.parse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from thermograd.errors import missing_extra
+from thermograd.quantities import Advice, Verdict
+from thermograd.report.figure import Figure
+from thermograd.report.ranking import number_text, ranking_table
+from thermograd.store.printable import printable
+
+_DATA_BYTES = 900_000
+_POINTS = (2000, 1000, 500, 250, 100, 50, 20)
+_ANSWERS = {True: ("yes", "✓", "yes"), False: ("no", "✗", "no"), None: ("undecided", "?", "cannot decide")}
+_HEADINGS = {"ensemble": "The ensemble", "first_passage": "First passage to the target"}
+
+
+@dataclass(frozen=True, eq=False)
+class Document:
+    """What a page says, from the conclusions down to how to reproduce it. All text is plain text.
+
+    Attributes:
+        title: heading of the page.
+        advice: what to do, if that was asked.
+        verdicts: what was decided, besides the verdicts of the advice.
+        facts: (name, value) of what was run.
+        figures: in the order shown, grouped by their stem.
+        config: configuration, as a file's text.
+        commands: command lines that give this page again.
+        unit: unit of times in the ranking.
+    """
+
+    title: str
+    advice: Advice | None = None
+    verdicts: Sequence[Verdict] = ()
+    facts: Sequence[tuple[str, str]] = ()
+    figures: Sequence[Figure] = ()
+    config: str = ""
+    commands: Sequence[str] = ()
+    unit: str = ""
+
+    def html(self) -> str:
+        """The page as one file that needs nothing else, and runs no script but its own two.
+
+        Returns:
+            HTML below 6 MB: figures are thinned until their data take at most 0.9 MB.
+
+        Raises:
+            MissingExtraError: there are figures and plotly is not installed.
+        """
+        figures = _fitting(_grouped(self.figures))
+        script = importlib.resources.files("thermograd.report").joinpath("page.js").read_text("utf-8")
+        look = importlib.resources.files("thermograd.report").joinpath("page.css").read_text("utf-8")
+        scripts = ([plotly_script()] if figures else []) + [script]
+        body = "".join(
+            (
+                self._verdicts(),
+                _section("run", "What was run", _facts(self.facts)),
+                *_figure_sections(figures),
+                _section("config", "Configuration", _preformatted(self.config)),
+                _section("reproduce", "How to reproduce", _preformatted("\n".join(self.commands))),
+            )
+        )
+        return (
+            "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>"
+            f'<meta http-equiv="Content-Security-Policy" content="{_policy(scripts)}">'
+            "<meta name='viewport' content='width=device-width, initial-scale=1'>"
+            f"<title>{_text(self.title)}</title><link rel='icon' href='data:,'><style>{look}</style></head>\n"
+            "<body><a class='skip' href='#main'>Skip to the conclusions</a>"
+            f"<header><h1>{_text(self.title)}</h1><button id='theme' type='button' hidden></button></header>"
+            f"<main id='main'>{body}</main>"
+            "<noscript><p>The figures need JavaScript; their numbers are in the tables.</p></noscript>"
+            f"<script type='application/json' id='figures'>{_json(figures)}</script>\n"
+            + "\n".join(f"<script>{text}</script>" for text in scripts)
+            + "</body></html>\n"
+        )
+
+    def _verdicts(self) -> str:
+        advice = self.advice
+        recommendation = f"<p class='recommendation'>{_text(advice.recommendation)}</p>" if advice else ""
+        ranking = ranking_table(advice.ranking, self.unit) if advice else ""
+        verdicts = "".join(map(_verdict, (*self.verdicts, *(advice.verdicts if advice else ()))))
+        caveats = "".join(f"<li>{_text(caveat)}</li>" for caveat in (advice.caveats if advice else ()))
+        return _section(
+            "verdicts",
+            "What to conclude",
+            recommendation
+            + ranking
+            + (f"<ul class='verdicts'>{verdicts}</ul>" if verdicts else "")
+            + (f"<h3>Keep in mind</h3><ul class='caveats'>{caveats}</ul>" if caveats else ""),
+        )
+
+
+def plotly_script() -> str:
+    """The JavaScript of plotly from the installed Python package, which is not imported.
+
+    Raises:
+        MissingExtraError: plotly is not installed.
+    """
+    found = importlib.util.find_spec("plotly")
+    if found is None or not found.submodule_search_locations:
+        error = missing_extra("plotly", "lab", "A report with figures")
+        raise error
+    bundle = Path(found.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
+    # A carriage return or a closing tag inside would change the bytes the browser hashes.
+    return bundle.read_text("utf-8").replace("\r\n", "\n").replace("</script", "<\\/script")
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    hashes = (base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode() for text in scripts)
+    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _grouped(figures: Sequence[Figure]) -> list[Figure]:
+    """Page order, stem by stem; the drawings find their data by position."""
+    stems = list(dict.fromkeys(figure.stem for figure in figures))
+    return sorted(figures, key=lambda figure: stems.index(figure.stem))
+
+
+def _fitting(figures: Sequence[Figure]) -> list[Figure]:
+    """The figures with as many points as fit into the page's budget of data."""
+    for points in _POINTS:
+        thinned = [figure.thinned(points) for figure in figures]
+        if len(_json(thinned)) + sum(len(_numbers(figure)) for figure in thinned) <= _DATA_BYTES:
+            break
+    return thinned
+
+
+def _json(figures: Sequence[Figure]) -> str:
+    content = [{"data": figure.traces, "layout": figure.layout} for figure in figures]
+    text = json.dumps(content, allow_nan=False, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def _figure_sections(figures: Sequence[Figure]) -> list[str]:
+    stems = dict.fromkeys(figure.stem for figure in figures)
+    return [
+        _section(
+            stem,
+            _HEADINGS.get(stem, stem.replace("_", " ").capitalize()),
+            "".join(_figure(figure) for figure in figures if figure.stem == stem),
+        )
+        for stem in stems
+    ]
+
+
+def _figure(figure: Figure) -> str:
+    label = _text(f"{figure.title}. {figure.conclusion}")
+    return (
+        f"<figure><h3>{_text(figure.title)}</h3><p class='conclusion'>{_text(figure.conclusion)}</p>"
+        f'<div class="plot" role="img" aria-label="{label}"></div>{_numbers(figure)}</figure>'
+    )
+
+
+def _numbers(figure: Figure) -> str:
+    rows = figure.rows()
+    head = "".join(f"<th scope='col'>{_text(name)}</th>" for name in figure.table)
+    body = "".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in rows)
+    link = "data:text/csv;charset=utf-8," + urllib.parse.quote(figure.csv(), safe=" ,.;:/()*+-_~=")
+    name = f"{figure.stem}-{figure.name}.csv"
+    return (
+        f"<details><summary>The numbers ({len(rows)} rows)</summary>"
+        f"<div class='wide' tabindex='0' role='region' aria-label='The numbers'><table><thead><tr>{head}</tr>"
+        f"</thead><tbody>{body}</tbody></table></div></details>"
+        f'<a class="download" href="{_text(link)}" download="{_text(name)}">Download as CSV</a>'
+    )
+
+
+def _cell(value: Any) -> str:
+    shown = _text(number_text(value))
+    return f"<td>{shown}</td>" if isinstance(value, str) else f"<td class='number'>{shown}</td>"
+
+
+def _verdict(verdict: Verdict) -> str:
+    style, sign, answer = _ANSWERS[verdict.holds]
+    return (
+        f"<li><span class='answer {style}' aria-hidden='true'>{sign}</span>"
+        f"<span class='spoken'>{answer}: </span>{_text(verdict.text)}</li>"
+    )
+
+
+def _facts(facts: Sequence[tuple[str, str]]) -> str:
+    if not facts:
+        return ""
+    return (
+        "<dl>" + "".join(f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in facts) + "</dl>"
+    )
+
+
+def _preformatted(text: str) -> str:
+    lines = "\n".join(map(printable, text.expandtabs(4).splitlines()))
+    return f"<pre tabindex='0'>{html.escape(lines, quote=True)}</pre>" if text else ""
+
+
+def _section(name: str, heading: str, body: str) -> str:
+    return f"<section id='{_text(name)}'><h2>{_text(heading)}</h2>{body}</section>\n" if body else ""
+
+
+def _text(text: object) -> str:
+    return html.escape(printable(text), quote=True)

@@ -1,0 +1,108 @@
+"""The shared look of all figures: colours every eye can tell apart, and a second cue for each."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from thermograd.report.figure import escaped, numbers
+
+INK = "#222222"
+"""Stands for the colour of the text; the page replaces it by that of its theme."""
+
+
+class Style(NamedTuple):
+    """How one series looks; colours are those of Okabe and Ito, without the yellow."""
+
+    colour: str
+    dash: str
+    marker: str
+
+
+STYLES = (
+    Style("#0072B2", "solid", "circle"),
+    Style("#D55E00", "dash", "square"),
+    Style("#009E73", "dot", "diamond"),
+    Style("#CC79A7", "dashdot", "triangle-up"),
+    Style("#E69F00", "longdash", "x"),
+    Style("#56B4E9", "longdashdot", "cross"),
+)
+
+
+def style(position: int) -> Style:
+    """The style of the series number `position`; they repeat after the last."""
+    return STYLES[position % len(STYLES)]
+
+
+def line(
+    x: Any, y: Any, name: str, colour: str = INK, dash: str = "solid", shape: str = "linear", **more: Any
+) -> dict[str, Any]:
+    """A line trace; `name` is escaped here. `shape` "hv" draws steps."""
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": numbers(x),
+        "y": numbers(y),
+        "name": escaped(name),
+        "line": {"color": colour, "dash": dash, "width": 2, "shape": shape},
+        **more,
+    }
+
+
+def band(
+    x: Any, low: Any, high: Any, name: str, colour: str, shape: str = "linear", **more: Any
+) -> list[dict[str, Any]]:
+    """The area between two curves, in two traces; only the second has an entry in the legend."""
+    edges = [line(x, edge, name, colour, shape=shape, hoverinfo="skip", **more) for edge in (low, high)]
+    for edge in edges:
+        edge["line"]["width"] = 0
+    edges[0]["showlegend"] = False
+    edges[1] |= {"fill": "tonexty", "fillcolor": transparent(colour, 0.22)}
+    return edges
+
+
+def points(x: Any, y: Any, name: str, position: int, **more: Any) -> dict[str, Any]:
+    """A marker trace in the style of series `position`."""
+    colour, _, marker = style(position)
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": numbers(x),
+        "y": numbers(y),
+        "name": escaped(name),
+        "marker": {"color": colour, "symbol": marker, "size": 9, "line": {"width": 1, "color": INK}},
+        **more,
+    }
+
+
+def error_bars(y: Any, low: Any, high: Any) -> dict[str, Any]:
+    """Asymmetric error bars around `y`."""
+    up, down = numbers(np.subtract(high, y)), numbers(np.subtract(y, low))
+    return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "thickness": 1.5, "width": 4}
+
+
+def layout(x_title: str, y_title: str, **more: Any) -> dict[str, Any]:
+    """Axes with names and units, a legend below the drawing, nothing cut off. Titles are escaped here."""
+    axis = {"automargin": True, "zeroline": False, "showline": True, "ticks": "outside"}
+    x_axis = {**axis, "title": {"text": escaped(x_title)}, **more.pop("xaxis", {})}
+    y_axis = {**axis, "title": {"text": escaped(y_title)}, **more.pop("yaxis", {})}
+    return {
+        "xaxis": x_axis,
+        "yaxis": y_axis,
+        "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
+        "margin": {"t": 40, "r": 16, "l": 56, "b": 56},
+        "hovermode": "x unified",
+        "font": {"size": 13},
+        **more,
+    }
+
+
+def transparent(colour: str, opacity: float) -> str:
+    """A colour with an opacity.
+
+    >>> transparent("#0072B2", 0.2)
+    'rgba(0,114,178,0.2)'
+    """
+    red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity:g})"

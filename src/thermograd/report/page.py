@@ -1,0 +1,159 @@
+"""Write the page: of a run, of several runs compared, or of advice on recorded data."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from thermograd.errors import ConfigError
+from thermograd.quantities import Advice, Verdict
+from thermograd.report.document import Document
+from thermograd.report.ensemble import LARGEST_NUMBER, compared, scalars
+from thermograd.report.figure import Figure
+from thermograd.report.figures import figures_of
+from thermograd.report.run_facts import facts as facts_of
+from thermograd.report.run_facts import manifest_of, path_of, verdicts
+from thermograd.store.atomic_file import write_atomically
+from thermograd.store.reader import open_run
+from thermograd.store.run import Run
+
+FILE = "report.html"
+
+
+def write_page(
+    path: str | Path,
+    *,
+    title: str,
+    advice: Advice | None = None,
+    verdicts: Sequence[Verdict] = (),
+    facts: Sequence[tuple[str, str]] = (),
+    figures: Sequence[Figure] = (),
+    config: str = "",
+    commands: Sequence[str] = (),
+    unit: str = "",
+) -> Path:
+    """Write one self-contained HTML file, atomically.
+
+    Args:
+        path: the file; its folder must exist.
+        title: heading of the page.
+        advice: what to do, shown first.
+        verdicts: what was decided besides.
+        facts: (name, value) of what was run.
+        figures: drawings, grouped by their stem.
+        config: configuration, as a file's text.
+        commands: command lines that give this page again.
+        unit: unit of the times in the ranking.
+
+    Returns:
+        The file.
+
+    Raises:
+        MissingExtraError: plotly is not installed.
+        OSError: the file cannot be written; an older one is untouched.
+    """
+    document = Document(title, advice, verdicts, facts, figures, config, commands, unit)
+    file = Path(path)
+    write_atomically(file, document.html().encode("utf-8"))
+    return file
+
+
+def report_run(runs: str | Path | Run | Sequence[str | Path | Run], out: str | Path | None = None) -> Path:
+    """The page of a run; several runs are compared in one.
+
+    Args:
+        runs: run directories, or runs; those in memory need `out`.
+        out: the file to write; `RUN/report.html` of the first run if None.
+
+    Returns:
+        The file.
+
+    Raises:
+        ConfigError: no run was given, or one in memory without `out`.
+        ForeignDirectoryError: a folder is not a run.
+        DamagedRunError: a run cannot be trusted.
+    """
+    given = [runs] if isinstance(runs, str | Path | Run) else list(runs)
+    opened = [entry if isinstance(entry, Run) else open_run(entry) for entry in given]
+    if not opened:
+        message = "no run to report; name at least one run directory"
+        raise ConfigError(message)
+    file = _file(opened[0], out)
+    return _one(file, opened[0]) if len(opened) == 1 else _several(file, opened)
+
+
+def _one(file: Path, run: Run) -> Path:
+    found = verdicts(run)
+    nothing = any(verdict.kind == "nothing_committed" for verdict in found)
+    shown = scalars(run)
+    if len(shown) > LARGEST_NUMBER:
+        text = f"Only the first {LARGEST_NUMBER} of {len(shown)} recorded scalars are drawn; read the others from the run."
+        found.append(Verdict(None, "not_all_drawn", text))
+    return write_page(
+        file,
+        title=run.name or "A run of thermograd",
+        verdicts=found,
+        facts=facts_of(run),
+        figures=() if nothing else figures_of(run),
+        config=_config(run),
+        commands=_commands([run], file),
+    )
+
+
+def _several(file: Path, runs: list[Run]) -> Path:
+    labelled = _labelled(runs)
+    found = [
+        Verdict(verdict.holds, verdict.kind, f"{label}: {verdict.text}", verdict.evidence)
+        for label, run in labelled.items()
+        for verdict in verdicts(run)
+    ]
+    return write_page(
+        file,
+        title=f"{len(runs)} runs compared",
+        verdicts=found,
+        facts=[
+            (f"{label}: {name}", value) for label, run in labelled.items() for name, value in facts_of(run)
+        ],
+        figures=compared(labelled),
+        config="\n".join(f"# {label}\n{_config(run)}" for label, run in labelled.items() if _config(run)),
+        commands=_commands(runs, file),
+    )
+
+
+def _labelled(runs: list[Run]) -> dict[str, Run]:
+    labels: dict[str, Run] = {}
+    for number, run in enumerate(runs, start=1):
+        path = path_of(run)
+        label = run.name or (path.name if path else "run")
+        labels[label if label not in labels else f"{label} ({number})"] = run
+    return labels
+
+
+def _file(run: Run, out: str | Path | None) -> Path:
+    folder = path_of(run)
+    if out is not None:
+        return Path(out)
+    if folder is None:
+        message = "this run is in memory, so it has no folder for its report; pass out='report.html'"
+        raise ConfigError(message)
+    return folder / FILE
+
+
+def _config(run: Run) -> str:
+    folder = path_of(run)
+    file = folder / "experiment.toml" if folder else None
+    return file.read_text("utf-8", errors="replace") if file and file.is_file() else ""
+
+
+def _commands(runs: list[Run], file: Path) -> list[str]:
+    paths = [path for path in map(path_of, runs) if path]
+    lines = [str(line) for run in runs for line in manifest_of(run).get("commands") or ()]
+    if paths and not lines:
+        lines = [
+            shlex.join(["thermograd", "run", str(path / "experiment.toml"), "--out", "again"])
+            for path in paths
+        ]
+    if paths:
+        lines.append(shlex.join(["thermograd", "report", *map(str, paths), "--out", str(file)]))
+    return lines

@@ -1,0 +1,129 @@
+"""What was run, and what has to be said about it before any figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.special import betaincinv
+
+from thermograd.quantities import Estimate, Verdict
+from thermograd.report.ranking import number_text
+from thermograd.store.layout import DIVERGED, FAILED, FINISHED, PENDING
+from thermograd.store.run import Run
+
+_OUTCOMES = (("finished", FINISHED), ("diverged", DIVERGED), ("failed", FAILED), ("pending", PENDING))
+
+
+def facts(run: Run) -> list[tuple[str, str]]:
+    """How it was run: (name, value), as far as it is known."""
+    manifest = manifest_of(run)
+    outcome = run.outcome
+    counts = ", ".join(f"{int((outcome == code).sum())} {label}" for label, code in _OUTCOMES)
+    epochs = f" = {run.steps / run.steps_per_epoch:g} epochs" if run.steps_per_epoch > 1 else ""
+    found = [
+        ("Trajectories", f"{run.trajectories}: {counts}"),
+        ("Length", f"{run.steps} optimiser steps{epochs}"),
+        ("Engine", f"{run.engine}: {run.reason}" if run.reason else run.engine),
+        ("Seed", str(run.seed)),
+    ]
+    named = (
+        ("State", "state"),
+        ("Weights", "dtype"),
+        ("Version", "thermograd_version"),
+        ("Identity", "identity"),
+    )
+    found += [(label, str(manifest[key])) for label, key in named if manifest.get(key)]
+    speed = _speed(run, events_of(run))
+    if speed:
+        found.append(("Speed", speed))
+    environment = manifest.get("environment") or {}
+    if environment:
+        found.append(("Environment", ", ".join(f"{key} {value}" for key, value in environment.items())))
+    started = int(manifest.get("generation") or 0)
+    if started > 1:
+        found.append(("Started", f"{started} times"))
+    return found + [("Note", note) for note in run.notes]
+
+
+def verdicts(run: Run) -> list[Verdict]:
+    """Whether there is anything to look at, whether all of it, and whether the trajectories stayed finite."""
+    total, outcome = run.trajectories, run.outcome
+    if not run.committed.size or run.committed.max() < 0:
+        text = f"Nothing is committed yet: no record of the {total} trajectories can be trusted, so nothing is shown."
+        return [Verdict(None, "nothing_committed", text, {"trajectories": total})]
+    found = []
+    failed, pending = int((outcome == FAILED).sum()), int((outcome == PENDING).sum())
+    if failed:
+        text = f"{failed} of {total} trajectories are missing because their block failed; `resume` tries them again."
+        found.append(Verdict(False, "failed_blocks", text, {"failed": failed}))
+    if pending:
+        text = (
+            f"{pending} of {total} trajectories have not reached the end; the figures hold what is committed."
+        )
+        found.append(Verdict(None, "incomplete", text, {"pending": pending}))
+    return [*found, _finite(run)]
+
+
+def manifest_of(run: Run) -> Mapping[str, Any]:
+    """The manifest of a run directory; empty for a run in memory."""
+    found = getattr(run, "manifest", None) or getattr(run.source, "manifest", None)
+    return found if isinstance(found, Mapping) else {}
+
+
+def path_of(run: Run) -> Path | None:
+    """The directory of a run; None for one in memory."""
+    found = getattr(run, "path", None) or getattr(run.source, "path", None)
+    return Path(found) if found else None
+
+
+def events_of(run: Run) -> list[dict[str, Any]]:
+    """What happened to a run directory, oldest first."""
+    events = getattr(run.source, "events", None)
+    return list(events()) if callable(events) else []
+
+
+def _finite(run: Run) -> Verdict:
+    diverged = int((run.diverged_at >= 0).sum())
+    share = _share(diverged, run.trajectories)
+    evidence = {"diverged": diverged, "trajectories": run.trajectories}
+    shown = f"share {number_text(share)}"
+    if diverged:
+        first = int(run.diverged_at[run.diverged_at >= 0].min())
+        text = f"{diverged} of {run.trajectories} trajectories diverged ({shown}), the first at step {first}."
+        return Verdict(False, "stayed_finite", text, evidence)
+    return Verdict(
+        True, "stayed_finite", f"No trajectory diverged (0 of {run.trajectories}, {shown}).", evidence
+    )
+
+
+def _share(count: int, total: int, level: float = 0.95) -> Estimate:
+    """A share with its Clopper-Pearson interval."""
+    tail = (1 - level) / 2
+    low = float(betaincinv(count, total - count + 1, tail)) if count else 0.0
+    high = float(betaincinv(count + 1, total - count, 1 - tail)) if count < total else 1.0
+    return Estimate(count / total, (low, high), level, float(total))
+
+
+def _speed(run: Run, events: list[dict[str, Any]]) -> str:
+    """Trajectory-steps per second of a run that was started once and never interrupted."""
+    moments = {"started": [], "resumed": [], "finished": []}  # type: dict[str, list[str]]
+    for event in events:
+        if event["event"] in moments:
+            moments[event["event"]].append(str(event.get("time", "")))
+    if len(moments["started"]) != 1 or moments["resumed"] or len(moments["finished"]) != 1:
+        return ""
+    try:
+        first, last = (datetime.fromisoformat(moments[name][0]) for name in ("started", "finished"))
+    except ValueError:
+        return ""
+    seconds = (last - first).total_seconds()
+    done = np.where(run.diverged_at >= 0, run.diverged_at, run.steps).sum()
+    return (
+        f"{done / seconds:.3g} trajectory-steps per second, measured once over {seconds:.3g} s"
+        if seconds > 0
+        else ""
+    )

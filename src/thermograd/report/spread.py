@@ -1,0 +1,122 @@
+"""Mean and spread over the trajectories of a run, in bounded memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import stdtrit
+
+from thermograd.quantities import Estimate
+from thermograd.report.figure import spaced
+from thermograd.store.run import Run
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """A recorded scalar, averaged over the trajectories that did not diverge.
+
+    Attributes:
+        steps: `(time,)` optimiser steps at which it was recorded, those with any value.
+        count: `(time,)` trajectories with a value.
+        mean: `(time,)` their mean.
+        deviation: `(time,)` their standard deviation (n - 1 in the denominator); NaN for one trajectory.
+    """
+
+    steps: npt.NDArray[np.int64]
+    count: npt.NDArray[np.int64]
+    mean: Array
+    deviation: Array
+
+    def estimate(self, level: float = 0.95) -> Estimate:
+        """The mean with the interval of Student's t, `mean ± t · deviation / √count`."""
+        half = _half_width(self.count, self.deviation, level)
+        return Estimate(
+            self.mean, (self.mean - half, self.mean + half), level, float(self.count.min(initial=0))
+        )
+
+
+def spread(run: Run, name: str, points: int = 2000) -> Spread:
+    """Mean and standard deviation over trajectories, block by block.
+
+    Blocks are merged by the parallel update of Chan, Golub & LeVeque (1979, eq. 2.1): with d the difference
+    of two means, M = M_a + M_b + d² n_a n_b / (n_a + n_b).
+
+    Args:
+        run: the recorded ensemble.
+        name: a scalar observable.
+        points: at most so many times are looked at, first and last among them.
+
+    Returns:
+        The curves, over the times at which anything is known.
+    """
+    times = run.times(name)
+    kept = spaced(times.size, points)
+    diverged = run.diverged_at >= 0
+    count, mean, squares = np.zeros(len(kept)), np.zeros(len(kept)), np.zeros(len(kept))
+    for block in run.blocks(name):
+        values = block.values[:, kept].astype(np.float64)
+        values[diverged[block.trajectories.start : block.trajectories.stop]] = np.nan
+        count, mean, squares = _merged((count, mean, squares), _moments(values))
+    known = count > 0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        deviation = np.sqrt(squares / (count - 1))
+    deviation[count < 2] = np.nan
+    return Spread(times[kept][known], count[known].astype(np.int64), mean[known], deviation[known])
+
+
+def change(run: Run, name: str, first: int, last: int, level: float = 0.95) -> Estimate:
+    """Mean change of a scalar between two steps, paired within each trajectory.
+
+    Args:
+        run: the recorded ensemble.
+        name: a scalar observable.
+        first: earlier step, one of its times.
+        last: later step.
+        level: confidence of the interval.
+
+    Returns:
+        Mean difference with the interval of Student's t; NaN where fewer than two trajectories have both.
+    """
+    rows = np.searchsorted(run.times(name), (first, last))
+    diverged = run.diverged_at >= 0
+    total = (np.zeros(1), np.zeros(1), np.zeros(1))
+    for block in run.blocks(name):
+        ends = block.values[:, rows].astype(np.float64)
+        ends[diverged[block.trajectories.start : block.trajectories.stop]] = np.nan
+        total = _merged(total, _moments(ends[:, 1:] - ends[:, :1]))
+    count, mean, squares = (part[0] for part in total)
+    if count < 2:
+        return Estimate(float("nan"), (float("nan"), float("nan")), level, float(count))
+    half = float(_half_width(count, np.sqrt(squares / (count - 1)), level))
+    return Estimate(float(mean), (float(mean) - half, float(mean) + half), level, float(count))
+
+
+def _moments(values: Array) -> tuple[Array, Array, Array]:
+    """Count, mean and sum of squared deviations of the finite entries, per column."""
+    finite = np.isfinite(values)
+    count = finite.sum(axis=0).astype(float)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = np.where(finite, values, 0.0).sum(axis=0) / np.maximum(count, 1)
+        squares = (np.where(finite, values - mean, 0.0) ** 2).sum(axis=0)
+    return count, mean, squares
+
+
+def _merged(one: tuple[Array, Array, Array], other: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+    count = one[0] + other[0]
+    shared = np.maximum(count, 1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        difference = other[1] - one[1]
+        mean = one[1] + difference * other[0] / shared
+        squares = one[2] + other[2] + difference**2 * one[0] * other[0] / shared
+    return count, mean, squares
+
+
+def _half_width(count: Array, deviation: Array, level: float) -> Array:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        quantile = stdtrit(np.maximum(count - 1, 1), 0.5 + level / 2)
+        return np.where(count >= 2, quantile * deviation / np.sqrt(count), np.nan)
