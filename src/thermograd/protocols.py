@@ -27,10 +27,17 @@ class Batch(NamedTuple):
 
 
 class Times(Protocol):
-    """When something happens."""
+    """When something happens. Those fit for `perturb` have `kicks` too (see `Kicks`)."""
 
     def resolve(self, total: int, steps_per_epoch: int) -> npt.NDArray[np.int64]:
         """Sorted unique step numbers, for a run of `total` steps."""
+
+
+class Kicks(Protocol):
+    """When trajectories are perturbed."""
+
+    def kicks(self, total: int, steps_per_epoch: int, seed: int, trajectory: int) -> npt.NDArray[np.int64]:
+        """Sorted unique steps between 0 and `total`, both excluded."""
 
 
 class Oracle(Protocol):
@@ -62,6 +69,9 @@ class Oracle(Protocol):
 
     def normal(self, draw: int = 0) -> Weights:
         """Standard normals shaped like the weights."""
+
+    def start_weights(self) -> Weights:
+        """The trajectory's weights at time 0."""
 
 
 @runtime_checkable
@@ -123,8 +133,13 @@ class Perturbation(Protocol):
 class Observable(Protocol):
     """A snapshot of the state at given times."""
 
-    name: str
-    at: Times
+    @property
+    def name(self) -> str:
+        """Name of the record."""
+
+    @property
+    def at(self) -> Times:
+        """When."""
 
     def measure(self, weights: Weights, problem: Any, oracle: Oracle) -> Tensor | dict[str, Tensor]:
         """The recorded number, array, or several by field name."""

@@ -23,7 +23,7 @@ from thermograd.problems.functional import FunctionalProblem
 from thermograd.problems.problem import DTYPES, Problem
 
 if TYPE_CHECKING:
-    from thermograd.protocols import Dynamics, Minibatching, Observable, Perturbation, Times
+    from thermograd.protocols import Dynamics, Kicks, Minibatching, Observable, Perturbation, Times
 
 ENGINES = ("auto", "eager", "compiled", "kernel")
 
@@ -74,7 +74,7 @@ class Experiment:
     minibatching: Minibatching = field(default_factory=WithoutReplacement)
     dynamics: Dynamics = field(default_factory=SGD)
     perturbation: Perturbation | Any | None = None
-    perturb: Times | Any | None = None
+    perturb: Kicks | None = None
     observe: Sequence[Observable] | None = None
     trajectories: int = 64
     steps: int | None = None
@@ -101,9 +101,14 @@ class Experiment:
             message = f"perturbation and perturb go together: {missing} is missing"
             raise ValueError(message)
         if self.perturb is not None and not hasattr(self.perturb, "kicks"):
-            message = f"perturb is {self.perturb!r}; give Times such as Epochs(10), Every(100) or Random(1e-3)"
+            message = (
+                f"perturb is {self.perturb!r}; give Times such as Epochs(10), Every(100) or Random(1e-3)"
+            )
             raise ValueError(message)
-        for label, value, allowed in (("engine", self.engine, ENGINES), ("dtype", self.dtype, (None, *DTYPES))):
+        for label, value, allowed in (
+            ("engine", self.engine, ENGINES),
+            ("dtype", self.dtype, (None, *DTYPES)),
+        ):
             if value not in allowed:
                 known = [entry for entry in allowed if entry is not None]
                 message = f"{label} is {value!r}. {nearest(str(value), known)}"

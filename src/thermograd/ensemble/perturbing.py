@@ -61,9 +61,7 @@ class EnsembleContext:
     def _drawn(self, law: Any, shape: Sequence[int]) -> Tensor:
         self._draws += 1
         count = math.prod(shape)
-        numbers = law(
-            self._seed, philox.PERTURBATION, [self._trajectory], self.step, count, draw=self._draws
-        )
+        numbers = law(self._seed, philox.PERTURBATION, [self._trajectory], self.step, count, draw=self._draws)
         flat = torch.from_numpy(np.ascontiguousarray(numbers[0]))
         return flat.reshape(tuple(shape)).to(self._problem.device, self._problem.dtype)
 

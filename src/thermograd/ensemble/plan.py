@@ -107,7 +107,7 @@ def _why_loop(problem: FunctionalProblem, *, random_forward: bool, changing_buff
     if random_forward:
         return "the forward pass draws random numbers (dropout), seeded per trajectory and step"
     modules = () if problem.module is None else tuple(problem.module.modules())
-    convolutions = sum(isinstance(module, nn.modules.conv._ConvNd) for module in modules)  # noqa: SLF001
+    convolutions = sum(isinstance(module, nn.modules.conv._ConvNd) for module in modules)
     if convolutions:
         return f"{convolutions} convolutions; one batched call is slower than one trajectory at a time"
     for name, shape in problem.shapes.items():

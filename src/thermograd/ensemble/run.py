@@ -58,7 +58,9 @@ def run(
         raise ValueError(message)
     if store is not None:
         if resume is not None:
-            message = "resume= continues a run in memory; a run directory resumes by itself: give store= alone"
+            message = (
+                "resume= continues a run in memory; a run directory resumes by itself: give store= alone"
+            )
             raise ValueError(message)
         from thermograd.ensemble.directory_run import run_in_directory  # needs the extra 'lab'
 
@@ -81,7 +83,7 @@ def _storage(experiment: Experiment | None, resume: Run | None, name: str | None
     source = resume.source
     if not isinstance(source, MemoryStorage):
         message = "resume= takes a run in memory; for a run directory call thermograd.resume(path)"
-        raise ValueError(message)  # noqa: TRY004 - the value is a Run, of the wrong kind
+        raise ValueError(message)
     known: Any = source.trainer.experiment
     if experiment is not None:
         fields = differing_fields(experiment, known)

@@ -48,7 +48,9 @@ class Trainer:
         }
         for name, times in self._times.items():
             if times.size == 0:
-                message = f"observable {name!r}: its `at` has no time within the {self.total} steps of the run"
+                message = (
+                    f"observable {name!r}: its `at` has no time within the {self.total} steps of the run"
+                )
                 raise ValueError(message)
         saved = (experiment.save_weights or At(())).resolve(self.total, per_epoch)
         self._saved = np.unique(np.append(saved, self.total))
@@ -229,7 +231,8 @@ class Trainer:
 
     def _kicked_trajectories(self) -> dict[int, set[int]]:
         """Which trajectories are perturbed at which step."""
-        experiment, kicked = self.experiment, {}
+        experiment = self.experiment
+        kicked: dict[int, set[int]] = {}
         if experiment.perturb is not None:
             for trajectory in range(experiment.trajectories):
                 times = experiment.perturb.kicks(
@@ -263,9 +266,7 @@ def divergence_note(experiment: Experiment, diverged_at: npt.NDArray[np.int64]) 
     return f"{gone.size} of {diverged_at.size} trajectories diverged by step {gone.max()}{cause}"
 
 
-def _metric(
-    records: dict[str, npt.NDArray[Any]], state: BlockState
-) -> npt.NDArray[np.float64]:
+def _metric(records: dict[str, npt.NDArray[Any]], state: BlockState) -> npt.NDArray[np.float64]:
     values = next(iter(records.values()))
     return values.astype(np.float64) if len(records) == 1 and values.ndim == 1 else state.metric
 

@@ -53,8 +53,8 @@ class WithReplacement:
         size = fitting(self.batch_size, samples)
         words = philox.words(seed, philox.MINIBATCH, trajectories, step, size)
         if not self.distinct:
-            indices = (words.astype(np.uint64) * np.uint64(samples)) >> np.uint64(32)
-            return Batch(indices.astype(np.int64), None), None
+            scaled = (words.astype(np.uint64) * np.uint64(samples)) >> np.uint64(32)
+            return Batch(scaled.astype(np.int64), None), None
         fits = state is not None and state.shape == (samples, len(trajectories))
         permutations = state if fits else fisher_yates.identity(samples, len(trajectories))
         indices = fisher_yates.shuffle(permutations, words, 0)

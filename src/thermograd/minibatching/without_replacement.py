@@ -92,4 +92,3 @@ class WithoutReplacement:
         weights[:, : last - first] = size * count / samples
         padding = np.zeros((len(trajectories), size - (last - first)), np.int64)
         return Batch(np.concatenate([indices, padding], axis=1), weights), state
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from thermograd.numerics.log_times import Epochs
 from thermograd.observables.loss import check_split
@@ -26,7 +26,7 @@ class Accuracy:
     """
 
     split: str = "test"
-    at: Times | Any = field(default_factory=Epochs)
+    at: Times = field(default_factory=Epochs)
     name: str = ""
 
     def __post_init__(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -27,7 +27,7 @@ class Displacement:
     """
 
     centre: str = "start"
-    at: Times | Any = field(default_factory=Epochs)
+    at: Times = field(default_factory=Epochs)
     name: str = "displacement"
 
     def __post_init__(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from thermograd.numerics.log_times import Epochs
 
@@ -25,7 +25,7 @@ class Loss:
     """
 
     split: str = "train"
-    at: Times | Any = field(default_factory=Epochs)
+    at: Times = field(default_factory=Epochs)
     name: str = ""
 
     def __post_init__(self) -> None:

@@ -59,15 +59,16 @@ class Digits:
             MissingExtraError: scikit-learn is not installed.
         """
         try:
-            from sklearn.datasets import load_digits  # noqa: PLC0415 - an extra, and slow to import
+            from sklearn.datasets import load_digits
         except ImportError as cause:
             raise missing_extra("scikit-learn", "lab", "The problem Digits") from cause
         images, labels = load_digits(return_X_y=True)
         order = np.random.default_rng(0).permutation(len(labels))
         train, test = order[: self.train_samples], order[-_TEST:]
         noise = np.random.default_rng(1)
+        targets = labels[train]
         redrawn = noise.random(len(train)) < self.flipped
-        targets = np.where(redrawn, noise.integers(0, 10, len(train)), labels[train])
+        targets[redrawn] = noise.integers(0, 10, redrawn.sum())
         inputs = torch.from_numpy(images / 16)
         return Problem(
             model=self._network,

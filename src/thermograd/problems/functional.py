@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -93,8 +93,8 @@ class FunctionalProblem:
         """A module with newly drawn parameters; random state and default dtype are the caller's."""
         model = self.problem.model
         if isinstance(model, nn.Module):
-            module = copy.deepcopy(model)
-            for name, part in module.named_modules():
+            copied = copy.deepcopy(model)
+            for name, part in copied.named_modules():
                 own = list(part.parameters(recurse=False))
                 reset = getattr(part, "reset_parameters", None)
                 if callable(reset):
@@ -106,12 +106,12 @@ class FunctionalProblem:
                         "each trajectory; pass a factory: model=lambda: MyNet()"
                     )
                     raise ValueError(message)
-            return module
+            return copied
         assert model is not None
-        module = model()
+        module: object = model()
         if not isinstance(module, nn.Module):
             message = f"the model factory returned {type(module).__name__}; it must return a torch.nn.Module"
-            raise ValueError(message)  # noqa: TRY004 - a wrong value of the argument model
+            raise ValueError(message)
         return module
 
     def with_buffers(self, buffers: State) -> FunctionalProblem:
@@ -209,7 +209,7 @@ class FunctionalProblem:
 
 
 @contextmanager
-def _default_float32() -> Iterator[None]:
+def _default_float32() -> Generator[None]:
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float32)
     try:
@@ -219,10 +219,8 @@ def _default_float32() -> Iterator[None]:
 
 
 @contextmanager
-def _seeded(torch_seed: int) -> Iterator[None]:
+def _seeded(torch_seed: int) -> Generator[None]:
     """A forked, seeded CPU generator and float32 as default dtype; both as before afterwards."""
     with torch.random.fork_rng(devices=[]), _default_float32():
         torch.default_generator.manual_seed(torch_seed)
         yield
-
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 from torch.func import vmap
 
 from thermograd.ensemble.block import BlockState, Tensors, part, prefixed
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from thermograd.problems.functional import FunctionalProblem
     from thermograd.protocols import Observable
 
-_PASS_BYTES = 2**27
+_PASS_BYTES = 2**23
 OneTrajectory = Callable[[Tensors, Tensors, Supplied], Any]
 
 
@@ -64,10 +63,16 @@ class EagerEngine:
         if dynamics is None:
             one = {name: value[0] for name, value in weights.items()}
             shapes = experiment.dynamics.start(one)
-            dynamics = {} if not shapes else _stack([
-                experiment.dynamics.start({name: value[row] for name, value in weights.items()})
-                for row in range(len(trajectories))
-            ])
+            dynamics = (
+                {}
+                if not shapes
+                else _stack(
+                    [
+                        experiment.dynamics.start({name: value[row] for name, value in weights.items()})
+                        for row in range(len(trajectories))
+                    ]
+                )
+            )
         state = prefixed(dynamics, "optimizer")
         if self._changing_buffers:
             state |= prefixed(buffers, "buffers")
@@ -199,7 +204,7 @@ class EagerEngine:
                     return self._map_loop(one, block, supplied, stream)
                 chunk = self._lanes_at_once() if stream == philox.OBSERVABLE else None
                 return vmap(one, chunk_size=chunk)(block.weights, block.state, supplied)
-            except InputNeededError as needed:  # noqa: PERF203 - happens once per kind of input
+            except InputNeededError as needed:
                 self._supplies.demand(stream, needed.demand)
 
     def _map_loop(self, one: OneTrajectory, block: BlockState, supplied: Supplied, stream: int) -> Any:
@@ -281,7 +286,7 @@ def _concatenate(members: list[Tensors]) -> Tensors:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def _one_thread() -> Generator[None]:
     """Blocks run on one thread: results must not depend on how many there are."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -86,7 +86,7 @@ class EagerOracle:
     def disjoint_pair(self, epoch: int) -> tuple[LossOfWeights, LossOfWeights]:
         """The losses of two disjoint minibatches, independent of the epoch's order."""
         both = self._need("pair", epoch)
-        first, second = both["indices"].split(self.batch_size)
+        first, second = torch.split(both["indices"], self.batch_size)
         return self._batch_loss({"indices": first}), self._batch_loss({"indices": second})
 
     def gradient(self, weights: Weights) -> Weights:

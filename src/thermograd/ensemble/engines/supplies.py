@@ -105,5 +105,5 @@ class Supplies:
         )
         flat = torch.from_numpy(drawn).to(problem.device, problem.dtype)
         sizes = [int(np.prod(shape)) for shape in problem.shapes.values()]
-        pieces = zip(problem.shapes.items(), flat.split(sizes, dim=1), strict=True)
+        pieces = zip(problem.shapes.items(), torch.split(flat, sizes, dim=1), strict=True)
         return {name: piece.reshape(-1, *shape) for (name, shape), piece in pieces}
