@@ -17,7 +17,7 @@ from thermograd.estimators.first_passage_times import (
     first_passage_times,
     residual_times,
 )
-from thermograd.estimators.kaplan_meier import StepSurvival, kaplan_meier
+from thermograd.estimators.kaplan_meier import StepSurvival, kaplan_meier, mean_with_tail
 from thermograd.estimators.quasi_steady_state import (
     QuasiSteadyState,
     quasi_steady_state,
@@ -164,8 +164,8 @@ def extrapolated_mean(
     _check(passages, level, 0, resamples)
     time, reached, counts = passages.outcomes()
     drawn = resampled_counts(counts, resamples, seed)
-    value = float(_mean_with_tail(time, reached, counts, passages.horizon, start))
-    samples = _mean_with_tail(time, reached, drawn, passages.horizon, start)
+    value = float(mean_with_tail(time, reached, counts, passages.horizon, start))
+    samples = mean_with_tail(time, reached, drawn, passages.horizon, start)
     low, high = _scalar_interval(samples, level)
     if np.isinf(value):
         steps = _steps(passages)
@@ -270,22 +270,13 @@ def _resampled_steps(passages: FirstPassageTimes, resamples: int, seed: int) -> 
     return kaplan_meier(time, reached, resampled_counts(counts, resamples, seed))
 
 
-def _mean_with_tail(time: Array, reached: Array, counts: Array, horizon: int, start: int) -> Array:
-    steps = kaplan_meier(time, reached, counts)
-    beyond = steps.at(np.array([horizon]))[..., 0]
-    arrivals = counts @ (reached & (time > start)).astype(np.int64)
-    exposure = counts @ np.maximum(time - start, 0)
-    wait = np.where(arrivals > 0, exposure / np.maximum(arrivals, 1), np.inf)
-    return steps.area(horizon) + np.where(beyond > 0, beyond * np.where(beyond > 0, wait, 1.0), 0.0)
-
-
 def _tail_note(passages: FirstPassageTimes, start: int, interval: tuple[float, float]) -> str:
     if not passages.censored_fraction:
         return ""
     time, reached, counts = passages.outcomes()
     arrivals = int(counts @ (reached & (time > start)))
     starts = sorted({passages.horizon * quarter // 4 for quarter in (1, 2, 3)})
-    values = [float(_mean_with_tail(time, reached, counts, passages.horizon, begin)) for begin in starts]
+    values = [float(mean_with_tail(time, reached, counts, passages.horizon, begin)) for begin in starts]
     listed = ", ".join(f"{value:.4g} from {begin}" for value, begin in zip(values, starts, strict=True))
     apart = [v for v in values if np.isfinite(v) and not interval[0] <= v <= interval[1]]
     doubt = "; they disagree: the tail is not exponential" if apart else ""

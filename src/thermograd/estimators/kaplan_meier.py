@@ -92,6 +92,34 @@ def kaplan_meier(time: Array, reached: Array, counts: Array) -> StepSurvival:
     return StepSurvival(knots, survival, effective)
 
 
+def mean_with_tail(time: Array, reached: Array, counts: Array, horizon: int, tail_start: int) -> Array:
+    """Mean of T if the hazard beyond the horizon is that seen after `tail_start`.
+
+    Sum of Psi(t) over t < horizon, plus Psi(horizon) * exposure / arrivals, counted after `tail_start`;
+    infinite if some are left and none arrived there.
+
+    Args:
+        time: `(K,)` time of arrival or censoring of each outcome.
+        reached: `(K,)` True for arrival.
+        counts: `(..., K)` how many trajectories had the outcome, one row per resample.
+        horizon: where the record ends.
+        tail_start: where the tail begins.
+
+    Returns:
+        One mean per row of `counts`.
+
+    >>> float(mean_with_tail(np.array([1, 3]), np.array([True, False]), np.array([1, 1]), 3, 0))
+    4.0
+    """
+    steps = kaplan_meier(time, reached, counts)
+    beyond = steps.at(np.array([horizon]))[..., 0]
+    arrivals = counts @ (reached & (time > tail_start)).astype(np.int64)
+    exposure = counts @ np.maximum(time - tail_start, 0)
+    wait = np.where(arrivals > 0, exposure / np.maximum(arrivals, 1), np.inf)
+    rest = np.where(beyond > 0, beyond * np.where(beyond > 0, wait, 1.0), 0.0)
+    return np.asarray(steps.area(horizon) + rest)
+
+
 def _sum_by(place: Array, counts: Array, size: int) -> Array:
     order = np.argsort(place, kind="stable")
     starts = np.searchsorted(place[order], np.arange(size))
