@@ -65,7 +65,7 @@ def divergence(run: Run) -> tuple[Figure, ...]:
     last = np.where(diverged, diverged_at, np.maximum(seen, 0))
     survival = kaplan_meier(last, diverged, np.ones(last.size, np.int64))
     # A step function is told by its corners; the last time closes it.
-    steps = np.unique(np.append(survival.knots, last.max()))
+    steps = np.unique(np.append(survival.knots, last.max()).clip(max=last.max()))
     value, (low, high) = survival.at(steps), survival.band(steps, 0.95)
     colour = style(0).colour
     traces = [

@@ -7,13 +7,14 @@
   const button = document.getElementById("theme");
   const system = window.matchMedia("(prefers-color-scheme: dark)");
   const dark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
-  const INK = "#222222";
+  // On dark paper the light blue is the one that can be seen; the two blues change places.
+  const DARK = { "#0072B2": "#56B4E9", "#56B4E9": "#0072B2", "rgba(0,114,178,0.22)": "rgba(86,180,233,0.22)" };
 
-  const replaced = (value, ink) => {
-    if (value === INK) return ink;
-    if (Array.isArray(value)) return typeof value[0] === "number" ? value : value.map((entry) => replaced(entry, ink));
+  const replaced = (value, colours) => {
+    if (typeof value === "string") return Object.hasOwn(colours, value) ? colours[value] : value;
+    if (Array.isArray(value)) return typeof value[0] === "number" ? value : value.map((entry) => replaced(entry, colours));
     if (value && typeof value === "object") {
-      return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, replaced(entry, ink)]));
+      return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, replaced(entry, colours)]));
     }
     return value;
   };
@@ -21,7 +22,8 @@
   const themed = (figure, width) => {
     const colour = (name) => getComputedStyle(root).getPropertyValue(name).trim();
     const ink = colour("--ink");
-    const layout = replaced(figure.layout, ink);
+    const colours = { ...(dark() ? DARK : {}), "#222222": ink };
+    const layout = replaced(figure.layout, colours);
     layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";
     layout.font = { ...layout.font, color: ink, family: getComputedStyle(document.body).fontFamily };
     layout.modebar = { bgcolor: "rgba(0,0,0,0)", color: colour("--soft"), activecolor: ink };
@@ -33,13 +35,13 @@
       layout.font.size = 11;
       layout.margin = { ...layout.margin, l: 44, r: Math.min(layout.margin.r, 44) };
     }
-    return { data: replaced(figure.data, ink), layout };
+    return { data: replaced(figure.data, colours), layout };
   };
 
   const options = {
     responsive: true,
     displaylogo: false,
-    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "sendChartToCloud"],
     showTips: false,
   };
   const drawOne = (plot, position) => {

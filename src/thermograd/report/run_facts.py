@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import betaincinv
 
-from thermograd.quantities import Estimate, Verdict
+from thermograd.quantities import Verdict
 from thermograd.report.ranking import number_text
+from thermograd.report.share import share as share_of
 from thermograd.store.layout import DIVERGED, FAILED, FINISHED, PENDING
 from thermograd.store.run import Run
 
@@ -88,7 +88,7 @@ def events_of(run: Run) -> list[dict[str, Any]]:
 
 def _finite(run: Run) -> Verdict:
     diverged = int((run.diverged_at >= 0).sum())
-    share = _share(diverged, run.trajectories)
+    share = share_of(diverged, run.trajectories)
     evidence = {"diverged": diverged, "trajectories": run.trajectories}
     shown = f"share {number_text(share)}"
     if diverged:
@@ -98,14 +98,6 @@ def _finite(run: Run) -> Verdict:
     return Verdict(
         True, "stayed_finite", f"No trajectory diverged (0 of {run.trajectories}, {shown}).", evidence
     )
-
-
-def _share(count: int, total: int, level: float = 0.95) -> Estimate:
-    """A share with its Clopper-Pearson interval."""
-    tail = (1 - level) / 2
-    low = float(betaincinv(count, total - count + 1, tail)) if count else 0.0
-    high = float(betaincinv(count + 1, total - count, 1 - tail)) if count < total else 1.0
-    return Estimate(count / total, (low, high), level, float(total))
 
 
 def _speed(run: Run, events: list[dict[str, Any]]) -> str:
