@@ -106,6 +106,14 @@ class CensoredError(ThermogradError, ValueError):
         self.partial = dict(partial)
 
 
+class InterruptedRunError(KeyboardInterrupt):
+    """A signal stopped a run at a step boundary; it can be resumed. `exit_code` is 128 + the signal."""
+
+    def __init__(self, message: str, signal: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal
+
+
 def missing_extra(module: str, extra: str, purpose: str) -> MissingExtraError:
     """The error for an absent optional dependency, the same sentence everywhere.
 

@@ -29,7 +29,7 @@ class InlineExecutor:
         return future
 
 
-def executor_of(choice: Any) -> InlineExecutor:
+def check_executor(choice: Any) -> InlineExecutor:
     """The executor of a choice.
 
     Args:
@@ -49,5 +49,9 @@ def executor_of(choice: Any) -> InlineExecutor:
         message = f"unknown kind {choice!r}. {nearest(choice, KINDS)}"
     else:
         kind = repr(choice) if isinstance(choice, str) else f"an object of type {type(choice).__name__}"
-        message = f"{kind} is not in this version; use 'inline' (the default), which runs every block in the caller"
-    raise ConfigError(f"executor.kind: {message}", (("executor.kind", message),))
+        message = (
+            f"{kind} is not in this version; use 'inline' (the default), which runs every block in the caller"
+        )
+    problem = ("executor.kind", message)
+    message = f"executor.kind: {message}"
+    raise ConfigError(message, (problem,))

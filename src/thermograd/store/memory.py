@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from thermograd.store.failures import Failure
 from thermograd.store.layout import PENDING, Checkpoint, Header
 
 Array = npt.NDArray[Any]
@@ -20,6 +22,7 @@ class MemoryStorage:
 
     def __init__(self, header: Header, trainer: Any) -> None:
         self.header = header
+        self.path: Path | None = None
         self.trainer = trainer
         self.checkpoints: dict[int, Checkpoint] = {}
         self._arrays = {spec.name: spec.filled(header.trajectories) for spec in header.arrays}
@@ -36,6 +39,29 @@ class MemoryStorage:
         """Add a note once."""
         if text not in self._notes:
             self._notes.append(text)
+
+    def checkpoint(self, block: int) -> Checkpoint | None:
+        """The last checkpoint of a block."""
+        return self.checkpoints.get(block)
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Nothing: a manifest belongs to a directory."""
+        return {}
+
+    @property
+    def state(self) -> str:
+        """`finished`, or `interrupted` while some trajectory has not reached its end."""
+        return "interrupted" if (self._outcome == PENDING).any() else "finished"
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """None: in memory an exception ends the run."""
+        return ()
+
+    def events(self) -> list[dict[str, Any]]:
+        """None are kept."""
+        return []
 
     def read(self, name: str, trajectories: slice, times: slice) -> Array:
         """Part of an array, a copy."""

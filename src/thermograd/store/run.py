@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,8 +13,9 @@ import numpy.typing as npt
 
 from thermograd.discover import nearest
 from thermograd.errors import MemoryLimitError
+from thermograd.store.failures import Failure
 from thermograd.store.free_memory import free_memory
-from thermograd.store.layout import DIVERGED, FAILED, FINISHED, PENDING, Header
+from thermograd.store.layout import DIVERGED, FAILED, FINISHED, PENDING, Checkpoint, Header
 
 Array = npt.NDArray[Any]
 _WEIGHTS = "weights/"
@@ -32,6 +34,22 @@ class Source(Protocol):
     """Where a `Run` reads from: memory or a directory."""
 
     header: Header
+    path: Path | None
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What is known of the run besides its numbers; empty in memory."""
+
+    @property
+    def state(self) -> str:
+        """`created`, `running`, `interrupted`, `failed` or `finished`."""
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """Blocks that could not be finished."""
+
+    def events(self) -> list[dict[str, Any]]:
+        """What happened, oldest first."""
 
     def read(self, name: str, trajectories: slice, times: slice) -> Array:
         """Part of an array, contiguous slices; NaN (-1 for integers) where nothing is committed."""
@@ -47,6 +65,9 @@ class Source(Protocol):
 
     def notes(self) -> tuple[str, ...]:
         """What a reader of the numbers should know."""
+
+    def checkpoint(self, block: int) -> Checkpoint | None:
+        """The last checkpoint of a block, None if there is none."""
 
 
 class Run:
@@ -171,10 +192,38 @@ class Run:
             raise MemoryLimitError(message)
         return self.source.read(name, trajectories, times)
 
+    def checkpoint(self, block: int) -> Checkpoint | None:
+        """The last state of a block of trajectories, None if nothing was committed."""
+        return self.source.checkpoint(block)
+
     @property
     def name(self) -> str:
         """Name of the experiment, "" if it was given none."""
         return self.source.header.name
+
+    @property
+    def path(self) -> Path | None:
+        """The run directory, None in memory."""
+        return self.source.path
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What is known of the run besides its numbers: identity, versions, commands; empty in memory."""
+        return self.source.manifest
+
+    @property
+    def state(self) -> str:
+        """`created`, `running`, `interrupted`, `failed` or `finished`."""
+        return self.source.state
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """Blocks that could not be finished; their missing records are NaN."""
+        return self.source.failures
+
+    def events(self) -> list[dict[str, Any]]:
+        """What happened, oldest first: dicts with `time` (UTC), `event`, and details; none in memory."""
+        return self.source.events()
 
     @property
     def trajectories(self) -> int:

@@ -1,0 +1,123 @@
+"""Before a run goes on: nothing half-written is left, and everything it builds on can be trusted."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from thermograd.ensemble.directory_creation import EXPERIMENT, experiment_text
+from thermograd.errors import DamagedRunError, ExperimentMismatchError
+from thermograd.store.chunks import Damage, damaged, read_chunk, trusted_chunks
+from thermograd.store.layout import Header
+from thermograd.store.manifest import Manifest
+from thermograd.store.printable import printable
+from thermograd.store.stored_array import coordinates, stored_arrays
+from thermograd.store.zarr_group import described_arrays, open_array, open_group
+
+
+def sweep_leftovers(run: Path) -> None:
+    """Remove what a kill left of files that were never finished."""
+    for folder in (run, run / "blocks", run / "trajectories.zarr"):
+        found = folder.glob("*") if folder == run else folder.rglob("*")
+        for file in found:
+            if file.suffix in {".tmp", ".partial"} or file.name.startswith(".clock-"):
+                with contextlib.suppress(FileNotFoundError):
+                    file.unlink()
+
+
+def check_resumable(run: Path, manifest: Manifest, header: Header, *, everything: bool) -> None:
+    """Refuse to build on what cannot be trusted.
+
+    Checked: `experiment.toml` is as written; the arrays are those this version would record; coordinates
+    and bookkeeping; and every committed chunk of the unfinished blocks, or of all.
+
+    Args:
+        run: the run directory.
+        manifest: its manifest.
+        header: what the experiment records.
+        everything: check finished blocks too.
+
+    Raises:
+        DamagedRunError: names what cannot be trusted.
+        ExperimentMismatchError: this version of thermograd records other arrays.
+    """
+    if stored_arrays(header, manifest.time_chunk) != manifest.arrays:
+        message = (
+            f"{printable(run)} holds other arrays than this version of thermograd records for its experiment"
+        )
+        raise ExperimentMismatchError(message)
+    if not experiment_intact(run, manifest):
+        message = (
+            f"{EXPERIMENT} in {printable(run)} was changed. It is the record of what was run, not an input; "
+            f"start a new run for a new experiment, or restore it with: thermograd resume {run} --repair"
+        )
+        raise DamagedRunError(message, (EXPERIMENT,))
+    arrays = open_arrays(run, manifest, header)
+    found = [*fixed_damage(run, manifest, header, arrays)]
+    if found:
+        error = damaged(run, found, len(found))
+        raise error
+    committed = arrays["committed"][...]
+    unfinished = (
+        block for block in range(manifest.blocks) if everything or committed[block] < manifest.steps
+    )
+    for block in unfinished:
+        found += block_damage(run, manifest, header, arrays, block, int(committed[block]))
+    if found:
+        error = damaged(run, found, sum(array.files for array in manifest.arrays))
+        raise error
+
+
+def experiment_intact(run: Path, manifest: Manifest) -> bool:
+    """Whether `experiment.toml` is what was written."""
+    try:
+        return (run / EXPERIMENT).read_bytes() == experiment_text(manifest).encode()
+    except OSError:
+        return False
+
+
+def open_arrays(run: Path, manifest: Manifest, header: Header) -> dict[str, Any]:
+    """All arrays of a run by name on disk, their metadata checked.
+
+    Raises:
+        DamagedRunError: metadata lost or different.
+    """
+    root = open_group(run)
+    described = described_arrays(manifest, coordinates(header))
+    return {name: open_array(run, root, name, entry) for name, entry in described.items()}
+
+
+def fixed_damage(run: Path, manifest: Manifest, header: Header, arrays: dict[str, Any]) -> Iterator[Damage]:
+    """What is wrong with coordinates and bookkeeping."""
+    expected: dict[str, npt.NDArray[np.int64]] = {
+        **coordinates(header),
+        "trajectory": np.arange(manifest.trajectories, dtype=np.int64),
+    }
+    for name, values in expected.items():
+        chunk = read_chunk(run, arrays[name], name, (0,))
+        if isinstance(chunk, Damage):
+            yield chunk
+        elif not np.array_equal(chunk, values):
+            yield Damage(f"trajectories.zarr/{name}", name, 0, "damaged")
+    for name in ("outcome", "diverged_at", "committed"):
+        for block in range(manifest.blocks):
+            chunk = read_chunk(run, arrays[name], name, (block,))
+            if isinstance(chunk, Damage):
+                yield chunk
+
+
+def block_damage(
+    run: Path, manifest: Manifest, header: Header, arrays: dict[str, Any], block: int, committed: int
+) -> Iterator[Damage]:
+    """Committed chunks of one block that cannot be read."""
+    for array in manifest.arrays:
+        records = int(np.searchsorted(header.array(array.name).times, committed, side="right"))
+        for index in trusted_chunks(array.chunks, array.shape, block, records):
+            chunk = read_chunk(run, arrays[array.disk_name], array.disk_name, index)
+            if isinstance(chunk, Damage):
+                yield chunk

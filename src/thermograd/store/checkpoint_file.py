@@ -1,0 +1,100 @@
+"""`checkpoint.safetensors`: the state of a block between two steps, with a checksum over all of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from thermograd.errors import DamagedRunError, missing_extra
+from thermograd.store.atomic_file import write_atomically
+from thermograd.store.layout import Checkpoint
+
+FILE = "checkpoint.safetensors"
+Array = npt.NDArray[Any]
+
+
+def write_checkpoint(file: Path, checkpoint: Checkpoint, facts: Mapping[str, str]) -> None:
+    """Replace a checkpoint atomically.
+
+    Args:
+        file: where.
+        checkpoint: step and stacked arrays.
+        facts: what else the header says: generation, identity, engine.
+
+    Raises:
+        MissingExtraError: safetensors is not installed.
+        OSError: the disk refuses; the old checkpoint is untouched.
+    """
+    try:
+        from safetensors.numpy import save
+    except ImportError as absent:
+        error = missing_extra("safetensors", "lab", "A checkpoint")
+        raise error from absent
+    arrays = {name: np.ascontiguousarray(array) for name, array in checkpoint.arrays.items()}
+    header = {**facts, "step": str(checkpoint.step), "order": json.dumps(list(arrays))}
+    header["checksum"] = _checksum(arrays, header)
+    write_atomically(file, save(arrays, metadata=header))
+
+
+def read_checkpoint(file: Path, identity: str) -> Checkpoint | None:
+    """Read and verify a checkpoint.
+
+    Args:
+        file: where.
+        identity: identity of the experiment it must belong to.
+
+    Returns:
+        The checkpoint, None if there is no file.
+
+    Raises:
+        DamagedRunError: a bit is wrong, or it belongs to another experiment.
+        MissingExtraError: safetensors is not installed.
+    """
+    try:
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+    except ImportError as absent:
+        error = missing_extra("safetensors", "lab", "A checkpoint")
+        raise error from absent
+    try:
+        raw = file.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        length = int.from_bytes(raw[:8], "little")
+        header = json.loads(raw[8 : 8 + length])["__metadata__"]
+        arrays = load(raw)
+        step = int(header["step"])
+        arrays = {name: arrays[name] for name in json.loads(header["order"])} | arrays
+        intact = header["checksum"] == _checksum(arrays, header) and header["identity"] == identity
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError):
+        intact = False
+    if not intact:
+        damaged = _damaged(file)
+        raise damaged
+    return Checkpoint(step, arrays)
+
+
+def _checksum(arrays: Mapping[str, Array], header: Mapping[str, str]) -> str:
+    digest = hashlib.sha256()
+    for key in sorted(set(header) - {"checksum"}):
+        digest.update(f"{key}={header[key]!r}\n".encode())
+    for name in sorted(arrays):
+        digest.update(f"{name} {arrays[name].dtype.str} {arrays[name].shape}\n".encode())
+        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return digest.hexdigest()
+
+
+def _damaged(file: Path) -> DamagedRunError:
+    run = file.parents[2]
+    shown = file.relative_to(run)
+    message = (
+        f"{shown} is damaged. Recompute its block to the same bits with: thermograd resume {run} --repair"
+    )
+    return DamagedRunError(message, (str(shown),))

@@ -1,0 +1,73 @@
+"""`blocks/N/failure.json`: why a block of trajectories could not be finished."""
+
+from __future__ import annotations
+
+import json
+import socket
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from thermograd.store.atomic_file import write_atomically
+
+FILE = "failure.json"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failed block.
+
+    Attributes:
+        block: its index.
+        kind: class of the exception.
+        message: what it said.
+        traceback: where.
+        step: last committed step, -1 for none.
+        attempts: how often it was tried.
+        host: machine.
+    """
+
+    block: int
+    kind: str
+    message: str
+    traceback: str
+    step: int
+    attempts: int
+    host: str = field(default_factory=socket.gethostname)
+
+
+def block_folder(run: Path, block: int) -> Path:
+    """Where a block keeps its checkpoint.
+
+    >>> block_folder(Path("run"), 7)
+    PosixPath('run/blocks/00007')
+    """
+    return run / "blocks" / f"{block:05d}"
+
+
+def write_failure(run: Path, failure: Failure) -> None:
+    """Record a failed block."""
+    folder = block_folder(run, failure.block)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / FILE, json.dumps(asdict(failure), indent=1).encode("ascii"))
+
+
+def clear_failure(run: Path, block: int) -> None:
+    """Forget a failed block, to try it again."""
+    (block_folder(run, block) / FILE).unlink(missing_ok=True)
+
+
+def read_failures(run: Path) -> tuple[Failure, ...]:
+    """All failed blocks, by index; one whose file cannot be read is listed with kind "unreadable"."""
+    failures = []
+    for file in sorted((run / "blocks").glob(f"*/{FILE}")):
+        if not file.parent.name.isdecimal():
+            continue
+        block = int(file.parent.name)
+        try:
+            content = json.loads(file.read_bytes())
+            step, attempts = int(content["step"]), int(content["attempts"])
+            texts = [str(content[key]) for key in ("kind", "message", "traceback", "host")]
+            failures.append(Failure(block, texts[0], texts[1], texts[2], step, attempts, texts[3]))
+        except (OSError, ValueError, KeyError, TypeError):
+            failures.append(Failure(block, "unreadable", f"{file} cannot be read", "", -1, 0, ""))
+    return tuple(failures)

@@ -1,0 +1,229 @@
+"""One process owns a run directory: an advisory file lock, and a signed sign of life for other machines."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Generator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from thermograd.errors import RunInUseError
+from thermograd.store.printable import printable
+
+FILE = "lock"
+TOUCH_SECONDS = 10.0
+STALE_SECONDS = 120.0
+_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock.
+
+    Attributes:
+        host: name of the machine.
+        pid: process there.
+        boot_id: which boot of the machine, "" where it is not known.
+        process_started: start time of the process in kernel ticks, "" where it is not known.
+        started: when the lock was taken, UTC.
+    """
+
+    host: str
+    pid: int
+    boot_id: str
+    process_started: str
+    started: str
+
+    @property
+    def here(self) -> bool:
+        """Whether it is a process of this boot of this machine."""
+        return self.host == socket.gethostname() and self.boot_id == boot_id()
+
+    @property
+    def alive(self) -> bool:
+        """Whether that process still runs; only meaningful `here`."""
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except (PermissionError, OverflowError):
+            pass
+        return self.process_started == _process_started(self.pid)
+
+
+@contextlib.contextmanager
+def hold(folder: Path, warn: Callable[[str], None] = lambda _: None) -> Generator[Holder | None]:
+    """Own a run directory while the block runs.
+
+    `flock` decides on one machine; across machines the file's JSON and the age of its last touch do,
+    measured against a file touched just now in the same folder, so clocks need not agree.
+
+    Args:
+        folder: an existing run directory.
+        warn: told once when the file system knows no locks.
+
+    Yields:
+        The dead holder whose lock was taken over, None if the last one had let go.
+
+    Raises:
+        RunInUseError: another process owns it; says which, since when, and its last sign of life.
+    """
+    descriptor = os.open(folder / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    finished = threading.Event()
+    touching: threading.Thread | None = None
+    owned = False
+    try:
+        locks = _flock(folder, descriptor)
+        if not locks:
+            warn("this file system knows no file locks: two machines may not be told apart for two minutes")
+        previous = read_holder(folder)
+        if previous is not None and _still_owned(folder, previous):
+            error = _in_use(folder, previous)
+            raise error
+        owned = True
+        _write(descriptor, _self())
+        touching = threading.Thread(target=_touch, args=(descriptor, finished), daemon=True)
+        touching.start()
+        yield previous
+    finally:
+        finished.set()
+        if touching is not None:
+            touching.join()
+        if owned:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, 0)
+        os.close(descriptor)
+
+
+def refuse_if_held(folder: Path) -> None:
+    """Fail early, before anything slow is imported, if somebody owns the run.
+
+    Raises:
+        RunInUseError: it is owned.
+    """
+    if (folder / FILE).exists():
+        with hold_briefly(folder):
+            pass
+
+
+@contextlib.contextmanager
+def hold_briefly(folder: Path) -> Generator[None]:
+    """Own the file lock alone, leaving the written holder as it is.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        RunInUseError: it is owned.
+    """
+    descriptor = os.open(folder / FILE, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _flock(folder, descriptor)
+        previous = read_holder(folder)
+        if previous is not None and _still_owned(folder, previous):
+            error = _in_use(folder, previous)
+            raise error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def read_holder(folder: Path) -> Holder | None:
+    """Who wrote the lock file last and did not let go; None if nobody, or if it cannot be read."""
+    try:
+        content = json.loads((folder / FILE).read_bytes()[:4096])
+        return Holder(
+            host=str(content["host"]),
+            pid=int(content["pid"]),
+            boot_id=str(content["boot_id"]),
+            process_started=str(content["process_started"]),
+            started=str(content["started"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def running(folder: Path) -> bool:
+    """Whether somebody seems to work on the run now; takes no lock."""
+    holder = read_holder(folder)
+    if holder is None:
+        return False
+    return holder.alive if holder.here else time.time() - (folder / FILE).stat().st_mtime < STALE_SECONDS
+
+
+def boot_id() -> str:
+    """Identity of this boot of the machine, "" where the system has none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def _self() -> Holder:
+    pid = os.getpid()
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return Holder(socket.gethostname(), pid, boot_id(), _process_started(pid), now)
+
+
+def _process_started(pid: int) -> str:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return stat.rpartition(")")[2].split()[19]
+
+
+def _flock(folder: Path, descriptor: int) -> bool:
+    """Take the file lock; False where the file system has none."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise _in_use(folder, read_holder(folder)) from error
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return False
+    return True
+
+
+def _still_owned(folder: Path, holder: Holder) -> bool:
+    if holder.here:
+        return holder.pid != os.getpid() and holder.alive
+    return _silence(folder) < STALE_SECONDS
+
+
+def _silence(folder: Path) -> float:
+    """Seconds since the lock was touched, by the clock of the file system."""
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".clock-") as now:
+        return os.fstat(now.fileno()).st_mtime - (folder / FILE).stat().st_mtime
+
+
+def _write(descriptor: int, holder: Holder) -> None:
+    content = json.dumps(asdict(holder)).encode("ascii")
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, content, 0)
+
+
+def _touch(descriptor: int, finished: threading.Event) -> None:
+    while not finished.wait(TOUCH_SECONDS):
+        with contextlib.suppress(OSError):
+            os.utime(descriptor)
+
+
+def _in_use(folder: Path, holder: Holder | None) -> RunInUseError:
+    if holder is None:
+        return RunInUseError(f"{printable(folder)} is in use by another process that has just started")
+    silence = max(0.0, time.time() - (folder / FILE).stat().st_mtime)
+    return RunInUseError(
+        f"{printable(folder)} is in use by process {holder.pid} on host {printable(holder.host)} since "
+        f"{printable(holder.started[11:19])} UTC (last sign of life {silence:.0f} s ago). "
+        "Wait for it, or stop it with Ctrl-C there"
+    )

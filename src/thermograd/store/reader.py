@@ -1,0 +1,232 @@
+"""`open_run`: a run directory as a `Run`, also while it is being written. Numpy and zarr, never torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from thermograd.errors import DamagedRunError, MemoryLimitError
+from thermograd.store import lock
+from thermograd.store.checkpoint_file import FILE as CHECKPOINT
+from thermograd.store.checkpoint_file import read_checkpoint
+from thermograd.store.chunks import Damage, damaged, read_chunk, read_rows, trusted_chunks
+from thermograd.store.events import read_events
+from thermograd.store.failures import Failure, block_folder, read_failures
+from thermograd.store.free_memory import free_memory
+from thermograd.store.layout import DIVERGED, FAILED, PENDING, ArraySpec, Checkpoint, Header
+from thermograd.store.manifest import Manifest, read_manifest
+from thermograd.store.run import Run
+from thermograd.store.stored_array import StoredArray, metadata
+from thermograd.store.zarr_group import GROUP, bookkeeping, group_attributes, open_array, open_group
+
+Array = npt.NDArray[Any]
+
+
+def open_run(path: str | Path, *, salvage: bool = False) -> Run:
+    """Open a run directory for reading.
+
+    Takes no lock and writes nothing; only records that were committed are shown, the rest is NaN (-1 for
+    integers). Every chunk read must exist and pass its checksum.
+
+    Args:
+        path: the run directory.
+        salvage: read what cannot be trusted as NaN instead of raising.
+
+    Returns:
+        The run; `run.state` and the arrays follow the disk as the run goes on.
+
+    Raises:
+        ForeignDirectoryError: the folder is not a run.
+        NewerFormatError: a later version of thermograd wrote it.
+        DamagedRunError: a file is lost or damaged; `.damage` names it.
+        MissingExtraError: zarr is not installed.
+    """
+    return Run(DirectorySource(Path(path), salvage=salvage))
+
+
+class DirectorySource:
+    """Reads one run directory; the `Source` of its `Run`."""
+
+    def __init__(self, path: Path, *, salvage: bool = False) -> None:
+        self.path: Path | None = path
+        self._path = path
+        self._salvage = salvage
+        self._manifest = read_manifest(path)
+        self._root = open_group(path)
+        self._check_group()
+        times = self._times()
+        self._arrays = {array.name: array for array in self._manifest.arrays}
+        self.header = _header(self._manifest, times)
+        described = bookkeeping(self._manifest, times)
+        self._bookkeeping = {
+            name: open_array(path, self._root, name, described[name])
+            for name in ("outcome", "diverged_at", "committed")
+        }
+        self._open: dict[str, Any] = {}
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The manifest as it is now."""
+        return dict(json.loads(read_manifest(self._path).to_json()))
+
+    @property
+    def state(self) -> str:
+        """`created`, `running`, `interrupted`, `failed` or `finished`; a dead owner is an interruption."""
+        state = read_manifest(self._path).state
+        return "interrupted" if state in {"created", "running"} and not lock.running(self._path) else state
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """Blocks that could not be finished."""
+        return read_failures(self._path)
+
+    def events(self) -> list[dict[str, Any]]:
+        """What happened, oldest first."""
+        return read_events(self._path)
+
+    def checkpoint(self, block: int) -> Checkpoint | None:
+        """The last checkpoint of a block, None before the first.
+
+        Raises:
+            DamagedRunError: it cannot be trusted.
+        """
+        return read_checkpoint(block_folder(self._path, block) / CHECKPOINT, self._manifest.identity)
+
+    def notes(self) -> tuple[str, ...]:
+        """Notes of the manifest, and what failed."""
+        failed = self.failures
+        lines = list(read_manifest(self._path).notes)
+        if failed:
+            lines.append(
+                f"{len(failed)} of {self.header.blocks} blocks failed: "
+                + "; ".join(f"block {entry.block}: {entry.kind}: {entry.message}" for entry in failed[:3])
+            )
+        return tuple(lines)
+
+    def committed(self) -> npt.NDArray[np.int64]:
+        """Per block, the last step whose records may be trusted."""
+        return self._committed(range(self.header.blocks))
+
+    def outcome(self) -> npt.NDArray[np.uint8]:
+        """Per trajectory, its outcome as far as it is committed."""
+        rows = range(self.header.trajectories)
+        outcome = self._rows("outcome", rows, PENDING).copy()
+        committed = np.repeat(self.committed(), self.header.block_size)[: rows.stop]
+        diverged_at = self.diverged_at()
+        known = np.where(outcome == DIVERGED, diverged_at >= 0, committed >= self.header.steps)
+        outcome[~known & (outcome != FAILED)] = PENDING
+        return outcome.astype(np.uint8)
+
+    def diverged_at(self) -> npt.NDArray[np.int64]:
+        """Per trajectory, the first non-finite step as far as it is committed."""
+        rows = range(self.header.trajectories)
+        found = self._rows("diverged_at", rows, -1).copy()
+        committed = np.repeat(self.committed(), self.header.block_size)[: rows.stop]
+        found[found > committed] = -1
+        return found.astype(np.int64)
+
+    def read(self, name: str, trajectories: slice, times: slice) -> Array:
+        """Part of an array; NaN (-1 for integers) where nothing is committed."""
+        array = self._arrays[name]
+        spec = self.header.array(name)
+        rows = range(*trajectories.indices(array.shape[0]))
+        records = range(*times.indices(array.shape[1]))
+        found = np.full((len(rows), len(records), *spec.shape), array.missing, spec.dtype)
+        if not rows or not records:
+            return found
+        length = array.chunks[0]
+        blocks = range(rows.start // length, -(-rows.stop // length))
+        trusted = np.searchsorted(spec.times, self._committed(blocks), side="right")
+        opened = self._opened(array)
+        damage: list[Damage] = []
+        total = 0
+        for block, count in zip(blocks, trusted, strict=True):
+            for index in trusted_chunks(array.chunks, array.shape, block, min(int(count), records.stop)):
+                if (index[1] + 1) * array.chunks[1] <= records.start:
+                    continue
+                total += 1
+                chunk = read_chunk(self._path, opened, array.disk_name, index)
+                if isinstance(chunk, Damage):
+                    damage.append(chunk)
+                else:
+                    _place(
+                        found, chunk, index, array, rows, range(records.start, min(int(count), records.stop))
+                    )
+        if damage and not self._salvage:
+            raise damaged(self._path, damage, total)
+        return found
+
+    def _committed(self, blocks: range) -> npt.NDArray[np.int64]:
+        return self._rows("committed", blocks, -1).astype(np.int64)
+
+    def _rows(self, name: str, rows: range, missing: int) -> Array:
+        return read_rows(self._path, self._bookkeeping[name], name, rows, missing, salvage=self._salvage)
+
+    def _opened(self, array: StoredArray) -> Any:
+        if array.name not in self._open:
+            self._open[array.name] = open_array(self._path, self._root, array.disk_name, metadata(array))
+        return self._open[array.name]
+
+    def _check_group(self) -> None:
+        if dict(self._root.attrs) == group_attributes(self._manifest):
+            return
+        message = (
+            f"{GROUP}/zarr.json describes another run than manifest.json; "
+            f"recover with: thermograd resume {self._path} --repair"
+        )
+        raise DamagedRunError(message, (f"{GROUP}/zarr.json",))
+
+    def _times(self) -> dict[str, npt.NDArray[np.int64]]:
+        lengths = {array.time: array.shape[1] for array in self._manifest.arrays}
+        if 8 * sum(lengths.values()) > free_memory() // 2:
+            message = (
+                f"{self._path}: the record times alone would take {8 * sum(lengths.values()) / 1e9:.3g} GB"
+            )
+            raise MemoryLimitError(message)
+        described = bookkeeping(self._manifest, {name: range(size) for name, size in lengths.items()})
+        times = {}
+        for name, size in lengths.items():
+            opened = open_array(self._path, self._root, name, described[name])
+            times[name] = read_rows(self._path, opened, name, range(size), -1).astype(np.int64)
+            if (np.diff(times[name]) <= 0).any():
+                message = f"{GROUP}/{name} does not increase"
+                raise DamagedRunError(message, (f"{GROUP}/{name}/c/0",))
+        return times
+
+
+def _header(manifest: Manifest, times: dict[str, npt.NDArray[np.int64]]) -> Header:
+    return Header(
+        name=manifest.name,
+        seed=manifest.seed,
+        trajectories=manifest.trajectories,
+        steps=manifest.steps,
+        steps_per_epoch=manifest.steps_per_epoch,
+        block_size=manifest.block_size,
+        engine=manifest.engine,
+        reason=manifest.reason,
+        arrays=tuple(
+            ArraySpec(array.name, array.shape[2:], array.dtype, times[array.time])
+            for array in manifest.arrays
+        ),
+    )
+
+
+def _place(
+    found: Array, chunk: Array, index: tuple[int, ...], array: StoredArray, rows: range, records: range
+) -> None:
+    """Copy what a chunk and the part asked for have in common."""
+    corner = (index[0] * array.chunks[0], index[1] * array.chunks[1])
+    first = [max(asked.start, start) for asked, start in zip((rows, records), corner, strict=True)]
+    last = [
+        min(asked.stop, start + size)
+        for asked, start, size in zip((rows, records), corner, chunk.shape[:2], strict=True)
+    ]
+    if last[0] <= first[0] or last[1] <= first[1]:
+        return
+    found[
+        first[0] - rows.start : last[0] - rows.start, first[1] - records.start : last[1] - records.start
+    ] = chunk[first[0] - corner[0] : last[0] - corner[0], first[1] - corner[1] : last[1] - corner[1]]

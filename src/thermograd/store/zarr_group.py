@@ -1,0 +1,177 @@
+"""`trajectories.zarr`: making the group, and checking that what lies there is what the manifest says."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from thermograd.errors import DamagedRunError, missing_extra
+from thermograd.store.layout import PENDING, Header
+from thermograd.store.manifest import FORMAT_VERSION, Manifest
+from thermograd.store.stored_array import array_metadata, coordinates, metadata
+
+GROUP = "trajectories.zarr"
+Array = npt.NDArray[Any]
+
+
+def zarr_module() -> Any:
+    """The zarr package.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        import zarr
+    except ImportError as absent:
+        error = missing_extra("zarr", "lab", "A run directory")
+        raise error from absent
+    return zarr
+
+
+def create_group(run: Path, header: Header, manifest: Manifest) -> None:
+    """Make the group with its coordinates, bookkeeping arrays and empty observables.
+
+    Every chunk of the coordinates and of the bookkeeping is written, so that a lost one is noticed.
+    """
+    zarr = zarr_module()
+    root = zarr.create_group(run / GROUP, attributes=group_attributes(manifest))
+    if any(array.disk_name.startswith("weights/") for array in manifest.arrays):
+        root.create_group("weights")
+    for name, values in fixed_arrays(header, manifest).items():
+        write_fixed(root, name, values, bookkeeping(manifest, coordinates(header))[name])
+    for array in manifest.arrays:
+        create_array(root, array.disk_name, metadata(array))
+
+
+def group_attributes(manifest: Manifest) -> dict[str, Any]:
+    """Attributes of the group."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "run_id": manifest.run_id,
+        "name": manifest.name,
+        "steps_per_epoch": manifest.steps_per_epoch,
+    }
+
+
+def fixed_arrays(header: Header, manifest: Manifest) -> dict[str, Array]:
+    """Coordinates, and the bookkeeping of a run that has not begun."""
+    return {
+        **coordinates(header),
+        "trajectory": np.arange(manifest.trajectories, dtype=np.int64),
+        "outcome": np.full(manifest.trajectories, PENDING, np.uint8),
+        "diverged_at": np.full(manifest.trajectories, -1, np.int64),
+        "committed": np.full(manifest.blocks, -1, np.int64),
+    }
+
+
+def bookkeeping(manifest: Manifest, times: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Metadata of every array that is not an observable, by name; `times` by coordinate name."""
+    wide = (min(manifest.block_size, manifest.trajectories),)
+    ensemble = (manifest.trajectories,)
+    described = {
+        name: array_metadata((len(steps),), "int64", (max(1, len(steps)),), -1, (name,))
+        for name, steps in times.items()
+    }
+    described["trajectory"] = array_metadata(ensemble, "int64", ensemble, -1, ("trajectory",))
+    described["outcome"] = array_metadata(ensemble, "uint8", wide, PENDING, ("trajectory",))
+    described["diverged_at"] = array_metadata(ensemble, "int64", wide, -1, ("trajectory",))
+    described["committed"] = array_metadata((manifest.blocks,), "int64", (1,), -1, ("block",))
+    return described
+
+
+def create_array(root: Any, name: str, described: Mapping[str, Any]) -> Any:
+    """Make one array, without any chunk."""
+    from zarr.codecs import Crc32cCodec, ZstdCodec
+
+    fill = described["fill_value"]
+    return root.create_array(
+        name,
+        shape=tuple(described["shape"]),
+        chunks=tuple(described["chunk_grid"]["configuration"]["chunk_shape"]),
+        dtype=described["data_type"],
+        fill_value=math.nan if fill == "NaN" else fill,
+        dimension_names=tuple(described["dimension_names"]),
+        compressors=[ZstdCodec(level=3), Crc32cCodec()],
+        config={"write_empty_chunks": True},
+    )
+
+
+def write_fixed(root: Any, name: str, values: Array, described: Mapping[str, Any]) -> None:
+    """Make one array and write all of it."""
+    create_array(root, name, described)[...] = values
+
+
+def open_group(run: Path, *, write: bool = False) -> Any:
+    """The group.
+
+    Raises:
+        DamagedRunError: it cannot be opened.
+    """
+    zarr = zarr_module()
+    folder = run / GROUP
+    refuse_escape(run, folder)
+    try:
+        return zarr.open_group(folder, mode="r+" if write else "r", zarr_format=3)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        message = f"{GROUP}/zarr.json cannot be read; recover with: thermograd resume {run} --repair"
+        raise DamagedRunError(message, (f"{GROUP}/zarr.json",)) from error
+
+
+def open_array(run: Path, root: Any, name: str, described: Mapping[str, Any]) -> Any:
+    """One array, refused before anything is allocated unless its metadata are those of the manifest.
+
+    Raises:
+        DamagedRunError: metadata lost or different.
+    """
+    refuse_escape(run, run / GROUP / name)
+    why = metadata_fault(run, name, described)
+    if why is None:
+        try:
+            # what zarr drops when it is all NaN cannot be told from what was lost
+            with zarr_module().config.set({"array.write_empty_chunks": True}):
+                return root[name]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            why = f"cannot be opened ({type(error).__name__})"
+    file = f"{GROUP}/{name}/zarr.json"
+    message = f"{file} {why}; recover with: thermograd resume {run} --repair"
+    raise DamagedRunError(message, (file,))
+
+
+def metadata_fault(run: Path, name: str, described: Mapping[str, Any]) -> str | None:
+    """What is wrong with the `zarr.json` of an array, None if nothing is."""
+    try:
+        found = json.loads((run / GROUP / name / "zarr.json").read_bytes())
+        found["codecs"] = [codec["name"] for codec in found["codecs"]]
+    except OSError:
+        return "is gone"
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return "cannot be read"
+    for key, value in described.items():
+        if found.get(key) != value:
+            return f"says {key} = {str(found.get(key))[:80]}, the manifest {str(value)[:80]}"
+    return None
+
+
+def refuse_escape(run: Path, place: Path) -> None:
+    """Refuse a symbolic link that leaves the run.
+
+    Raises:
+        DamagedRunError: it does.
+    """
+    root = run.resolve()
+    if not place.resolve().is_relative_to(root):
+        shown = place.relative_to(run)
+        message = f"{shown} is a symbolic link that leaves the run {run}; it is not followed"
+        raise DamagedRunError(message, (str(shown),))
+
+
+def described_arrays(manifest: Manifest, times: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Metadata of every array of a run, by name on disk."""
+    observables: dict[str, dict[str, Any]] = {array.disk_name: metadata(array) for array in manifest.arrays}
+    return {**bookkeeping(manifest, times), **observables}
