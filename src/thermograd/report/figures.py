@@ -41,11 +41,12 @@ def available() -> dict[str, Callable[..., Figures]]:
     return found
 
 
-def figures_of(thing: Any) -> Figures:
+def figures_of(thing: Any, **options: Any) -> Figures:
     """All figures that can be drawn from one object and nothing else.
 
     Args:
         thing: a `Run`, `Estimate`, `Prediction`, `Verdict`, `Advice`, first-passage times, ...
+        **options: arguments for those figure functions that take them.
 
     Returns:
         The figures, possibly none.
@@ -53,7 +54,8 @@ def figures_of(thing: Any) -> Figures:
     drawn: list[Figure] = []
     for function in available().values():
         if _draws(function, thing):
-            result: Any = function(thing)
+            known = inspect.signature(function).parameters
+            result: Any = function(thing, **{key: options[key] for key in known if key in options})
             drawn += [result] if isinstance(result, Figure) else result
     return tuple(drawn)
 

@@ -6,6 +6,8 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from thermograd.advisor.perturbation_evidence import PerturbationEvidence
+from thermograd.advisor.perturbation_interval import advise
 from thermograd.errors import ConfigError
 from thermograd.quantities import Advice, Verdict
 from thermograd.report.document import Document
@@ -15,10 +17,14 @@ from thermograd.report.figures import figures_of
 from thermograd.report.run_facts import facts as facts_of
 from thermograd.report.run_facts import manifest_of, path_of, verdicts
 from thermograd.store.atomic_file import write_atomically
+from thermograd.store.perturbation_record import PerturbationRecord
+from thermograd.store.printable import printable
 from thermograd.store.reader import open_run
 from thermograd.store.run import Run
 
 FILE = "report.html"
+STUDY = "perturbation_study.npz"
+"""Where a run directory keeps the record of the study made from it."""
 
 
 def write_page(
@@ -26,6 +32,8 @@ def write_page(
     *,
     title: str,
     advice: Advice | None = None,
+    record: PerturbationRecord | None = None,
+    evidence: PerturbationEvidence | None = None,
     verdicts: Sequence[Verdict] = (),
     facts: Sequence[tuple[str, str]] = (),
     figures: Sequence[Figure] = (),
@@ -39,22 +47,30 @@ def write_page(
         path: the file; its folder must exist.
         title: heading of the page.
         advice: what to do, shown first.
+        record: a perturbation study, drawn before `figures`.
+        evidence: what advice on recorded runs rests on, drawn before `figures`.
         verdicts: what was decided besides.
         facts: (name, value) of what was run.
         figures: drawings, grouped by their stem.
         config: configuration, as a file's text.
         commands: command lines that give this page again.
-        unit: unit of the times in the ranking.
+        unit: unit of the times in the ranking; that of the record or the evidence if "".
 
     Returns:
         The file.
 
     Raises:
+        ConfigError: the folder of the page does not exist.
         MissingExtraError: plotly is not installed.
         OSError: the file cannot be written; an older one is untouched.
     """
-    document = Document(title, advice, verdicts, facts, figures, config, commands, unit)
+    drawn = [entry for thing in (record, evidence) if thing is not None for entry in figures_of(thing)]
+    found = record.unit if record else evidence.passages.unit if evidence else ""
+    document = Document(title, advice, verdicts, facts, [*drawn, *figures], config, commands, unit or found)
     file = Path(path)
+    if not file.parent.is_dir():
+        message = f"the folder {printable(file.parent)} of the page does not exist; make it first, or name another file"
+        raise ConfigError(message)
     write_atomically(file, document.html().encode("utf-8"))
     return file
 
@@ -90,15 +106,26 @@ def _one(file: Path, run: Run) -> Path:
     if len(shown) > LARGEST_NUMBER:
         text = f"Only the first {LARGEST_NUMBER} of {len(shown)} recorded scalars are drawn; read the others from the run."
         found.append(Verdict(None, "not_all_drawn", text))
+    record = _study(run)
+    targets = {shown[0]: record.target} if record and shown else {}
     return write_page(
         file,
         title=run.name or "A run of thermograd",
+        advice=advise(record) if record else None,
+        record=record,
         verdicts=found,
         facts=facts_of(run),
-        figures=() if nothing else figures_of(run),
+        figures=() if nothing else figures_of(run, targets=targets),
         config=_config(run),
         commands=_commands([run], file),
     )
+
+
+def _study(run: Run) -> PerturbationRecord | None:
+    """The perturbation study whose record lies in the run's folder."""
+    folder = path_of(run)
+    file = folder / STUDY if folder else None
+    return PerturbationRecord.load(file) if file and file.is_file() else None
 
 
 def _several(file: Path, runs: list[Run]) -> Path:

@@ -81,7 +81,12 @@ def _row(place: int, entry: Any, names: list[str], headings: list[str]) -> str:
     cells = [getattr(entry, name) for name in names] if names else [entry]
     titles = headings[1:] or ["alternative"]
     body = "".join(
-        f'<td data-heading="{html.escape(title, quote=True)}">{html.escape(printable(number_text(cell)), quote=True)}</td>'
+        f'<td data-heading="{html.escape(title, quote=True)}">{html.escape(_cell(cell), quote=True)}</td>'
         for title, cell in zip(titles, cells, strict=True)
     )
     return f"<tr><th scope='row'>{place}.</th>{body}</tr>"
+
+
+def _cell(value: Any) -> str:
+    note = f", {value.note}" if isinstance(value, Estimate) and value.note else ""
+    return printable(number_text(value) + note)

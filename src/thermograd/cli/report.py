@@ -1,0 +1,31 @@
+"""`thermograd report`: a page of a run, or of several compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def report(
+    run: Annotated[tuple[Path, ...], Parameter(negative=())],
+    *,
+    out: Annotated[Path | None, Parameter(name="--out")] = None,
+) -> int:
+    """Write one self-contained HTML page about a run; several runs are compared in one.
+
+    The last line on stdout is the path of the page. Exit code 0 also when nothing is committed yet: the
+    page then says so.
+
+    Args:
+        run: run directories.
+        out: file to write; RUN/report.html of the first run if it is not given.
+
+    Returns:
+        The exit code.
+    """
+    from thermograd.report.page import report_run  # here, so that `--help` needs no numpy
+
+    print(report_run(run, out))
+    return 0
