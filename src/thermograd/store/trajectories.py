@@ -6,7 +6,7 @@ import csv
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +126,38 @@ def joined(parts: Sequence[Trajectories]) -> Trajectories:
     return Trajectories(values, times, names, units.pop(), notes)
 
 
+def in_epochs(recorded: Trajectories, steps_per_epoch: int) -> Trajectories:
+    """The same runs with times in epochs.
+
+    Args:
+        recorded: runs whose times are steps, all at ends of epochs.
+        steps_per_epoch: optimiser steps in an epoch.
+
+    Returns:
+        The runs; the values are shared.
+
+    Raises:
+        ConfigError: the times are epochs already, or some are no multiple of `steps_per_epoch`.
+
+    >>> in_epochs(Trajectories(np.zeros((1, 2)), np.array([30, 60]), ("a",), "step"), 30).times.tolist()
+    [1, 2]
+    """
+    if recorded.unit != "step" or steps_per_epoch < 1:
+        message = (
+            f"steps per epoch ({steps_per_epoch}, at least 1) are for logs that count steps; this one counts "
+            f"{recorded.unit}s"
+        )
+        raise ConfigError(message)
+    between = recorded.times[recorded.times % steps_per_epoch != 0]
+    if between.size:
+        message = (
+            f"step {between[0]} is not the end of an epoch of {steps_per_epoch} steps: keep the records at "
+            "ends of epochs, or count in steps"
+        )
+        raise ConfigError(message)
+    return replace(recorded, times=recorded.times // steps_per_epoch, unit="epoch")
+
+
 def _file_and_key(path: str | Path, key: str | None) -> tuple[Path, str | None]:
     file = Path(path)
     if not file.exists() and key is None:
@@ -154,7 +186,7 @@ def _from_npz(file: Path, key: str | None, metric: str | None) -> Trajectories:
     if table.ndim != 2 or 0 in table.shape or table.dtype.kind not in "fiub":
         message = f"{file}:{name} must be numbers (trajectory, time), got {table.dtype} {table.shape}"
         raise ConfigError(message)
-    names = tuple(f"{file.stem}:{row}" for row in range(len(table)))
+    names = tuple(printable(f"{name}[{row}]") for row in range(len(table)))
     return Trajectories(table.astype(np.float64), np.arange(1, table.shape[1] + 1), names)
 
 

@@ -1,0 +1,107 @@
+"""Prediction against brute force: training that really was perturbed at an interval."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from thermograd.advisor.perturbation_evidence import RESET, PerturbationEvidence
+from thermograd.advisor.wording import number, with_interval
+from thermograd.estimators.first_passage import (
+    FirstPassageTimes,
+    extrapolated_mean,
+    first_passage_times,
+    restricted_mean,
+)
+from thermograd.numerics.bootstrap import percentile_interval
+from thermograd.quantities import Estimate, Verdict
+from thermograd.store.perturbation_record import PerturbationRecord
+
+_FEW = 0.05
+
+
+def brute_force_verdicts(record: PerturbationRecord, evidence: PerturbationEvidence) -> list[Verdict]:
+    """Per verified candidate and interval, whether the measured mean agrees with the predicted one.
+
+    They agree if the 95 % interval of their difference holds 0, so 5 % of true predictions are called
+    contradicted. Where runs are censored the measured mean is known to lie above the restricted one: a
+    prediction below that is contradicted, and unless few are censored nothing more can be said.
+
+    Args:
+        record: the study, with its `verified` runs.
+        evidence: what the predictions rest on.
+
+    Returns:
+        One verdict each, of kind "prediction_against_brute_force".
+    """
+    verdicts = []
+    for name, intervals in record.verified.items():
+        for interval, values in sorted(intervals.items()):
+            arrived = first_passage_times(values, record.target, direction=record.direction, unit=record.unit)
+            predicted = _predicted(evidence, name, interval)
+            verdicts.append(_compare(name, interval, predicted, arrived))
+    return verdicts
+
+
+def _predicted(evidence: PerturbationEvidence, name: str, interval: int) -> Estimate | None:
+    curve = evidence.curves.get(name)
+    if curve is None or interval not in np.asarray(curve.at):
+        return None
+    place = int(np.flatnonzero(np.asarray(curve.at) == interval)[0])
+    samples = np.asarray(curve.samples)[:, place]
+    low, high = percentile_interval(samples)
+    value = float(np.asarray(curve.value)[place])
+    covered = curve.valid is None or bool(curve.valid[place])
+    note = "" if covered else ", outside its valid range,"
+    return Estimate(value, (float(low), float(high)), note=note, samples=samples)
+
+
+def _compare(name: str, interval: int, predicted: Estimate | None, arrived: FirstPassageTimes) -> Verdict:
+    measured = restricted_mean(arrived)
+    what = "restart from scratch" if name == RESET else name
+    if predicted is None:
+        text = f"{what} every {interval} {arrived.unit}s: measured {with_interval(measured)}, nothing was predicted."
+        return _verdict(None, text, name, interval, predicted, measured)
+    samples = (
+        np.asarray(measured.samples) - np.asarray(predicted.samples)[: len(np.asarray(measured.samples))]
+    )
+    holds: bool | None
+    if not arrived.censored_fraction:
+        low, high = percentile_interval(samples)
+        holds = bool(low <= 0.0 <= high)
+        bound = ""
+    else:
+        above = extrapolated_mean(arrived)
+        bound = (
+            f"at least (of {len(arrived)} runs {number(len(arrived) - arrived.reached.sum())} never arrived) "
+        )
+        if predicted.high < measured.low:
+            holds = False
+        elif arrived.censored_fraction <= _FEW:
+            holds = bool(predicted.low <= above.high)
+        else:
+            holds = None
+    answer = {True: "agrees with", False: "is contradicted by", None: "cannot be decided by"}[holds]
+    text = (
+        f"{what} every {interval} {arrived.unit}s: the prediction {with_interval(predicted)}{predicted.note} "
+        f"{answer} brute force, {bound}{with_interval(measured)} from {len(arrived)} runs."
+    )
+    return _verdict(holds, text, name, interval, predicted, measured)
+
+
+def _verdict(
+    holds: bool | None,
+    text: str,
+    name: str,
+    interval: int,
+    predicted: Estimate | None,
+    measured: Estimate,
+) -> Verdict:
+    evidence = {
+        "candidate": name,
+        "interval": interval,
+        "predicted": None if predicted is None else float(predicted.value),
+        "predicted_interval": None if predicted is None else predicted.interval,
+        "measured": float(measured.value),
+        "measured_interval": measured.interval,
+    }
+    return Verdict(holds, "prediction_against_brute_force", text, evidence)
