@@ -9,17 +9,15 @@ from thermograd.advisor.wording import number, with_interval
 from thermograd.estimators.first_passage import (
     FirstPassageTimes,
     extrapolated_mean,
-    first_passage_times,
     restricted_mean,
 )
 from thermograd.numerics.bootstrap import percentile_interval
 from thermograd.quantities import Estimate, Verdict
-from thermograd.store.perturbation_record import PerturbationRecord
 
 _FEW = 0.05
 
 
-def brute_force_verdicts(record: PerturbationRecord, evidence: PerturbationEvidence) -> list[Verdict]:
+def brute_force_verdicts(evidence: PerturbationEvidence) -> list[Verdict]:
     """Per verified candidate and interval, whether the measured mean agrees with the predicted one.
 
     They agree if the 95 % interval of their difference holds 0, so 5 % of true predictions are called
@@ -27,19 +25,16 @@ def brute_force_verdicts(record: PerturbationRecord, evidence: PerturbationEvide
     prediction below that is contradicted, and unless few are censored nothing more can be said.
 
     Args:
-        record: the study, with its `verified` runs.
-        evidence: what the predictions rest on.
+        evidence: what the predictions rest on, and what was `verified`.
 
     Returns:
         One verdict each, of kind "prediction_against_brute_force".
     """
-    verdicts = []
-    for name, intervals in record.verified.items():
-        for interval, values in sorted(intervals.items()):
-            arrived = first_passage_times(values, record.target, direction=record.direction, unit=record.unit)
-            predicted = _predicted(evidence, name, interval)
-            verdicts.append(_compare(name, interval, predicted, arrived))
-    return verdicts
+    return [
+        _compare(name, interval, _predicted(evidence, name, interval), arrived)
+        for name, intervals in evidence.verified.items()
+        for interval, arrived in intervals.items()
+    ]
 
 
 def _predicted(evidence: PerturbationEvidence, name: str, interval: int) -> Estimate | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -72,6 +72,7 @@ class PerturbationEvidence:
         spent: perturbations that could not act, since every run had arrived before, and when.
         target: the value to reach.
         best_seen: the value nearest to the target, or beyond it, in any unperturbed run.
+        verified: brute force, per alternative and interval: times of runs really perturbed that often.
     """
 
     passages: FirstPassageTimes
@@ -82,6 +83,7 @@ class PerturbationEvidence:
     spent: Mapping[str, int]
     target: float
     best_seen: float
+    verified: Mapping[str, Mapping[int, FirstPassageTimes]] = field(default_factory=dict)
 
     @cached_property
     def curves(self) -> dict[str, Prediction]:
@@ -236,6 +238,13 @@ def _of_study(
         {} if record.survivor.size else dict.fromkeys(record.residual, record.interval),
         record.target,
         _best(record.unperturbed, record.direction),
+        {
+            name: {
+                interval: first_passage_times(values, record.target, **settings)
+                for interval, values in sorted(intervals.items())
+            }
+            for name, intervals in record.verified.items()
+        },
     )
 
 

@@ -24,7 +24,7 @@ from thermograd.numerics.bootstrap import percentile_interval
 from thermograd.quantities import Advice, Estimate, Prediction, Verdict
 from thermograd.store.perturbation_record import PerturbationRecord
 
-__all__ = ["Candidate", "SpeedUp", "advise", "speed_up"]
+__all__ = ["Candidate", "SpeedUp", "advise", "advise_on", "speed_up"]
 
 Array = npt.NDArray[Any]
 
@@ -108,20 +108,31 @@ def advise(
     >>> print(advise(unperturbed, target=1.0).recommendation)
     Restart from scratch about every 5 epochs: expected 10 (7.69–14.3) epochs instead of at least 17.5 (13.8–21.2).
     """
-    evidence = gather_evidence(
-        record,
-        candidates,
-        target=target,
-        direction=direction,
-        relaxation=relaxation,
-        resamples=resamples,
-        seed=seed,
+    return advise_on(
+        gather_evidence(
+            record,
+            candidates,
+            target=target,
+            direction=direction,
+            relaxation=relaxation,
+            resamples=resamples,
+            seed=seed,
+        )
     )
+
+
+def advise_on(evidence: PerturbationEvidence) -> Advice:
+    """`advise` on evidence that is already gathered.
+
+    Args:
+        evidence: from `gather_evidence`.
+
+    Returns:
+        The advice.
+    """
     chosen = _choices(evidence)
     ranking = _ranking(chosen, evidence)
-    verdicts = [*_verdicts(evidence), *_worth_one_test(ranking)]
-    if isinstance(record, PerturbationRecord):
-        verdicts += brute_force_verdicts(record, evidence)
+    verdicts = [*_verdicts(evidence), *_worth_one_test(ranking), *brute_force_verdicts(evidence)]
     return Advice(
         _recommendation(ranking, chosen, evidence),
         tuple(ranking),
@@ -219,6 +230,11 @@ def _recommendation(
     waiting = ("at least " if evidence.passages.censored_fraction else "") + with_interval(
         nothing.predicted_mean
     )
+    if best is nothing and not evidence.passages.reached.any():
+        return (
+            f"These runs cannot tell: none of {len(evidence.passages)} arrived in {evidence.passages.horizon} "
+            f"{unit}s, and no alternative is predicted to; choose an easier target or watch longer."
+        )
     if best is nothing:
         others = [candidate for candidate in proper[1:] if candidate.interval is not None]
         next_best = (
