@@ -113,8 +113,8 @@ def _why_loop(problem: FunctionalProblem, *, random_forward: bool, changing_buff
     for name, shape in problem.shapes.items():
         if len(shape) == 2 and math.prod(shape) >= _WIDE:
             return (
-                f"layer {name.rpartition('.')[0] or name!r} is {shape[1]} x {shape[0]}; from "
-                f"{_WIDE} weights on, one trajectory at a time is faster"
+                f"layer {name.rpartition('.')[0] or name} is {shape[1]} x {shape[0]}; from {_WIDE} weights on, "
+                "one trajectory at a time is faster"
             )
     return None
 

@@ -49,18 +49,14 @@ def shuffle(
     return output.T
 
 
-def restore(
-    permutations: Permutations, words: npt.NDArray[np.unsignedinteger[Any]], first: int = 0
-) -> None:
+def restore(permutations: Permutations, words: npt.NDArray[np.unsignedinteger[Any]], first: int = 0) -> None:
     """Undo `shuffle` from the identity in O(count), in place."""
     samples, rows = permutations.shape
     chosen = choices(words, samples, first)
     permutations.reshape(-1)[chosen * rows + np.arange(rows)] = chosen
 
 
-def choices(
-    words: npt.NDArray[np.unsignedinteger[Any]], samples: int, first: int
-) -> npt.NDArray[np.int64]:
+def choices(words: npt.NDArray[np.unsignedinteger[Any]], samples: int, first: int) -> npt.NDArray[np.int64]:
     """The positions q = i + ⌊w (M − i)/2³²⌋ swapped with, (count, rows)."""
     positions = np.arange(first, first + words.shape[1], dtype=np.uint64)
     spans = np.uint64(samples) - positions

@@ -145,9 +145,7 @@ class Random:
         times = np.zeros(0, np.int64)
         last, first = 0, 0
         while last < total:
-            drawn = philox.words(
-                seed, philox.PERTURBATION, [trajectory], 0, _WORDS_AT_ONCE, first=first
-            )[0]
+            drawn = philox.words(seed, philox.PERTURBATION, [trajectory], 0, _WORDS_AT_ONCE, first=first)[0]
             first += _WORDS_AT_ONCE
             waits = 1 + np.floor(np.log((drawn + 0.5) / 2**32) / math.log1p(-self.rate))
             arrivals = last + np.cumsum(np.minimum(waits, total)).astype(np.int64)

@@ -86,9 +86,7 @@ def words(
     counter[3] = stream + 256 * draw
     output = philox4x32(counter, (seed & 0xFFFFFFFF, seed >> 32))
     shift = first - 4 * start
-    return np.ascontiguousarray(
-        output.transpose(1, 2, 0).reshape(rows.size, -1)[:, shift : shift + count]
-    )
+    return np.ascontiguousarray(output.transpose(1, 2, 0).reshape(rows.size, -1)[:, shift : shift + count])
 
 
 def uniform(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import torch
+
 from thermograd.numerics.log_times import Epochs
 from thermograd.observables.loss import check_split
 
@@ -50,4 +52,4 @@ class Accuracy:
         if outputs.ndim != 2:
             message = f"accuracy needs outputs (samples, classes); got shape {tuple(outputs.shape)}"
             raise ValueError(message)
-        return (outputs.argmax(dim=1) == targets).to(problem.dtype).mean()
+        return (outputs.argmax(dim=1) == targets).to(torch.float64).mean()

@@ -42,8 +42,6 @@ class FunctionalProblem:
         self.problem = problem
         self.device = torch.device(device)
         self.dtype = _TORCH_DTYPES[dtype]
-        assert problem.loss is not None  # checked by Problem
-        assert problem.train is not None
         self.loss = problem.loss
         self.train = self._cast_data(problem.train)
         self.test = None if problem.test is None else self._cast_data(problem.test)

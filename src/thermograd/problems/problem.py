@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -38,8 +38,8 @@ class Problem:
     """
 
     model: nn.Module | Callable[[], nn.Module] | None = None
-    loss: Callable[[Tensor, Tensor], Tensor] | None = None
-    train: Data | None = None
+    loss: Callable[[Tensor, Tensor], Tensor] = field(kw_only=True)
+    train: Data = field(kw_only=True)
     test: Data | None = None
     forward: Callable[[Weights, Tensor], Tensor] | None = None
     regulariser: float | Callable[[Weights], Tensor] = 0.0
@@ -54,14 +54,12 @@ class Problem:
         if self.forward is not None and self.initial is None:
             message = "forward= needs initial=, a function from a torch.Generator to a dict of tensors"
             raise ValueError(message)
-        if not callable(self.loss):
+        loss: object = self.loss
+        if not callable(loss):
             message = (
                 f"loss is {self.loss!r}; give a function (outputs, targets) -> one number per sample, "
                 "for example torch.nn.CrossEntropyLoss(reduction='none')"
             )
-            raise ValueError(message)
-        if self.train is None:
-            message = "train is missing; give (inputs, targets)"
             raise ValueError(message)
         if self.dtype not in DTYPES:
             message = f"dtype is {self.dtype!r}; use one of {', '.join(DTYPES)}"

@@ -1,0 +1,76 @@
+# `make help` lists the verbs. Everything happens in .venv (and .venv-minimal); a second run is quick.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MINIMAL := .venv-minimal
+PIP := -q --disable-pip-version-check -c constraints.txt
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+export OMP_NUM_THREADS := 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types layers unit minimal docs browser-setup test-slow bench clean
+
+help: ## list the verbs
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/.lab ## install what it needs, run the main job on real digits, say where the page is
+	@rm -rf demo
+	@$(BIN)/thermograd quickstart --out demo
+	@echo "Open demo/report.html in a browser."
+
+test: lint types layers unit minimal docs ## everything CI runs
+
+lint: $(VENV)/.dev ## formatting and style
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+
+types: $(VENV)/.dev ## mypy, strict
+	@$(BIN)/mypy
+
+layers: $(VENV)/.dev ## one direction of imports, no torch in analysis, a small core
+	@$(BIN)/lint-imports --no-cache
+
+unit: $(VENV)/.dev browser-setup ## tests and doctests; browser tests skip where there is no Chromium
+	@$(BIN)/python -m pytest -n 2 -q -rs -m "not slow"
+
+minimal: $(MINIMAL)/.core ## the same core with torch, numpy and scipy only
+	@$(MINIMAL)/bin/python -m pytest -q -rs tests/minimal tests/numerics tests/theory tests/minibatching tests/dynamics tests/physics
+
+docs: $(VENV)/.dev ## build the documentation
+	@$(BIN)/zensical build --clean --strict
+
+test-slow: $(VENV)/.dev ## long physics: coverage of intervals, long ensembles
+	@$(BIN)/python -m pytest -n 2 -q -rs -m slow
+
+bench: $(VENV)/.dev ## measured ratios, see benchmarks/README.md
+	@$(BIN)/python benchmarks/engines.py --foundation
+	@$(BIN)/python benchmarks/first_passage.py
+
+browser-setup:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	    apt-get update -qq >/dev/null 2>&1 && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null 2>&1; } || \
+	  echo "no Chromium and no way to install it: browser tests will skip"
+
+$(VENV)/.torch:
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install $(PIP) torch==2.13.0
+	@touch $@
+
+$(VENV)/.lab: $(VENV)/.torch pyproject.toml constraints.txt
+	@$(BIN)/pip install $(PIP) -e '.[lab]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.torch pyproject.toml constraints.txt
+	@$(BIN)/pip install $(PIP) -e '.[lab,dev]'
+	@touch $(VENV)/.lab $@
+
+$(MINIMAL)/.core: pyproject.toml constraints.txt
+	@$(PYTHON) -m venv $(MINIMAL)
+	@$(MINIMAL)/bin/pip install $(PIP) torch==2.13.0
+	@$(MINIMAL)/bin/pip install $(PIP) -e . pytest pytest-timeout
+	@touch $@
+
+clean: ## remove everything that was made
+	@rm -rf $(VENV) $(MINIMAL) demo site .mypy_cache .ruff_cache

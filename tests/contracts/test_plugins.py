@@ -1,0 +1,217 @@
+"""What every plug-in that `discover` finds must do. Each check has a broken plug-in that must fail it."""
+
+import dataclasses
+import inspect
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import thermograd as tg
+from thermograd.discover import available, snake_case
+from thermograd.ensemble.perturbing import EnsembleContext
+from thermograd.minibatching import WithoutReplacement
+from thermograd.numerics.log_times import At, Every
+from thermograd.perturbations import ShrinkAndPerturb
+from thermograd.problems.problem import Problem
+
+ROLES = ("problems", "minibatching", "dynamics", "perturbations", "observables")
+PLUGINS = [(role, kind, cls) for role in ROLES for kind, cls in available(f"thermograd.{role}").items()]
+
+
+def of(role):
+    return [pytest.param(cls, id=kind) for found, kind, cls in PLUGINS if found == role]
+
+
+def make_problem():
+    generator = torch.Generator().manual_seed(3)
+    x, y = torch.randn(70, 5, generator=generator), torch.randint(3, (70,), generator=generator)
+    return Problem(
+        model=lambda: nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 3)),
+        loss=nn.CrossEntropyLoss(reduction="none"),
+        train=(x[:40], y[:40]),
+        test=(x[40:], y[40:]),
+    )
+
+
+def make_experiment(**options):
+    return tg.Experiment(
+        **{"problem": make_problem(), "minibatching": WithoutReplacement(8), "trajectories": 3, "steps": 12}
+        | options
+    )
+
+
+def check_form(kind, cls):
+    assert snake_case(cls.__name__) == kind
+    assert cls.__dataclass_params__.frozen
+    assert cls() == cls()
+    documented = inspect.getdoc(cls) or ""
+    assert documented
+    assert not documented.startswith(f"{cls.__name__}(")
+    for entry in dataclasses.fields(cls):
+        assert f"{entry.name}:" in documented, f"{cls.__name__}.{entry.name} is not documented"
+
+
+def check_bits(experiment):
+    """Same numbers however many run, and after an interruption."""
+    whole = tg.run(experiment)
+    fewer = tg.run(dataclasses.replace(experiment, trajectories=2))
+    resumed = tg.run(resume=tg.run(experiment, until=7))
+    for other, rows in ((fewer, 2), (resumed, 3)):
+        for name in whole.names:
+            assert np.array_equal(other[name], whole[name][:rows], equal_nan=True)
+        for name, value in whole.weights().items():
+            assert np.array_equal(other.weights()[name], value[:rows])
+    return whole
+
+
+def check_perturbation(perturbation):
+    problem = make_experiment().functional
+    weights, _ = problem.draw_initial(1)
+    state = {f"optimizer/momentum_buffer/{name}": torch.ones_like(value) for name, value in weights.items()}
+    before = {name: value.clone() for name, value in (weights | state).items()}
+
+    def once(trajectory):
+        context = EnsembleContext(problem, seed=5, trajectory=trajectory, step=8, metric=0.5)
+        return perturbation.apply(weights, state, context)
+
+    new, rest = once(0)
+    assert {n: v.shape for n, v in new.items()} == {n: v.shape for n, v in weights.items()}
+    assert set(state) <= set(rest)
+    for name, value in (weights | state).items():
+        assert torch.equal(value, before[name]), f"{name} was changed in place"
+    again, _ = once(0)
+    assert all(torch.equal(new[name], again[name]) for name in new)
+    other, _ = once(1)
+    assert any(not torch.equal(new[name], other[name]) for name in new)
+
+
+def check_minibatching(rule, samples=40):
+    per_epoch = rule.steps_per_epoch(samples)
+    rows, state = (0, 4, 9), rule.start(2, (0, 4, 9), samples)
+    alone = rule.start(2, (4,), samples)
+    for step in range(2 * per_epoch + 1):
+        batch, state = rule.draw(state, 2, rows, step, samples)
+        single, alone = rule.draw(alone, 2, (4,), step, samples)
+        assert np.array_equal(single.indices[0], batch.indices[1])
+        assert batch.indices.min() >= 0
+        assert batch.indices.max() < samples
+        assert not np.array_equal(batch.indices[0], batch.indices[1])
+
+
+@pytest.mark.parametrize(("role", "kind", "cls"), [pytest.param(*p, id=f"{p[0]}.{p[1]}") for p in PLUGINS])
+def test_form(role, kind, cls):
+    check_form(kind, cls)
+    assert getattr(__import__(f"thermograd.{role}", fromlist=[role]), cls.__name__) is cls
+
+
+@pytest.mark.parametrize("cls", of("problems"))
+def test_problem(cls):
+    problem = cls().build()
+    assert isinstance(problem, Problem)
+    same = cls().build()
+    assert all(torch.equal(a, b) for a, b in zip(problem.train, same.train, strict=True))
+    run = tg.run(
+        tg.Experiment(
+            cls(),
+            WithoutReplacement(10),
+            trajectories=2,
+            steps=2,
+            dynamics=available("thermograd.dynamics")["sgd"](1e-8),
+        )
+    )
+    assert np.isfinite(run["train_loss"]).all()
+
+
+@pytest.mark.parametrize("cls", of("minibatching"))
+def test_minibatching(cls):
+    check_minibatching(cls())
+    check_bits(make_experiment(minibatching=cls()))
+
+
+@pytest.mark.parametrize("cls", of("dynamics"))
+def test_dynamics(cls):
+    run = check_bits(make_experiment(dynamics=cls()))
+    assert (np.diff(run["train_loss"][:, [0, -1]]) != 0).all()
+
+
+@pytest.mark.parametrize("cls", of("perturbations"))
+def test_perturbation(cls):
+    check_perturbation(cls())
+    check_bits(make_experiment(perturbation=cls(), perturb=At((3, 9))))
+
+
+@pytest.mark.parametrize("cls", of("observables"))
+def test_observable(cls):
+    run = check_bits(make_experiment(observe=[cls(at=Every(3))]))
+    assert [name.partition("/")[0] for name in run.names] == [cls().name] * len(run.names)
+    for name in run.names:
+        assert run[name].shape[:2] == (3, 5)
+        assert np.ptp(run[name].reshape(-1)) > 0
+
+
+@dataclass(frozen=True)
+class InPlace:
+    """Broken: changes its input."""
+
+    def apply(self, weights, state, context):
+        for value in weights.values():
+            value.mul_(0.5)
+        return weights, state
+
+
+@dataclass(frozen=True)
+class Unseeded(ShrinkAndPerturb):
+    """Broken: draws from the global generator."""
+
+    def apply(self, weights, state, context):
+        return {name: value + torch.randn_like(value) for name, value in weights.items()}, state
+
+
+@dataclass(frozen=True)
+class SharedPermutation:
+    """Broken: all trajectories see the same batches."""
+
+    def steps_per_epoch(self, samples):
+        return 4
+
+    def start(self, seed, trajectories, samples):
+        return None
+
+    def draw(self, state, seed, trajectories, step, samples):
+        batch, _ = WithoutReplacement(10).draw(None, seed, (0,), step, samples)
+        return batch._replace(indices=np.repeat(batch.indices, len(trajectories), axis=0)), None
+
+
+@dataclass(frozen=True)
+class Undocumented:
+    """Broken: says nothing of its field."""
+
+    size: int = 3
+
+
+@pytest.mark.parametrize("broken", [InPlace(), Unseeded()])
+def test_broken_perturbations_fail(broken):
+    with pytest.raises(AssertionError):
+        check_perturbation(broken)
+
+
+def test_broken_minibatching_fails():
+    with pytest.raises(AssertionError):
+        check_minibatching(SharedPermutation())
+
+
+def test_broken_form_fails():
+    with pytest.raises(AssertionError, match="size is not documented"):
+        check_form("undocumented", Undocumented)
+
+
+def test_something_was_found():
+    found = {role: set(available(f"thermograd.{role}")) for role in ROLES}
+    assert found["perturbations"] >= {"shrink_and_perturb", "partial_reset", "reset"}
+    assert found["problems"] >= {"digits", "quadratic", "nonlinear_regression"}
+    assert found["minibatching"] >= {"with_replacement", "without_replacement"}
+    assert found["observables"] >= {"loss", "accuracy", "displacement"}
+    assert found["dynamics"] >= {"sgd"}
