@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy.special import chdtri
+from scipy.special import chdtri, ndtri
 
 from thermograd.estimators.kaplan_meier import kaplan_meier
 from thermograd.quantities import Estimate
@@ -172,8 +172,11 @@ def _difference(ends: Mapping[str, Estimate]) -> str:
     shown = ", ".join(f"{label}: {number_text(ends[label])}" for label in order)
     low, high = ends[order[0]], ends[order[-1]]
     difference = high.value - low.value
-    # Intervals are symmetric and the runs independent, so their half-widths add in quadrature.
-    half = float(np.hypot(high.high - high.value, low.high - low.value))
+    # Intervals are symmetric and the runs independent, so their half-widths add in quadrature; the extremes
+    # of several runs are the largest of all pairs, so Bonferroni's factor widens the interval.
+    pairs = len(ends) * (len(ends) - 1) / 2
+    wider = ndtri(1 - 0.025 / pairs) / ndtri(0.975)
+    half = float(np.hypot(high.high - high.value, low.high - low.value) * wider)
     gap = number_text(Estimate(difference, (difference - half, difference + half)))
     if difference > half:
         return f"Last means: {shown}. {order[-1]} ends above {order[0]} by {gap}."

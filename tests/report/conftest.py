@@ -1,0 +1,101 @@
+"""A synthetic ensemble and a browser, shared by the tests of the report."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from thermograd.store.layout import DIVERGED, FINISHED, ArraySpec, Checkpoint, Header
+from thermograd.store.memory import MemoryStorage
+from thermograd.store.run import Run
+
+
+def make_run(values, *, name="A run", steps_per_epoch=10, block_size=16, committed=True, diverged_at=None):
+    """A run in memory with the given arrays (trajectory, time), recorded at every epoch from 0 on."""
+    first = next(iter(values.values()))
+    trajectories, count = first.shape[:2]
+    times = np.arange(count) * steps_per_epoch
+    specs = tuple(ArraySpec(key, array.shape[2:], "float64", times) for key, array in values.items())
+    steps = int(times[-1])
+    header = Header(name, 0, trajectories, steps, steps_per_epoch, block_size, "eager", "a test", specs)
+    storage = MemoryStorage(header, None)
+    ends = np.full(trajectories, -1) if diverged_at is None else np.asarray(diverged_at)
+    for index in range(header.blocks if committed else 0):
+        members = header.block(index)
+        part = slice(members.start, members.stop)
+        sink = storage.sink(index)
+        for key, array in values.items():
+            for row in range(count):
+                recorded = array[part, row].copy()
+                recorded[(ends[part] >= 0) & (ends[part] <= times[row])] = np.nan
+                sink.record(key, row, recorded)
+        outcome = np.where(ends[part] >= 0, DIVERGED, FINISHED).astype(np.uint8)
+        sink.commit(Checkpoint(steps, {"diverged_at": ends[part]}), outcome)
+    return Run(storage)
+
+
+@pytest.fixture
+def run_of():
+    return make_run
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the browser made of a page."""
+
+    dom: str
+    console: tuple[str, ...]
+
+    @property
+    def ready(self) -> bool:
+        return bool(re.search(r"<body[^>]*data-ready=\"1\"", self.dom))
+
+
+@functools.cache
+def _browser() -> str | None:
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture
+def browse(tmp_path):
+    """A function that opens a file in Chromium and returns what it drew; nothing is left running."""
+    program = _browser()
+    if program is None:
+        pytest.skip("no Chromium found; on Debian: apt-get install chromium")
+
+    def look(page: Path, *, picture: Path | None = None, width: int = 1280, dark: bool = False) -> Seen:
+        profile = tmp_path / f"profile-{len(list(tmp_path.glob('profile-*')))}"
+        flags = (
+            "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --hide-scrollbars "
+            "--disable-background-networking --disable-component-update --disable-sync --enable-logging=stderr "
+            f"--user-data-dir={profile} --window-size={width},900 --virtual-time-budget=6000 --dump-dom "
+            f"--blink-settings=preferredColorScheme={0 if dark else 1}"
+        ).split()
+        flags += [f"--screenshot={picture}"] if picture else []
+        process = subprocess.Popen(
+            [program, *flags, page.as_uri()],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            dom, log = process.communicate(timeout=45)
+        finally:
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        console = tuple(line for line in log.splitlines() if "CONSOLE" in line)
+        return Seen(dom, console)
+
+    return look

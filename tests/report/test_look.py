@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import itertools
+import re
+from importlib.resources import files
+
+import pytest
+
+from thermograd.report.look import STYLES, band, layout, line, style
+
+
+def test_no_two_series_look_the_same_and_none_is_yellow():
+    for one, other in itertools.combinations(STYLES, 2):
+        assert one.colour != other.colour
+        assert one.dash != other.dash
+        assert one.marker != other.marker
+    assert "#F0E442" not in {entry.colour for entry in STYLES}
+    assert style(len(STYLES)) == STYLES[0]
+
+
+def test_a_band_is_two_lines_of_which_one_is_in_the_legend():
+    lower, upper = band([0, 1], [0, 0], [1, 1], "band", "#0072B2", "hv")
+    assert lower["showlegend"] is False
+    assert upper["fill"] == "tonexty"
+    assert lower["line"] == upper["line"]
+    assert lower["line"]["width"] == 0
+    assert lower["line"]["shape"] == "hv"
+
+
+def test_names_and_titles_are_escaped():
+    assert line([0], [0], "<b>")["name"] == "&lt;b&gt;"
+    assert layout("<i>", "y")["xaxis"]["title"]["text"] == "&lt;i&gt;"
+
+
+def _luminance(colour):
+    parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(one, other):
+    low, high = sorted((_luminance(one), _luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", [0, 1, 2])
+def test_text_stands_out_from_its_paper(theme):
+    look = files("thermograd.report").joinpath("page.css").read_text("utf-8")
+    block = [part for part in re.findall(r"\{([^{}]*)\}", look) if "--paper" in part][theme]
+    colours = dict(re.findall(r"--(\w+): (#\w{6})", block))
+    for text in ("ink", "soft", "link", "yes", "no", "undecided"):
+        for paper in ("paper", "panel"):
+            assert _contrast(colours[text], colours[paper]) >= 4.5, (text, paper)
+
+
+def test_the_contrast_formula_knows_black_on_white():
+    assert _contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert _contrast("#aaaaaa", "#ffffff") < 4.5

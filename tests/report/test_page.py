@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from thermograd.advisor.perturbation_interval import advise
+from thermograd.errors import ConfigError, ForeignDirectoryError
+from thermograd.report.page import STUDY, report_run, write_page
+from thermograd.store.perturbation_record import PerturbationRecord
+
+pytest.importorskip("plotly")
+
+
+def values(seed=0):
+    return np.random.default_rng(seed).normal(size=(20, 9)).cumsum(axis=1)
+
+
+def small_record():
+    quick = np.where(np.arange(1, 21) == np.arange(1, 31)[:, None] % 25 + 1, 1.0, 0.2)
+    reached = quick.max(axis=1) >= 1
+    survivor = np.flatnonzero(~reached)
+    return PerturbationRecord(
+        quick, {"kick": np.tile([0.3, 0.4, 1.0], (survivor.size, 1))}, survivor,
+        target=1.0, direction="up", interval=20, horizon=3,
+    )  # fmt: skip
+
+
+def in_folder(run, folder):
+    run.source.path = folder
+    return run
+
+
+def test_a_run_in_its_folder_gets_its_page_there(run_of, tmp_path):
+    (tmp_path / "experiment.toml").write_text('name = "x"\n')
+    run = in_folder(run_of({"loss": values()}, name="My run"), tmp_path)
+    assert report_run(run) == tmp_path / "report.html"
+    text = (tmp_path / "report.html").read_text("utf-8")
+    assert "<h1>My run</h1>" in text
+    assert "name = &quot;x&quot;" in text
+    assert "thermograd run" in text
+    assert list(tmp_path.glob("*.tmp")) == []
+
+
+def test_a_run_in_memory_needs_a_file_name(run_of, tmp_path):
+    with pytest.raises(ConfigError, match=r"pass out="):
+        report_run(run_of({"loss": values()}))
+    assert report_run(run_of({"loss": values()}), tmp_path / "page.html").is_file()
+
+
+def test_nothing_committed_shows_no_empty_chart(run_of, tmp_path):
+    text = report_run(run_of({"loss": values()}, committed=False), tmp_path / "p.html").read_text("utf-8")
+    assert "Nothing is committed yet" in text
+    assert 'class="plot"' not in text
+
+
+def test_a_study_in_the_folder_brings_advice_and_its_figures(run_of, tmp_path):
+    small_record().save(tmp_path / STUDY)
+    run = in_folder(run_of({"test_accuracy": values()}), tmp_path)
+    text = report_run(run).read_text("utf-8")
+    assert "Speed-up against the interval" in text
+    assert f"<p class='recommendation'>{advise(small_record()).recommendation}</p>" in text
+    assert "target 1" in text
+
+
+def test_several_runs_are_compared(run_of, tmp_path):
+    runs = [run_of({"loss": values(0)}, name="same"), run_of({"loss": values(1)}, name="same")]
+    text = report_run(runs, tmp_path / "p.html").read_text("utf-8")
+    assert "2 runs compared" in text
+    assert "same (2)" in text
+    assert "runs compared" in text
+
+
+def test_too_many_scalars_are_said(run_of, tmp_path):
+    run = run_of({f"area_{number}": values() for number in range(30)})
+    assert "Only the first 24 of 30" in report_run(run, tmp_path / "p.html").read_text("utf-8")
+
+
+def test_bad_places_are_refused_before_anything_is_written(run_of, tmp_path):
+    with pytest.raises(ConfigError, match="does not exist"):
+        report_run(run_of({"loss": values()}), tmp_path / "no" / "p.html")
+    with pytest.raises(ForeignDirectoryError):
+        report_run(tmp_path)
+    with pytest.raises(ConfigError, match="no run"):
+        report_run([])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_advice_on_logs_is_a_page_with_ranking(tmp_path):
+    record = small_record()
+    page = write_page(tmp_path / "p.html", title="Logs", advice=advise(record), record=record)
+    text = page.read_text("utf-8")
+    assert "class='ranking'" in text
+    assert "predicted mean (epochs)" in text

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from thermograd.quantities import Estimate
+from thermograd.report.ranking import number_text, ranking_table
+
+
+@dataclass(frozen=True)
+class Entry:
+    name: str
+    interval: int | None
+    predicted_mean: Estimate
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.2, "0.200"),
+        (1234.5, "1234"),
+        (1e7, "1.00e+07"),
+        (0, "0"),
+        (0.0, "0"),
+        (-np.inf, "−∞"),
+        (np.nan, "–"),
+        (100.0, "100"),
+    ],
+)
+def test_numbers_show_three_digits(value, text):
+    assert number_text(value) == text
+
+
+def test_a_table_has_a_row_for_each_entry_and_units_in_its_headings():
+    entries = [
+        Entry("shrink", 20, Estimate(18.7, (18.4, 19.1))),
+        Entry("nothing", None, Estimate(77.0, (72, 82), note="at least")),
+    ]
+    table = ranking_table(entries, "epoch")
+    assert table.count("<tr>") == 3
+    assert "predicted mean (epochs)" in table
+    assert "18.7 (18.4 to 19.1)" in table
+    assert "77.0 (72 to 82), at least" in table
+
+
+def test_hostile_names_stay_text():
+    table = ranking_table([Entry("<script>alert(1)</script>\"'", 1, Estimate(1.0, (1.0, 1.0)))])
+    assert "<script" not in table
+    assert "&lt;script&gt;" in table
+
+
+def test_nothing_to_rank_is_no_table():
+    assert ranking_table([]) == ""
+
+
+def test_entries_of_no_dataclass_are_one_cell():
+    assert '<td data-heading="alternative">wait</td>' in ranking_table(["wait"])

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import numpy as np
+
+from thermograd.report.run_facts import facts, verdicts
+from thermograd.store.layout import FAILED, PENDING
+
+
+def test_what_was_run_is_said(run_of):
+    run = run_of({"loss": np.zeros((20, 5))}, diverged_at=[10] + [-1] * 19)
+    run.source.note("float32 with replacement")
+    said = dict(facts(run))
+    assert said["Trajectories"] == "20: 19 finished, 1 diverged, 0 failed, 0 pending"
+    assert said["Length"] == "40 optimiser steps = 4 epochs"
+    assert said["Engine"] == "eager: a test"
+    assert said["Note"] == "float32 with replacement"
+
+
+def test_a_run_directory_says_more(run_of):
+    run = run_of({"loss": np.zeros((20, 5))})
+    run.source.manifest = {
+        "state": "finished", "dtype": "float64", "thermograd_version": "1.2", "identity": "abc",
+        "environment": {"torch": "2.13.0"}, "generation": 3,
+    }  # fmt: skip
+    said = dict(facts(run))
+    assert said["Weights"] == "float64"
+    assert said["Environment"] == "torch 2.13.0"
+    assert said["Started"] == "3 times"
+
+
+def test_speed_is_said_only_of_a_run_without_interruption(run_of):
+    run = run_of({"loss": np.zeros((20, 5))})
+    started = {"event": "started", "time": "2026-01-01T00:00:00.000Z"}
+    finished = {"event": "finished", "time": "2026-01-01T00:00:04.000Z"}
+    run.source.events = lambda: [started, finished]
+    assert dict(facts(run))["Speed"].startswith("200 trajectory-steps per second")  # 20 * 40 / 4 s
+    run.source.events = lambda: [started, {"event": "resumed", "time": ""}, finished]
+    assert "Speed" not in dict(facts(run))
+
+
+def test_nothing_committed_is_a_verdict(run_of):
+    (found,) = verdicts(run_of({"loss": np.zeros((20, 5))}, committed=False))
+    assert (found.holds, found.kind) == (None, "nothing_committed")
+
+
+def test_divergence_is_counted_with_an_interval(run_of):
+    (good,) = verdicts(run_of({"loss": np.zeros((20, 5))}))
+    assert good.holds is True
+    assert "0 of 20, share 0 (0 to 0.168)" in good.text
+    (bad,) = verdicts(run_of({"loss": np.zeros((20, 5))}, diverged_at=[10] + [-1] * 19))
+    assert bad.holds is False
+    assert bad.evidence["diverged"] == 1
+
+
+def test_failed_and_pending_trajectories_are_said(run_of):
+    run = run_of({"loss": np.zeros((20, 5))})
+    run.source._outcome[:3], run.source._outcome[3:5] = FAILED, PENDING
+    kinds = {verdict.kind: verdict.text for verdict in verdicts(run)}
+    assert kinds["failed_blocks"].startswith("3 of 20")
+    assert kinds["incomplete"].startswith("2 of 20")
