@@ -244,7 +244,6 @@ def test_both_themes_and_the_toggle(browse, tmp_path):
     clicked.write_text(text.replace(own, own + click).replace(old, new), "utf-8")
     light, dark = "rgb(27, 27, 27)", "rgb(236, 236, 236)"
     for page, prefers_dark, ink, offered in (
-        (plain, False, light, "Dark theme"),
         (plain, True, dark, "Light theme"),
         (clicked, False, dark, "Light theme"),
         (clicked, True, light, "Dark theme"),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from thermograd.report.run_facts import facts, verdicts
+from thermograd.store.failures import Failure
 from thermograd.store.layout import FAILED, PENDING
 
 
@@ -16,13 +17,18 @@ def test_what_was_run_is_said(run_of):
     assert said["Note"] == "float32 with replacement"
 
 
-def test_a_run_directory_says_more(run_of):
+def test_a_run_directory_says_more(run_of, monkeypatch):
     run = run_of({"loss": np.zeros((20, 5))})
-    run.source.manifest = {
+    manifest = {
         "state": "finished", "dtype": "float64", "thermograd_version": "1.2", "identity": "abc",
         "environment": {"torch": "2.13.0"}, "generation": 3,
     }  # fmt: skip
+    monkeypatch.setattr(type(run.source), "manifest", manifest)
+    monkeypatch.setattr(type(run.source), "state", "failed")
+    monkeypatch.setattr(type(run.source), "failures", (Failure(1, "OSError", "no disk", "", 5, 2, "n1"),))
     said = dict(facts(run))
+    assert said["State"] == "failed"
+    assert said["Failed"] == "block 1 after 2 attempts: OSError: no disk"
     assert said["Weights"] == "float64"
     assert said["Environment"] == "torch 2.13.0"
     assert said["Started"] == "3 times"

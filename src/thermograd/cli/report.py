@@ -7,6 +7,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from thermograd.cli import terminal
+from thermograd.cli.exit_codes import DONE
+
 
 def report(
     run: Annotated[tuple[Path, ...], Parameter(negative=())],
@@ -27,5 +30,5 @@ def report(
     """
     from thermograd.report.page import report_run  # here, so that `--help` needs no numpy
 
-    print(report_run(run, out))
-    return 0
+    terminal.result(str(report_run(run, out)))
+    return DONE

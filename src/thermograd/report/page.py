@@ -15,7 +15,7 @@ from thermograd.report.ensemble import LARGEST_NUMBER, compared, scalars
 from thermograd.report.figure import Figure
 from thermograd.report.figures import figures_of
 from thermograd.report.run_facts import facts as facts_of
-from thermograd.report.run_facts import manifest_of, path_of, verdicts
+from thermograd.report.run_facts import verdicts
 from thermograd.store.atomic_file import write_atomically
 from thermograd.store.perturbation_record import PerturbationRecord
 from thermograd.store.printable import printable
@@ -123,7 +123,7 @@ def _one(file: Path, run: Run) -> Path:
 
 def _study(run: Run) -> PerturbationRecord | None:
     """The perturbation study whose record lies in the run's folder."""
-    folder = path_of(run)
+    folder = run.path
     file = folder / STUDY if folder else None
     return PerturbationRecord.load(file) if file and file.is_file() else None
 
@@ -151,14 +151,14 @@ def _several(file: Path, runs: list[Run]) -> Path:
 def _labelled(runs: list[Run]) -> dict[str, Run]:
     labels: dict[str, Run] = {}
     for number, run in enumerate(runs, start=1):
-        path = path_of(run)
+        path = run.path
         label = run.name or (path.name if path else "run")
         labels[label if label not in labels else f"{label} ({number})"] = run
     return labels
 
 
 def _file(run: Run, out: str | Path | None) -> Path:
-    folder = path_of(run)
+    folder = run.path
     if out is not None:
         return Path(out)
     if folder is None:
@@ -168,14 +168,14 @@ def _file(run: Run, out: str | Path | None) -> Path:
 
 
 def _config(run: Run) -> str:
-    folder = path_of(run)
+    folder = run.path
     file = folder / "experiment.toml" if folder else None
     return file.read_text("utf-8", errors="replace") if file and file.is_file() else ""
 
 
 def _commands(runs: list[Run], file: Path) -> list[str]:
-    paths = [path for path in map(path_of, runs) if path]
-    lines = [str(line) for run in runs for line in manifest_of(run).get("commands") or ()]
+    paths = [run.path for run in runs if run.path]
+    lines = [str(line) for run in runs for line in run.manifest.get("commands") or ()]
     if paths and not lines:
         lines = [
             shlex.join(["thermograd", "run", str(path / "experiment.toml"), "--out", "again"])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +10,7 @@ import numpy as np
 from thermograd.quantities import Verdict
 from thermograd.report.ranking import number_text
 from thermograd.report.share import share as share_of
+from thermograd.store.failures import Failure
 from thermograd.store.layout import DIVERGED, FAILED, FINISHED, PENDING
 from thermograd.store.run import Run
 
@@ -20,7 +19,7 @@ _OUTCOMES = (("finished", FINISHED), ("diverged", DIVERGED), ("failed", FAILED),
 
 def facts(run: Run) -> list[tuple[str, str]]:
     """How it was run: (name, value), as far as it is known."""
-    manifest = manifest_of(run)
+    manifest = run.manifest
     outcome = run.outcome
     counts = ", ".join(f"{int((outcome == code).sum())} {label}" for label, code in _OUTCOMES)
     epochs = f" = {run.steps / run.steps_per_epoch:g} epochs" if run.steps_per_epoch > 1 else ""
@@ -29,15 +28,15 @@ def facts(run: Run) -> list[tuple[str, str]]:
         ("Length", f"{run.steps} optimiser steps{epochs}"),
         ("Engine", f"{run.engine}: {run.reason}" if run.reason else run.engine),
         ("Seed", str(run.seed)),
+        ("State", run.state),
     ]
     named = (
-        ("State", "state"),
         ("Weights", "dtype"),
         ("Version", "thermograd_version"),
         ("Identity", "identity"),
     )
     found += [(label, str(manifest[key])) for label, key in named if manifest.get(key)]
-    speed = _speed(run, events_of(run))
+    speed = _speed(run, run.events())
     if speed:
         found.append(("Speed", speed))
     environment = manifest.get("environment") or {}
@@ -46,7 +45,8 @@ def facts(run: Run) -> list[tuple[str, str]]:
     started = int(manifest.get("generation") or 0)
     if started > 1:
         found.append(("Started", f"{started} times"))
-    return found + [("Note", note) for note in run.notes]
+    found += [("Note", note) for note in run.notes]
+    return found + [("Failed", _failure(entry)) for entry in run.failures]
 
 
 def verdicts(run: Run) -> list[Verdict]:
@@ -68,24 +68,6 @@ def verdicts(run: Run) -> list[Verdict]:
     return [*found, _finite(run)]
 
 
-def manifest_of(run: Run) -> Mapping[str, Any]:
-    """The manifest of a run directory; empty for a run in memory."""
-    found = getattr(run, "manifest", None) or getattr(run.source, "manifest", None)
-    return found if isinstance(found, Mapping) else {}
-
-
-def path_of(run: Run) -> Path | None:
-    """The directory of a run; None for one in memory."""
-    found = getattr(run, "path", None) or getattr(run.source, "path", None)
-    return Path(found) if found else None
-
-
-def events_of(run: Run) -> list[dict[str, Any]]:
-    """What happened to a run directory, oldest first."""
-    events = getattr(run.source, "events", None)
-    return list(events()) if callable(events) else []
-
-
 def _finite(run: Run) -> Verdict:
     diverged = int((run.diverged_at >= 0).sum())
     share = share_of(diverged, run.trajectories)
@@ -98,6 +80,10 @@ def _finite(run: Run) -> Verdict:
     return Verdict(
         True, "stayed_finite", f"No trajectory diverged (0 of {run.trajectories}, {shown}).", evidence
     )
+
+
+def _failure(failure: Failure) -> str:
+    return f"block {failure.block} after {failure.attempts} attempts: {failure.kind}: {failure.message}"
 
 
 def _speed(run: Run, events: list[dict[str, Any]]) -> str:
