@@ -11,7 +11,7 @@ _DOORS = {
     "Problem": "thermograd.problems.problem",
     "Experiment": "thermograd.ensemble.experiment",
     "run": "thermograd.ensemble.run",
-    "resume": "thermograd.ensemble.directory_run",
+    "resume": "thermograd.ensemble.resume",
     "plan": "thermograd.ensemble.plan",
     "load_config": "thermograd.ensemble.config",
     "PerturbationStudy": "thermograd.ensemble.perturbation_study",
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from thermograd.ensemble.experiment import Experiment
     from thermograd.ensemble.perturbation_study import PerturbationStudy
     from thermograd.ensemble.plan import plan
-    from thermograd.ensemble.directory_run import resume
+    from thermograd.ensemble.resume import resume
     from thermograd.ensemble.run import run
     from thermograd.problems.problem import Problem
     from thermograd.quantities import Advice, Estimate, Prediction, Verdict

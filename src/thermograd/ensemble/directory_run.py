@@ -192,7 +192,9 @@ def check_same(run: Path, manifest: Manifest, description: Description) -> None:
 class _Coordinator:
     """One start of a run whose lock is held."""
 
-    def __init__(self, run: Path, trainer: BlockTrainer, header: Header, manifest: Manifest, start: Start) -> None:
+    def __init__(
+        self, run: Path, trainer: BlockTrainer, header: Header, manifest: Manifest, start: Start
+    ) -> None:
         self._path = run
         self._trainer = trainer
         self._header = header

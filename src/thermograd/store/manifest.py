@@ -175,7 +175,7 @@ def _foreign(folder: Path) -> ForeignDirectoryError | DamagedRunError:
         )
     if not folder.is_dir():
         return ForeignDirectoryError(
-            f"{shown} is a file, not a run directory; recorded logs are read by thermograd.store.load_trajectories"
+            f"{shown} is a file, not a run directory; recorded logs are read by thermograd.store.trajectories.load_trajectories"
         )
     if (folder / "experiment.toml").is_file() and (folder / "trajectories.zarr").is_dir():
         return _damaged(folder, "is gone")
@@ -188,7 +188,7 @@ def _foreign(folder: Path) -> ForeignDirectoryError | DamagedRunError:
     )
     return ForeignDirectoryError(
         f"{shown} is not a run of thermograd: it looks like {looks}; "
-        "recorded logs of other tools are read by thermograd.store.load_trajectories"
+        "recorded logs of other tools are read by thermograd.store.trajectories.load_trajectories"
     )
 
 

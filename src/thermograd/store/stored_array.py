@@ -97,7 +97,9 @@ def coordinates(header: Header) -> dict[str, npt.NDArray[np.int64]]:
     return found
 
 
-def stored_arrays(header: Header, time_chunk: int | str = "auto") -> tuple[StoredArray, ...]:
+def stored_arrays(
+    header: Header, time_chunk: int | str = "auto", free: int | None = None
+) -> tuple[StoredArray, ...]:
     """Names, shapes and chunks of all arrays of a run.
 
     The time chunk is clamp(⌊4 MiB / (B · bytes per record)⌋, 1, T) with B the block size and T the number
@@ -106,6 +108,7 @@ def stored_arrays(header: Header, time_chunk: int | str = "auto") -> tuple[Store
     Args:
         header: what is recorded.
         time_chunk: records per chunk, or "auto".
+        free: bytes free on the disk, for the error message.
 
     Returns:
         One entry per array, in the order of the header.
@@ -124,11 +127,12 @@ def stored_arrays(header: Header, time_chunk: int | str = "auto") -> tuple[Store
         record = max(1, wide * spec.record_bytes)
         if record > LARGEST_RECORD_BYTES:
             fits = max(1, LARGEST_RECORD_BYTES // max(1, spec.record_bytes))
-            message = (
-                f"block_size: one record of {spec.name!r} for a block of {wide} trajectories takes {record / 2**20:.0f} MiB, "
+            problem = (
+                f"one record of {spec.name!r} for a block of {wide} trajectories takes {record / 2**20:.0f} MiB, "
                 f"at most {LARGEST_RECORD_BYTES // 2**20} are written at once; block_size = {fits} fits"
             )
-            raise ConfigError(message, (("block_size", message),))
+            message = f"block_size: {problem}"
+            raise ConfigError(message, (("block_size", problem),))
         count = max(1, spec.times.size)
         length = CHUNK_BYTES // record if time_chunk == "auto" else int(time_chunk)
         chunks = (wide, min(max(length, 1), count), *spec.shape)
@@ -136,7 +140,7 @@ def stored_arrays(header: Header, time_chunk: int | str = "auto") -> tuple[Store
         shape = (header.trajectories, spec.times.size, *spec.shape)
         arrays.append(StoredArray(spec.name, shape, spec.dtype, chunks, coordinate))
     _check_distinct(arrays)
-    _check_files(header, arrays)
+    _check_files(header, arrays, free)
     return tuple(arrays)
 
 
@@ -184,15 +188,17 @@ def _check_distinct(arrays: Sequence[StoredArray]) -> None:
         seen[key] = array.name
 
 
-def _check_files(header: Header, arrays: Sequence[StoredArray]) -> None:
+def _check_files(header: Header, arrays: Sequence[StoredArray], free: int | None) -> None:
     files = planned_files(header, arrays)
     if files <= MOST_FILES:
         return
     size = sum(math.prod(array.shape) * np.dtype(array.dtype).itemsize for array in arrays)
-    factor = -(-files // MOST_FILES)
-    message = (
-        f"trajectories: {header.trajectories} trajectories in blocks of {header.block_size} would make {files} files "
-        f"({size / 1e9:.3g} GB before compression), at most {MOST_FILES} are allowed; "
-        f"block_size = {header.block_size * factor}, a larger store.time_chunk or fewer record times fit"
+    blocks = max(1, int(0.9 * MOST_FILES * header.blocks / files))
+    room = "" if free is None else f", {free / 1e9:.3g} GB free on the disk"
+    problem = (
+        f"{header.trajectories} in blocks of {header.block_size} would make {files} files "
+        f"({size / 1e9:.3g} GB before compression{room}), at most {MOST_FILES} are allowed; "
+        f"block_size = {-(-header.trajectories // blocks)}, a larger store.time_chunk or fewer record times fit"
     )
-    raise ConfigError(message, (("trajectories", message),))
+    message = f"trajectories: {problem}"
+    raise ConfigError(message, (("trajectories", problem),))

@@ -1,0 +1,101 @@
+"""`thermograd doctor`: what is installed here, and does it work?"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+import thermograd
+from thermograd.cli import terminal
+from thermograd.cli.exit_codes import DONE, INCOMPLETE
+
+_CORE = ("torch", "numpy", "scipy")
+_LAB = ("zarr", "safetensors", "pydantic", "cyclopts", "rich", "plotly", "scikit-learn")
+_COMPILERS = ("c++", "g++", "clang++")
+
+
+def doctor(*, json: Annotated[bool, Parameter(negative=())] = False) -> int:
+    """Say what is installed and train one step on each engine; exit code 1 if something is at fault.
+
+    Args:
+        json: print one JSON object.
+
+    Returns:
+        Exit code.
+    """
+    faults: list[str] = []
+    found: dict[str, str] = {
+        "thermograd": thermograd.__version__,
+        "Python": f"{platform.python_version()} on {platform.machine()}",
+        "processors": str(os.cpu_count()),
+        "compiler": next((path for name in _COMPILERS if (path := shutil.which(name))), "none found"),
+        "free disk": f"{shutil.disk_usage(Path.cwd()).free / 1e9:.3g} GB here",
+    }
+    for package in (*_CORE, *_LAB):
+        found[package] = _version(package, faults)
+    for name, check in (("processor features", _features), ("engine eager", _one_step)):
+        found[name] = _tried(name, check, faults)
+    found |= {f"engine {name}": "not in this version" for name in ("compiled", "kernel")}
+    if json:
+        terminal.result_json({"ok": not faults, "found": found, "faults": faults})
+    else:
+        for name, text in found.items():
+            terminal.result(f"{name:20} {text}")
+        terminal.result("all is well" if not faults else "\n".join(f"fault: {fault}" for fault in faults))
+    return INCOMPLETE if faults else DONE
+
+
+def _version(package: str, faults: list[str]) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        command = f"pip install 'thermograd{'[lab]' if package in _LAB else ''}'"
+        faults.append(f"{package} is not installed: {command}")
+        return f"absent: {command}"
+
+
+def _tried(name: str, check: Callable[[], str], faults: list[str]) -> str:
+    try:
+        return check()
+    except Exception as error:  # whatever is wrong with the installation is what is asked for
+        text = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+        faults.append(f"{name}: {text}")
+        return text
+
+
+def _features() -> str:
+    import torch  # here, so that --help stays quick
+
+    return (
+        f"{torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads, "
+        f"{'CUDA' if torch.cuda.is_available() else 'no CUDA device'}"
+    )
+
+
+def _one_step() -> str:
+    """One step of a problem whose answer is known: θ' = θ − η (θ − x̄) for unit curvature and full batches."""
+    from thermograd.dynamics import SGD
+    from thermograd.ensemble.experiment import Experiment
+    from thermograd.ensemble.run import run
+    from thermograd.minibatching import WithoutReplacement
+    from thermograd.problems import Quadratic
+
+    problem = Quadratic(curvatures=(1.0,), samples=4)
+    experiment = Experiment(
+        problem, minibatching=WithoutReplacement(batch_size=None), dynamics=SGD(0.5), trajectories=2, steps=1
+    )
+    before = experiment.initial_weights([0, 1])["position"]
+    mean = float(experiment.functional.train[0].mean())
+    after = run(experiment).weights()["position"]
+    error = float(abs(after - (before - 0.5 * (before - mean))).max())
+    if not error < 1e-12:
+        message = f"one step is wrong by {error:.3g}"
+        raise ArithmeticError(message)
+    return "one step of two trajectories is right"

@@ -1,0 +1,37 @@
+"""What the command line ends with, and what it says about a bug of ours."""
+
+from __future__ import annotations
+
+import tempfile
+import traceback
+from pathlib import Path
+
+from thermograd.cli import terminal
+from thermograd.errors import InterruptedRunError, ThermogradError
+
+DONE, INCOMPLETE, USAGE, REFUSED, RESOURCE, BUG = 0, 1, 2, 3, 4, 70
+INTERRUPTED = 130
+
+
+def exit_code_of(error: ThermogradError | InterruptedRunError) -> int:
+    """The exit code of a foreseen error."""
+    return error.exit_code
+
+
+def report_bug(error: Exception) -> int:
+    """Two lines for a person, the traceback in a file.
+
+    Args:
+        error: what nobody foresaw.
+
+    Returns:
+        The exit code.
+    """
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="thermograd-traceback-", suffix=".log", delete=False, encoding="utf-8"
+    ) as log:
+        log.write("".join(traceback.format_exception(error)))
+    first = (str(error).splitlines() or [""])[0][:300]
+    terminal.complain(f"thermograd has a bug: {type(error).__name__}: {first}")
+    terminal.complain(f"please report it with {Path(log.name)} (or run again with --traceback)")
+    return BUG

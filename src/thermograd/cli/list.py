@@ -1,0 +1,111 @@
+"""`thermograd list`: plug-ins, runs in a folder, the config schema."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from thermograd.cli import terminal
+from thermograd.cli.exit_codes import DONE
+from thermograd.discover import available, nearest
+from thermograd.errors import ConfigError, ThermogradError
+
+_WHAT = ("plugins", "runs", "schema")
+_ROLES = ("problems", "minibatching", "dynamics", "perturbations", "observables")
+
+
+def list_(
+    what: str = "plugins",
+    folder: Path = Path("runs"),
+    *,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """List plug-ins, the runs in a folder, or the JSON Schema of a config (for editors).
+
+    Args:
+        what: plugins, runs or schema.
+        folder: where to look for runs.
+        json: print one JSON object.
+
+    Returns:
+        Exit code.
+
+    Raises:
+        ConfigError: there is no such list.
+    """
+    if what == "plugins":
+        return _plugins(as_json=json)
+    if what == "runs":
+        return _runs(folder, as_json=json)
+    if what == "schema":
+        from thermograd.ensemble.config import Config  # here, so that --help needs no pydantic
+
+        terminal.result_json(Config.json_schema())
+        return DONE
+    message = f"there is no list {what!r}. {nearest(what, _WHAT)}"
+    raise ConfigError(message)
+
+
+def _plugins(*, as_json: bool) -> int:
+    found = {
+        role: {
+            kind: (inspect.getdoc(plugin) or "").partition("\n")[0]
+            for kind, plugin in available(f"thermograd.{role}").items()
+            if kind != "problem"
+        }
+        for role in _ROLES
+    }
+    if as_json:
+        terminal.result_json(found)
+        return DONE
+    for role, kinds in found.items():
+        terminal.result(role)
+        for kind, summary in kinds.items():
+            terminal.result(f"  {kind:24} {summary}")
+    return DONE
+
+
+def _runs(folder: Path, *, as_json: bool) -> int:
+    from thermograd.store import lock
+    from thermograd.store.manifest import FILE, read_manifest
+
+    if not folder.is_dir():
+        message = f"{folder} is not a folder; give the folder that holds the run directories"
+        raise ConfigError(message)
+    found: list[dict[str, Any]] = []
+    for path in sorted(
+        {file.parent for file in folder.glob(f"*/{FILE}")} | ({folder} if (folder / FILE).exists() else set())
+    ):
+        try:
+            manifest = read_manifest(path)
+        except ThermogradError as error:
+            found.append({"run": str(path), "state": "unreadable", "error": str(error)})
+            continue
+        dead = manifest.state in {"created", "running"} and not lock.running(path)
+        found.append(
+            {
+                "run": str(path),
+                "state": "interrupted" if dead else manifest.state,
+                "name": manifest.name,
+                "trajectories": manifest.trajectories,
+                "steps": manifest.steps,
+                "seed": manifest.seed,
+                "identity": manifest.identity,
+            }
+        )
+    if as_json:
+        terminal.result_json({"runs": found})
+        return DONE
+    for entry in found:
+        if "error" in entry:
+            terminal.complain(entry["error"])
+        else:
+            terminal.result(
+                f"{entry['run']}  {entry['state']}  {entry['name']}: {entry['trajectories']} × {entry['steps']}"
+            )
+    if not found:
+        terminal.say(f"no runs in {folder}")
+    return DONE

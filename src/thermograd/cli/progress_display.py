@@ -1,0 +1,102 @@
+"""How far a run has come: a live table in a terminal, else one line per 10 %."""
+
+from __future__ import annotations
+
+import math
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from thermograd.cli import terminal
+
+if TYPE_CHECKING:
+    from thermograd.ensemble.progress import Progress
+
+_PER_SECOND = 4
+
+
+class ProgressDisplay:
+    """Shows progress on stderr while the block runs.
+
+    Args:
+        title: what is running.
+    """
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._live: Any = None
+        self._tenth = 0
+
+    def __enter__(self) -> ProgressDisplay:
+        if sys.stderr.isatty() and not terminal.quiet():
+            from rich.console import Console  # here, so that a pipe needs no rich
+            from rich.live import Live
+
+            self._live = Live(console=Console(stderr=True), refresh_per_second=_PER_SECOND, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def say(self, line: str) -> None:
+        """A line above the table."""
+        if self._live is None:
+            terminal.say(line)
+        else:
+            self._live.console.print(line, markup=False, highlight=False)
+
+    def show(self, progress: Progress) -> None:
+        """The present state."""
+        if self._live is not None:
+            self._live.update(self._table(progress))
+            return
+        tenth = int(10 * progress.steps_done / max(progress.steps_total, 1))
+        if tenth > self._tenth:
+            self._tenth = tenth
+            terminal.say(f"{10 * tenth} %: " + ", ".join(f"{key} {value}" for key, value in rows(progress)))
+
+    def _table(self, progress: Progress) -> Any:
+        from rich.table import Table
+
+        table = Table(title=self._title, show_header=False)
+        for key, value in rows(progress):
+            table.add_row(key, value)
+        return table
+
+
+def rows(progress: Progress) -> list[tuple[str, str]]:
+    """What there is to say, as (what, value)."""
+    speed = progress.steps_now / progress.seconds if progress.seconds > 0 else 0.0
+    found = [
+        ("blocks", f"{progress.blocks_done} of {progress.blocks}"),
+        ("trajectory-steps", f"{progress.steps_done} of {progress.steps_total}"),
+        ("speed", f"{speed:.3g} trajectory-steps/s"),
+        ("time left", _time_left(progress)),
+    ]
+    if math.isfinite(progress.mean):
+        found.append((f"mean {progress.observable}", f"{progress.mean:.4g}"))
+    if progress.diverged:
+        found.append(("diverged", str(progress.diverged)))
+    return found
+
+
+def _time_left(progress: Progress) -> str:
+    """The expected time with a range: counting is Poisson-like, so the relative error is about 2/√pieces."""
+    left = progress.steps_total - progress.steps_done
+    if left <= 0:
+        return "0 s"
+    if progress.steps_now <= 0 or progress.seconds <= 0:
+        return "not known yet"
+    seconds = left * progress.seconds / progress.steps_now
+    spread = min(0.5, 1 / math.sqrt(1 + progress.seconds))
+    return f"{_duration(seconds * (1 - spread))} to {_duration(seconds * (1 + spread))}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,69 @@
+"""`thermograd resume`: go on with a run after any interruption."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from thermograd.cli import terminal
+from thermograd.cli.exit_codes import DONE
+from thermograd.cli.progress_display import ProgressDisplay
+from thermograd.cli.run import show_run
+from thermograd.errors import ConfigError
+
+
+def resume(
+    run: Path,
+    *,
+    executor: str | None = None,
+    workers: int | None = None,
+    repair: Annotated[bool, Parameter(negative=())] = False,
+    strict: Annotated[bool, Parameter(negative=())] = False,
+    allow_import: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
+    """Go on with a run; its numbers become those of an uninterrupted run, bit for bit.
+
+    Failed blocks are tried again. The last line on stdout is the run directory.
+
+    Args:
+        run: the run directory.
+        executor: kind of executor; only "inline" in this version.
+        workers: number of workers, for executors that have some.
+        repair: verify every file and recompute what cannot be trusted.
+        strict: refuse if versions or processor are not those of the first start.
+        allow_import: import the module:name kinds that the run recorded.
+
+    Returns:
+        Exit code.
+
+    Raises:
+        ConfigError: an option cannot be used.
+    """
+    from thermograd.store import lock  # here, so that --help needs no numpy, and a refusal no torch
+    from thermograd.store.manifest import read_manifest
+
+    if not repair:
+        state = read_manifest(run).state
+    else:
+        state = "damaged"
+    if run.is_dir():
+        lock.refuse_if_held(run)
+    if workers is not None:
+        message = f"executor.workers: {workers} workers were asked for; 'inline', the executor of this version, has none"
+        raise ConfigError(message, (("executor.workers", message),))
+    if state == "finished":
+        terminal.say(f"{run} is finished already")
+    from thermograd.ensemble.directory_run import Start
+    from thermograd.ensemble.resume import resume as go_on
+
+    with ProgressDisplay(str(run)) as display:
+        start = Start(show=display.show, say=display.say, command=shlex.join(["thermograd", *sys.argv[1:]]))
+        done = go_on(
+            run, executor=executor, repair=repair, strict=strict, allow_import=allow_import, start=start
+        )
+    code = show_run(done, as_json=False)
+    return code if state != "finished" else max(code, DONE)

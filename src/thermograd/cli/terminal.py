@@ -1,0 +1,60 @@
+"""Where words go: results to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Any
+
+_QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
+
+
+def set_quiet(quiet: bool) -> None:
+    """Whether `say` is silent."""
+    _QUIET.set(quiet)
+
+
+def quiet() -> bool:
+    """Whether only results and errors are wanted."""
+    return _QUIET.get()
+
+
+def say(line: str) -> None:
+    """Something a person may want to know."""
+    if not quiet():
+        print(line, file=sys.stderr, flush=True)
+
+
+def complain(line: str) -> None:
+    """An error."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def result(line: str) -> None:
+    """One line of the result."""
+    print(line, flush=True)
+
+
+def result_json(content: Mapping[str, Any]) -> None:
+    """The result as one JSON object; what is not finite becomes null."""
+    print(json.dumps(_finite(content), indent=1, ensure_ascii=False, default=str), flush=True)
+
+
+def reader_left() -> int:
+    """The exit code when whoever read stdout has gone (`| head`), with stdout made harmless."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return value

@@ -1,0 +1,273 @@
+"""`load_config`: an experiment as a TOML file."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from thermograd.ensemble.config_errors import Problem, config_error, problems_of
+from thermograd.ensemble.config_models import EXECUTOR_FIELDS, Table, config_model
+from thermograd.ensemble.config_overrides import overridden
+from thermograd.ensemble.experiment import Experiment
+from thermograd.ensemble.identity import describe
+from thermograd.ensemble.plugin_fields import ROLES, field_types, imported, kinds, times_kinds
+from thermograd.ensemble.toml_text import toml_text
+from thermograd.store.options import StoreOptions
+from thermograd.store.printable import printable
+
+LARGEST_BYTES = 2**20
+_TIMES = ("perturb", "save_weights")
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a config file says.
+
+    Attributes:
+        name: of the run.
+        experiment: what is run; what alone decides the numbers.
+        store: how the files are written.
+        executor: `kind` and its options.
+    """
+
+    name: str
+    experiment: Experiment
+    store: StoreOptions
+    executor: Mapping[str, Any]
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 of the canonical JSON of the whole experiment."""
+        return describe(self.experiment).identity
+
+    def to_toml(self) -> str:
+        """Canonical TOML with all defaults written; reading it gives an equal config."""
+        content = {"name": self.name, **describe(self.experiment).content}
+        return toml_text(
+            {**content, "store": dataclasses.asdict(self.store), "executor": dict(self.executor)}
+        )
+
+    @staticmethod
+    def json_schema() -> dict[str, Any]:
+        """JSON Schema of a config, every installed plug-in included."""
+        return config_model().model_json_schema()
+
+
+def load_config(
+    path: str | Path, overrides: Iterable[tuple[str, str]] = (), *, allow_import: bool = False
+) -> Config:
+    """Read and validate a config file; nothing in it is executed.
+
+    Args:
+        path: a TOML file of at most 1 MiB.
+        overrides: (dotted path, value in TOML syntax), applied before validation.
+        allow_import: allow `kind = "module:name"`, which imports that module.
+
+    Returns:
+        The config.
+
+    Raises:
+        ConfigError: all problems of the file together, `.problems` as (dotted path, message).
+    """
+    return parse_config(_text(Path(path)), str(path), overrides, allow_import=allow_import)
+
+
+def parse_config(
+    text: str,
+    source: str = "config",
+    overrides: Iterable[tuple[str, str]] = (),
+    *,
+    allow_import: bool = False,
+) -> Config:
+    """The config in a text; `source` is how errors call it.
+
+    >>> parse_config(chr(10).join(["problem = 'quadratic'", "steps = 5"])).experiment.dynamics
+    SGD(learning_rate=0.1, momentum=0.0, dampening=0.0)
+    """
+    content, problems = overridden(_parsed(text, source), overrides)
+    model = _validated(content, source, problems, allow_import=allow_import)
+    executor = content.get("executor", {"kind": "inline"})
+    executor = {"kind": executor} if isinstance(executor, str) else dict(executor)
+    store = _built(getattr(model, "store", None)) or StoreOptions()
+    return Config(str(getattr(model, "name", "")), _experiment(model, source), store, executor)
+
+
+def built_experiment(content: Mapping[str, Any], source: str, *, allow_import: bool = False) -> Experiment:
+    """The experiment that a canonical description describes.
+
+    Raises:
+        ConfigError: all problems together.
+    """
+    return _experiment(_validated(dict(content), source, [], allow_import=allow_import), source)
+
+
+def _parsed(text: str, source: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        line = re.search(r"at line (\d+)", str(error))
+        where = f"{source}:{line[1]}" if line else source
+        why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise config_error(where, [("", f"not TOML: {why}")]) from error
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(LARGEST_BYTES + 1)
+    except FileNotFoundError as error:
+        raise config_error(str(path), [("", "there is no such file")]) from error
+    except IsADirectoryError as error:
+        raise config_error(str(path), [("", "is a directory; give a TOML file")]) from error
+    except (OSError, ValueError) as error:
+        raise config_error(str(path), [("", f"cannot be read ({error})")]) from error
+    if len(raw) > LARGEST_BYTES:
+        raise config_error(str(path), [("", "is larger than 1 MiB; a config holds no data")])
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        where = f"{path}:{line}"
+        raise config_error(where, [("", "is not UTF-8")]) from error
+
+
+def _validated(
+    content: dict[str, Any], source: str, problems: list[Problem], *, allow_import: bool
+) -> BaseModel:
+    """The validated model of a config, or every problem of it at once."""
+    content.update(_expanded(content))
+    extra = _imports(content, problems, allow_import=allow_import)
+    model: BaseModel | None = None
+    try:
+        model = config_model(extra).model_validate(content)
+    except ValidationError as error:
+        reported = {path for path, _ in problems}
+        found = problems_of(error.errors(include_url=False), content, _known_fields(extra))
+        problems += [entry for entry in found if entry[0] not in reported]
+    except RecursionError as error:
+        raise config_error(source, [("", "nested too deeply")]) from error
+    problems += _cross_checks(content, {path for path, _ in problems})
+    if problems or model is None:
+        raise config_error(source, problems)
+    return model
+
+
+def _expanded(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Strings that stand for a table with only a kind, as tables."""
+    expanded: dict[str, Any] = {}
+    for key in (*ROLES, *_TIMES, "executor"):
+        if key in content:
+            value = content[key]
+            expanded[key] = [_table(entry) for entry in value] if isinstance(value, list) else _table(value)
+    return expanded
+
+
+def _table(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"kind": value}
+    if isinstance(value, Mapping):
+        return {
+            key: {"kind": entry} if key == "at" and isinstance(entry, str) else entry
+            for key, entry in value.items()
+        }
+    return value
+
+
+def _imports(
+    content: Mapping[str, Any], problems: list[Problem], *, allow_import: bool
+) -> tuple[tuple[str, str, Any], ...]:
+    """The `module:name` kinds of a config, imported if that is allowed."""
+    found = []
+    for role in ROLES:
+        value = content.get(role)
+        for place, table in enumerate(value if isinstance(value, list) else [value]):
+            kind = table.get("kind") if isinstance(table, Mapping) else None
+            if not isinstance(kind, str) or ":" not in kind:
+                continue
+            path = f"{role}.{place}.kind" if isinstance(value, list) else f"{role}.kind"
+            if not allow_import:
+                problems.append(
+                    (path, f"{kind!r} would import code; allow it with --allow-import (allow_import=True)")
+                )
+                continue
+            try:
+                found.append((role, kind, _plugin(role, kind)))
+            except ValueError as error:
+                problems.append((path, str(error)))
+    return tuple(found)
+
+
+def _plugin(role: str, kind: str) -> Any:
+    thing = imported(kind)
+    if isinstance(thing, type) and dataclasses.is_dataclass(thing):
+        return thing
+    if role == "perturbation" and callable(thing) and not isinstance(thing, type):
+        return thing
+    message = f"{kind!r} is a {type(thing).__name__}; a plug-in is a dataclass"
+    raise ValueError(message)
+
+
+def _known_fields(extra: tuple[tuple[str, str, Any], ...]) -> dict[str, list[str]]:
+    """Fields by kind, for suggestions."""
+    known = {
+        "": [*field_types(Experiment), "name", "store", "executor"],
+        "store": list(field_types(StoreOptions)),
+    }
+    known |= {kind: ["kind", *fields] for kind, fields in EXECUTOR_FIELDS.items()}
+    tables = [*(kinds(role) for role in ROLES), times_kinds(recording=True), times_kinds(recording=False)]
+    tables.append({kind: plugin for _, kind, plugin in extra if isinstance(plugin, type)})
+    for table in tables:
+        known |= {kind: ["kind", *field_types(plugin)] for kind, plugin in table.items()}
+    return known
+
+
+def _cross_checks(content: Mapping[str, Any], reported: set[str]) -> list[Problem]:
+    """What the experiment itself refuses, field by field, so that all of it is reported at once."""
+    found: list[Problem] = []
+    if ("steps" in content) == ("epochs" in content):
+        got = "both are given" if "steps" in content else "neither is given"
+        found.append(("steps", f"give exactly one of steps and epochs; {got}"))
+    if ("perturb" in content) != ("perturbation" in content):
+        missing = "perturb (when)" if "perturbation" in content else "perturbation (what)"
+        found.append((missing.split()[0], f"perturb and perturbation go together: {missing} is missing"))
+    for name in field_types(Experiment):
+        if name in {*ROLES, *_TIMES} or name not in content or name in reported:
+            continue
+        fields: dict[str, Any] = {"problem": None, "steps": 1, name: content[name]}
+        if name == "epochs":
+            del fields["steps"]
+        try:
+            Experiment(**fields)
+        except (ValueError, TypeError) as error:
+            found.append((name, str(error)))
+    return found
+
+
+def _experiment(model: BaseModel, source: str) -> Experiment:
+    fields = {
+        name: _built(getattr(model, name))
+        for name in field_types(Experiment)
+        if name in model.model_fields_set
+    }
+    try:
+        return Experiment(**fields)
+    except (ValueError, TypeError) as error:
+        message = str(error)
+        first = re.match(r"([a-z_]+)\b", message)
+        path = first[1] if first and first[1] in fields else ("observe" if "observable" in message else "")
+        raise config_error(source, [(path, printable(message))]) from error
+
+
+def _built(value: Any) -> Any:
+    if isinstance(value, Table):
+        return value.built()
+    if isinstance(value, list):
+        return tuple(_built(entry) for entry in value)
+    return value

@@ -1,0 +1,104 @@
+"""`resume`: go on with a run directory from what it says about itself."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from thermograd.ensemble.config import built_experiment
+from thermograd.ensemble.directory_creation import EXPERIMENT
+from thermograd.ensemble.directory_run import Start, train_in_directory
+from thermograd.ensemble.executors import check_executor
+from thermograd.ensemble.experiment import Experiment
+from thermograd.ensemble.training_loop import Trainer
+from thermograd.errors import ConfigError, DamagedRunError
+from thermograd.store import lock
+from thermograd.store.manifest import read_manifest
+from thermograd.store.printable import printable
+from thermograd.store.run import Run
+
+
+def resume(
+    path: str | Path,
+    *,
+    executor: Any = None,
+    repair: bool = False,
+    strict: bool = False,
+    experiment: Experiment | None = None,
+    allow_import: bool = False,
+    start: Start | None = None,
+) -> Run:
+    """Go on with a run after any interruption; the arrays become those of an uninterrupted run, bit for bit.
+
+    Failed blocks are tried again. A finished run is returned as it is.
+
+    Args:
+        path: the run directory.
+        executor: who runs the blocks; None or "inline".
+        repair: verify everything and recompute what cannot be trusted.
+        strict: refuse if versions or processor are not those of the first start.
+        experiment: needed only when the run holds Python objects that no text can name.
+        allow_import: import the `module:name` kinds that the run recorded.
+        start: how to report, for the command line.
+
+    Returns:
+        The run.
+
+    Raises:
+        ForeignDirectoryError: not a run.
+        RunInUseError: somebody else works on it.
+        DamagedRunError: a file cannot be trusted, without `repair`.
+        ConfigError: `experiment` or `allow_import` is needed.
+        ExperimentMismatchError: `experiment` is another one.
+        EnvironmentChangedError: with `strict`.
+
+    The remaining errors are those of `thermograd.run`.
+    """
+    run = Path(path)
+    check_executor(executor)
+    if run.is_dir():
+        lock.refuse_if_held(run)
+    if experiment is None:
+        experiment, name = _recorded(run, repair=repair, allow_import=allow_import)
+    else:
+        name = None
+        if not repair:
+            read_manifest(run)
+    start = replace(start or Start(), repair=repair, strict=strict, name=name)
+    return train_in_directory(Trainer(experiment), run, start)
+
+
+def _recorded(run: Path, *, repair: bool, allow_import: bool) -> tuple[Experiment, str | None]:
+    """The experiment a run holds, and its name."""
+    try:
+        manifest = read_manifest(run)
+    except DamagedRunError:
+        if not repair:
+            raise
+        return _from_text(run, allow_import=allow_import)
+    if manifest.python_objects:
+        message = (
+            f"{printable(run)} holds Python objects that no text can name ({', '.join(manifest.python_objects)}); "
+            "resume it from Python: thermograd.resume(path, experiment=...)"
+        )
+        raise ConfigError(message, (("experiment", message),))
+    return built_experiment(manifest.experiment, str(run), allow_import=allow_import), manifest.name
+
+
+def _from_text(run: Path, *, allow_import: bool) -> tuple[Experiment, str | None]:
+    """The experiment of a run whose manifest is lost."""
+    try:
+        content = tomllib.loads((run / EXPERIMENT).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        message = (
+            f"manifest.json and {EXPERIMENT} of {printable(run)} are both unreadable ({printable(error)}), so nobody "
+            "knows what was run; open_run(path, salvage=True) needs the manifest too. Restore one of them, "
+            "or give experiment= from Python"
+        )
+        raise DamagedRunError(message, ("manifest.json", EXPERIMENT)) from error
+    name = content.pop("name", None)
+    for key in ("store", "executor"):
+        content.pop(key, None)
+    return built_experiment(content, str(run / EXPERIMENT), allow_import=allow_import), name
