@@ -199,7 +199,7 @@ def _check_units(finite: Array, target: float, reached: Array) -> None:
     if not finite.size or (reached.any() and not reached.all()):
         return
     low, high = float(finite.min()), float(finite.max())
-    far = target > 10.0 * high > 0.0 or 0.0 < 10.0 * target < low
+    far = low >= 0.0 and (target > 10.0 * high or 0.0 < 10.0 * target < low)
     for meant in (target * 100.0, target / 100.0):
         if far and low <= meant <= high:
             message = f"target {target:g} but values span {low:.4g} to {high:.4g}; did you mean {meant:g}?"

@@ -1,0 +1,27 @@
+"""Where the recorded data lie, and how many threads tests may take."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+THREADS = 2
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder of recorded data: THERMOGRAD_DATA, else `../shared/data` beside the repository."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("THERMOGRAD_DATA", beside))
+    if not (folder / "firstpassage" / "dev").is_dir():
+        pytest.skip(f"no recorded data: {folder}/firstpassage/dev is missing (set THERMOGRAD_DATA)")
+    return folder
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.get_num_threads() > THREADS:
+        torch.set_num_threads(THREADS)

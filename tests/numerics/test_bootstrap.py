@@ -1,0 +1,59 @@
+"""The multinomial bootstrap against drawing pieces one by one, and percentiles with infinite resamples."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from thermograd.numerics.bootstrap import percentile_interval, resampled_counts
+
+VALUES = np.array([1.0, 2.0, 5.0, 11.0])
+COUNTS = np.array([10, 20, 5, 15])
+
+
+def test_resampled_means_have_the_standard_error_of_the_mean():
+    means = resampled_counts(COUNTS, 20_000, seed=1) @ VALUES / COUNTS.sum()
+    pieces = np.repeat(VALUES, COUNTS)
+    # The spread of 20 000 means is known to 0.5 %; 4 sigma.
+    assert means.std() == pytest.approx(pieces.std() / np.sqrt(pieces.size), rel=0.02)
+    assert means.mean() == pytest.approx(pieces.mean(), abs=4 * means.std() / np.sqrt(20_000))
+
+
+def test_same_distribution_as_drawing_with_replacement():
+    pieces = np.repeat(VALUES, COUNTS)
+    draws = np.random.default_rng(5).choice(pieces, (20_000, pieces.size)).mean(axis=1)
+    means = resampled_counts(COUNTS, 20_000, seed=2) @ VALUES / COUNTS.sum()
+    deciles = np.arange(0.1, 1.0, 0.1)
+    # Standard error of a decile of 20 000 is below 0.02 standard deviations; both sides vary.
+    assert np.quantile(means, deciles) == pytest.approx(np.quantile(draws, deciles), abs=0.1 * draws.std())
+
+
+def test_same_data_and_seed_give_the_same_draws_and_other_data_do_not():
+    one = resampled_counts(COUNTS, 50, seed=3)
+    assert (one == resampled_counts(COUNTS, 50, seed=3)).all()
+    assert (one != resampled_counts(COUNTS, 50, seed=4)).any()
+    other = resampled_counts(np.array([20, 10, 5, 15]), 2000, seed=3)
+    mine = resampled_counts(COUNTS, 2000, seed=3)
+    # Independent draws: the correlation of 2000 pairs is within 4 / sqrt(2000) of 0.
+    assert abs(np.corrcoef(mine @ VALUES, other @ VALUES)[0, 1]) < 4 / np.sqrt(2000)
+
+
+@pytest.mark.parametrize(("counts", "resamples"), [([0, 0], 5), ([1, 2], -1)])
+def test_nothing_to_draw_from_is_an_error(counts, resamples):
+    with pytest.raises(ValueError, match="at least one piece"):
+        resampled_counts(np.array(counts), resamples, seed=0)
+
+
+def test_percentiles_are_order_statistics_also_next_to_infinity():
+    samples = np.array([3.0, 1.0, np.inf, 2.0, np.inf])
+    low, high = percentile_interval(samples, 0.5)
+    assert (low, high) == (2.0, np.inf)
+    # Off an order statistic the ends are rounded outwards.
+    assert percentile_interval(samples, 0.1) == (2.0, np.inf)
+
+
+def test_percentiles_of_curves_are_taken_point_by_point():
+    curves = np.stack([np.arange(11.0), 10.0 - np.arange(11.0)], axis=1)
+    low, high = percentile_interval(curves, 0.8)
+    assert low.tolist() == [1.0, 1.0]
+    assert high.tolist() == [9.0, 9.0]
