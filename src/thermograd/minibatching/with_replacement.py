@@ -13,6 +13,41 @@ from thermograd.minibatching.batch_size import check_batch_size, fitting, full_b
 from thermograd.numerics import fisher_yates, philox
 from thermograd.protocols import Batch
 
+_ENTRIES_AHEAD = 2**20
+_STEPS_AHEAD = 32
+
+
+class _Ahead:
+    """Batches of some steps ahead, drawn together: a speed-up only, never part of a checkpoint."""
+
+    def __init__(
+        self, seed: int, samples: int, size: int, distinct: bool, trajectories: tuple[int, ...]
+    ) -> None:
+        self.key = (seed, samples, size, distinct, trajectories)
+        rows = len(trajectories)
+        held = max(1, _ENTRIES_AHEAD // (rows * (samples if distinct else size)))
+        self._first, self._steps = 0, min(held, _STEPS_AHEAD)
+        self._batches: npt.NDArray[np.int64] | None = None
+        self._permutations = fisher_yates.identity(samples, rows * self._steps) if distinct else None
+
+    def batch(self, step: int) -> npt.NDArray[np.int64]:
+        """The indices of one update, (rows, size)."""
+        if self._batches is None or not self._first <= step < self._first + self._steps:
+            self._first, self._batches = step, self._draw(step)
+        return self._batches[step - self._first]
+
+    def _draw(self, first: int) -> npt.NDArray[np.int64]:
+        seed, samples, size, _, trajectories = self.key
+        steps = np.arange(first, first + self._steps) % 2**32
+        rows = np.tile(np.array(trajectories), self._steps)
+        words = philox.words(seed, philox.MINIBATCH, rows, np.repeat(steps, len(trajectories)), size)
+        if self._permutations is None:
+            indices = ((words.astype(np.uint64) * np.uint64(samples)) >> np.uint64(32)).astype(np.int64)
+        else:
+            indices = fisher_yates.shuffle(self._permutations, words, 0)
+            fisher_yates.restore(self._permutations, words)
+        return indices.reshape(self._steps, len(trajectories), size)
+
 
 @dataclass(frozen=True)
 class WithReplacement:
@@ -46,17 +81,12 @@ class WithReplacement:
 
     def draw(
         self, state: Any, seed: int, trajectories: Sequence[int], step: int, samples: int
-    ) -> tuple[Batch, npt.NDArray[np.int32] | None]:
-        """The batch of update `step`; the state handed on is only a buffer."""
+    ) -> tuple[Batch, _Ahead | None]:
+        """The batch of update `step`; the state handed on only holds batches drawn ahead."""
         if self.batch_size is None:
             return full_batch(len(trajectories), samples), None
         size = fitting(self.batch_size, samples)
-        words = philox.words(seed, philox.MINIBATCH, trajectories, step, size)
-        if not self.distinct:
-            scaled = (words.astype(np.uint64) * np.uint64(samples)) >> np.uint64(32)
-            return Batch(scaled.astype(np.int64), None), None
-        fits = state is not None and state.shape == (samples, len(trajectories))
-        permutations = state if fits else fisher_yates.identity(samples, len(trajectories))
-        indices = fisher_yates.shuffle(permutations, words, 0)
-        fisher_yates.restore(permutations, words)
-        return Batch(indices, None), permutations
+        key = (seed, samples, size, self.distinct, tuple(trajectories))
+        if state is None or state.key != key:
+            state = _Ahead(*key)
+        return Batch(state.batch(step), None), state

@@ -13,6 +13,8 @@ from thermograd.minibatching.batch_size import check_batch_size, fitting, full_b
 from thermograd.numerics import fisher_yates, philox
 from thermograd.protocols import Batch
 
+_WORDS_AHEAD = 2**16
+
 
 class _Epoch:
     """Permutations being made: a speed-up only, never part of a checkpoint."""
@@ -20,15 +22,23 @@ class _Epoch:
     def __init__(self, seed: int, trajectories: Sequence[int], epoch: int, samples: int) -> None:
         self.key = (seed, epoch, samples, tuple(trajectories))
         self.filled = 0
+        self._words = np.zeros((len(trajectories), 0), np.uint32)
+        self._first_word = 0
         self._permutations = fisher_yates.identity(samples, len(trajectories))
 
     def fill(self, last: int) -> npt.NDArray[np.int64]:
         """The positions up to `last`, made with the words that belong to them, (rows, positions)."""
-        seed, epoch, _, trajectories = self.key
-        count, first = last - self.filled, self.filled
-        words = philox.words(seed, philox.MINIBATCH, trajectories, epoch, count, first=first)
-        self.filled = last
+        first, self.filled = self.filled, last
+        if last > self._first_word + self._words.shape[1]:
+            self._words, self._first_word = self._draw(first, last), first
+        words = self._words[:, first - self._first_word : last - self._first_word]
         return fisher_yates.shuffle(self._permutations, words, first)
+
+    def _draw(self, first: int, last: int) -> npt.NDArray[np.uint32]:
+        """Words of at least these positions, and of some ahead."""
+        seed, epoch, samples, trajectories = self.key
+        ahead = max(last, min(samples, first + _WORDS_AHEAD // len(trajectories)))
+        return philox.words(seed, philox.MINIBATCH, trajectories, epoch, ahead - first, first=first)
 
 
 @dataclass(frozen=True)

@@ -54,19 +54,19 @@ def words(
     seed: int,
     stream: int,
     trajectories: Sequence[int] | npt.NDArray[np.integer[Any]],
-    step: int,
+    step: int | npt.NDArray[np.integer[Any]],
     count: int,
     draw: int = 0,
     *,
     first: int = 0,
 ) -> Words:
-    """Random 32-bit words of several trajectories at one step.
+    """Random 32-bit words of several trajectories.
 
     Args:
         seed: 0 ≤ seed < 2⁶⁴.
         stream: what they are drawn for, 0 to 255.
         trajectories: (B,) trajectory numbers below 2³².
-        step: 0 ≤ step < 2³².
+        step: 0 ≤ step < 2³², one for all or (B,), one for each row.
         count: words per trajectory.
         draw: 0 ≤ draw < 2²⁴, to draw more than once for one purpose at one step.
         first: position in the stream of the first word returned.
@@ -81,7 +81,7 @@ def words(
     rows = np.asarray(trajectories, np.uint64)
     counter = np.empty((4, rows.size, stop - start), np.uint64)
     counter[0] = np.arange(start, stop, dtype=np.uint64)
-    counter[1] = step
+    counter[1] = np.asarray(step, np.uint64).reshape(-1, 1)
     counter[2] = rows[:, None]
     counter[3] = stream + 256 * draw
     output = philox4x32(counter, (seed & 0xFFFFFFFF, seed >> 32))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -258,10 +259,9 @@ class EagerEngine:
     ) -> npt.NDArray[np.int64]:
         """`before`, with `step` for trajectories that have just become non-finite.
 
-        A sum over all weights is finite unless one of them is not, or the sum overflows: the cheap test.
+        The sum of all weights is finite unless one of them is not, or the sum overflows: the cheap test.
         """
-        sums = torch.stack([value.flatten(1).sum(1) for value in weights.values()]).sum(0)
-        if bool(torch.isfinite(sums).all()):
+        if math.isfinite(float(sum(value.sum() for value in weights.values()))):
             return before
         finite = torch.stack([value.flatten(1).isfinite().all(1) for value in weights.values()]).all(0)
         return np.where((before < 0) & ~finite.cpu().numpy(), step, before)
