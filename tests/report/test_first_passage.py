@@ -31,7 +31,7 @@ def test_some_censored_says_at_least_and_both_means():
 
 def test_all_arrived_has_one_mean():
     text = survival(FirstPassageTimes([3, 5], [True, True], 9)).conclusion
-    assert text.startswith("All 2 runs arrived, in the mean after 4.00 (3.00 to 5.00)")
+    assert text.startswith("All 2 runs arrived, in the mean after 4 (3–5) epochs.")
 
 
 def test_none_arrived_cannot_be_decided():
@@ -67,13 +67,13 @@ def test_the_interval_of_the_median_covers_it():
     for seed in range(200):  # at least 95 % each; more than 24 of 200 outside has probability below 1e-4
         values = np.random.default_rng(seed).exponential(size=(40, 2))
         text = survivors(values, first_passage_times(values, 20.0), 20.0).conclusion
-        low, high = text.split("survivors is ")[1].split("(")[1].split(")")[0].split(" to ")
+        low, high = text.split("survivors is ")[1].split("(")[1].split(")")[0].split("–")
         outside += not float(low) <= np.log(2) <= float(high)
     assert outside <= 24
 
 
 @pytest.mark.parametrize(
-    ("settles", "words"), [(True, "are quasi-steady, from epoch"), (False, "not robustly")]
+    ("settles", "words"), [(True, "are quasi-steady, from epoch"), (False, "Not robustly")]
 )
 def test_the_relaxation_is_marked_only_if_there_is_one(settles, words):
     time = np.arange(1, 61)

@@ -33,7 +33,7 @@ def test_theory_is_dashed_and_says_where_it_holds():
 
 def test_verdict_and_advice_are_tables_of_escaped_text():
     shown = verdict(Verdict(None, "plateau_assumed", "One interval only.", {"<b>p</b>": 0.25}))
-    assert shown.traces[0]["cells"]["values"] == [["&lt;b&gt;p&lt;/b&gt;"], ["0.250"]]
+    assert shown.traces[0]["cells"]["values"] == [["&lt;b&gt;p&lt;/b&gt;"], ["0.25"]]
     assert shown.conclusion == "undecided: One interval only."
     ranked = advice(Advice("Wait.", ranking=("a <i>b</i>",)))
     assert ranked.traces[0]["cells"]["values"][1] == ["a &lt;i&gt;b&lt;/i&gt;"]

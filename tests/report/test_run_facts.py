@@ -52,7 +52,7 @@ def test_nothing_committed_is_a_verdict(run_of):
 def test_divergence_is_counted_with_an_interval(run_of):
     (good,) = verdicts(run_of({"loss": np.zeros((20, 5))}))
     assert good.holds is True
-    assert "0 of 20, share 0 (0 to 0.168)" in good.text
+    assert "0 of 20, share 0 (0–0.168)" in good.text
     (bad,) = verdicts(run_of({"loss": np.zeros((20, 5))}, diverged_at=[10] + [-1] * 19))
     assert bad.holds is False
     assert bad.evidence["diverged"] == 1

@@ -35,7 +35,7 @@ def evidence(values, candidates=None, **more):
 def test_where_restarting_helps_it_says_at_least_and_by_how_much():
     figure = speed_up(evidence(two_branches()))
     found = re.search(
-        r"reset every (\d+) epochs, which arrives at least ([\d.]+) \(([\d.]+) to ([\d.]+)\)",
+        r"reset every (\d+) epochs, which arrives at least ([\d.]+) \(([\d.]+)–([\d.]+)\)",
         figure.conclusion,
     )
     assert found is not None

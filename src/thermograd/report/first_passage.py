@@ -21,12 +21,19 @@ Array = npt.NDArray[Any]
 _TOLERANCE = 0.1
 
 
-def survival(passages: FirstPassageTimes, target: str = "the target") -> Figure:
-    """Share of runs that have not yet arrived, with its band; censoring is said in the title.
+def survival(
+    passages: FirstPassageTimes,
+    target: str = "the target",
+    restricted: Estimate | None = None,
+    extrapolated: Estimate | None = None,
+) -> Figure:
+    """Share of runs that have not yet arrived, with its band.
 
     Args:
         passages: first-passage times of the unperturbed runs.
         target: the target in words, for the title.
+        restricted: their restricted mean, if it is known already.
+        extrapolated: their extrapolated mean, if it is known already.
 
     Returns:
         Psi(t) for t = 0, 1, ..., horizon.
@@ -42,7 +49,12 @@ def survival(passages: FirstPassageTimes, target: str = "the target") -> Figure:
         stem="first_passage",
         name="survival",
         title=f"Survival: runs that have not reached {target}",
-        conclusion=_survival_conclusion(passages, curve),
+        conclusion=_survival_conclusion(
+            passages,
+            curve,
+            restricted or restricted_mean(passages),
+            extrapolated or extrapolated_mean(passages),
+        ),
         traces=tuple(traces),
         layout=layout(
             f"time ({passages.unit}s completed)", "share of runs still under way", yaxis={"range": [0, 1.02]}
@@ -146,7 +158,7 @@ def quasi_steady(steady: QuasiSteadyState, unit: str = "epoch") -> Figure:
         ]
         text = f"Over {unit}s {first} to {last} the survivors are quasi-steady, from {unit} {_whole(found)} on (dotted line)."
     else:
-        text = found.text
+        text = f"{found.text[0].upper()}{found.text[1:].removesuffix('.')}."
     return Figure(
         stem="first_passage",
         name="quasi_steady",
@@ -169,21 +181,22 @@ def _whole(time: Estimate) -> str:
     return f"{time.value:.0f} ({time.low:.0f} to {time.high:.0f})"
 
 
-def _survival_conclusion(passages: FirstPassageTimes, curve: Estimate) -> str:
+def _survival_conclusion(passages: FirstPassageTimes, curve: Estimate, mean: Estimate, tail: Estimate) -> str:
     arrived = int(passages.reached.sum())
     unit, horizon = f"{passages.unit}s", passages.horizon
     if not arrived:
         bound = number_text(share(0, len(passages)))
         return f"None of {len(passages)} runs arrived within {horizon} {unit} (share {bound}): how long it takes, these data cannot decide."
     left = Estimate(float(curve.value[-1]), (float(curve.low[-1]), float(curve.high[-1])))
-    mean = restricted_mean(passages)
     if arrived == len(passages):
         return f"All {len(passages)} runs arrived, in the mean after {number_text(mean)} {unit}."
-    tail = extrapolated_mean(passages)
+    if np.isfinite(tail.value):
+        beyond = f"{number_text(tail)} if the tail is exponential"
+    else:
+        beyond = f"at least {number_text(tail.low)} if the tail is exponential; how much more, the data cannot decide"
     return (
         f"{arrived} of {len(passages)} runs arrived; a share of {number_text(left)} was still under way after "
-        f"{horizon} {unit}. The mean time is at least {number_text(mean)} {unit}, and {number_text(tail)} if "
-        "the tail is exponential."
+        f"{horizon} {unit}. The mean time is at least {number_text(mean)} {unit}, and {beyond}."
     )
 
 

@@ -11,11 +11,12 @@ from thermograd.advisor.perturbation_interval import advise
 from thermograd.errors import ConfigError
 from thermograd.quantities import Advice, Verdict
 from thermograd.report.document import Document
-from thermograd.report.ensemble import LARGEST_NUMBER, compared, scalars
+from thermograd.report.ensemble import LARGEST_NUMBER, axis_of, compared, scalars
 from thermograd.report.figure import Figure
 from thermograd.report.figures import figures_of
 from thermograd.report.run_facts import facts as facts_of
 from thermograd.report.run_facts import verdicts
+from thermograd.report.study import study
 from thermograd.store.atomic_file import write_atomically
 from thermograd.store.perturbation_record import PerturbationRecord
 from thermograd.store.printable import printable
@@ -108,16 +109,17 @@ def _one(file: Path, run: Run) -> Path:
         found.append(Verdict(None, "not_all_drawn", text))
     record = _study(run)
     targets = {shown[0]: record.target} if record and shown else {}
+    studied = study(record, axis_of(shown[0]) if shown else "value (as recorded)") if record else ()
     return write_page(
         file,
         title=run.name or "A run of thermograd",
         advice=advise(record) if record else None,
-        record=record,
         verdicts=found,
         facts=facts_of(run),
-        figures=() if nothing else figures_of(run, targets=targets),
+        figures=[*studied, *(() if nothing else figures_of(run, targets=targets))],
         config=_config(run),
         commands=_commands([run], file),
+        unit=record.unit if record else "",
     )
 
 

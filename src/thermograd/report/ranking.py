@@ -10,8 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from thermograd.advisor.wording import number
 from thermograd.quantities import Estimate, Prediction
 from thermograd.store.printable import printable
+
+_LONGEST = 1e6
 
 
 def ranking_table(entries: Sequence[Any], unit: str = "") -> str:
@@ -39,29 +42,37 @@ def ranking_table(entries: Sequence[Any], unit: str = "") -> str:
 def number_text(value: Any) -> str:
     """A number, an estimate with its interval, or any text.
 
-    >>> number_text(Estimate(20.03, (18.2, 21.9))), number_text(math.inf), number_text(None)
-    ('20.0 (18.2 to 21.9)', '∞', '–')
+    >>> number_text(Estimate(20.03, (18.2, 21.9))), number_text(Estimate(0.1, (-0.2, 0.4)))
+    ('20 (18.2–21.9)', '0.1 (-0.2 to 0.4)')
+    >>> number_text(math.inf), number_text(None), number_text(1.5e7)
+    ('∞', '–', '1.5e+07')
     """
     if value is None:
         return "–"
     if isinstance(value, Estimate | Prediction):
-        if np.ndim(value.value):
-            return str(value)
-        if value.interval is None:
-            return number_text(value.value)
-        return f"{number_text(value.value)} ({number_text(value.interval[0])} to {number_text(value.interval[1])})"
+        return _with_interval(value)
     if isinstance(value, float | np.floating | np.ndarray) and np.ndim(value) == 0:
-        number = float(value)
-        if math.isinf(number):
-            return "∞" if number > 0 else "−∞"
-        return "–" if math.isnan(number) else _three_digits(number)
+        return _number(float(value))
     return str(value)
 
 
-def _three_digits(number: float) -> str:
-    if 1e3 <= abs(number) < 1e6:
-        return f"{number:.0f}"
-    return f"{number:#.3g}".rstrip(".") if number else "0"
+def _with_interval(quantity: Estimate | Prediction) -> str:
+    if np.ndim(quantity.value):
+        return str(quantity)
+    if quantity.interval is None:
+        return number_text(quantity.value)
+    low, high = (float(end) for end in quantity.interval)
+    # Between a minus sign and a dash the reader would have to guess.
+    between = " to " if min(low, high) < 0 else "–"
+    return f"{number_text(quantity.value)} ({_number(low)}{between}{_number(high)})"
+
+
+def _number(value: float) -> str:
+    if math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    return number(value) if abs(value) < _LONGEST else f"{value:.3g}"
 
 
 def _columns(entries: Sequence[Any]) -> list[str]:

@@ -26,7 +26,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
     found = [
         ("Trajectories", f"{run.trajectories}: {counts}"),
         ("Length", f"{run.steps} optimiser steps{epochs}"),
-        ("Engine", f"{run.engine}: {run.reason}" if run.reason else run.engine),
+        ("Engine", run.reason if run.reason.startswith(run.engine) else f"{run.engine}: {run.reason}"),
         ("Seed", str(run.seed)),
         ("State", run.state),
     ]
@@ -101,7 +101,7 @@ def _speed(run: Run, events: list[dict[str, Any]]) -> str:
     seconds = (last - first).total_seconds()
     done = np.where(run.diverged_at >= 0, run.diverged_at, run.steps).sum()
     return (
-        f"{done / seconds:.3g} trajectory-steps per second, measured once over {seconds:.3g} s"
+        f"{number_text(done / seconds)} trajectory-steps per second, measured once over {seconds:.3g} s"
         if seconds > 0
         else ""
     )

@@ -210,8 +210,9 @@ def _conclusion(shown: Mapping[str, _Shown], passages: FirstPassageTimes) -> str
     which, size = f"{name} every {entry.at[place]:g} {passages.unit}s", number_text(best)
     if best.low > 1 and passages.censored_fraction:
         text = (
-            f"Best covered by the theory: {which}, which arrives at least {size} times as soon; if the tail is "
-            f"exponential, {number_text(tail)} times"
+            f"Best covered by the theory: {which}, which arrives at least {size} times as soon, and "
+            + (number_text(tail) if np.isfinite(tail.value) else f"at least {number_text(tail.low)}")
+            + " times if the tail is exponential"
         )
     elif best.low > 1:
         text = f"Best covered by the theory: {which}, which arrives {size} times as soon"

@@ -14,6 +14,7 @@ from thermograd.report.figure import spaced
 from thermograd.store.run import Run
 
 Array = npt.NDArray[Any]
+_ROWS = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,9 +60,12 @@ def spread(run: Run, name: str, points: int = 2000) -> Spread:
     diverged = run.diverged_at >= 0
     count, mean, squares = np.zeros(len(kept)), np.zeros(len(kept)), np.zeros(len(kept))
     for block in run.blocks(name):
-        values = block.values[:, kept].astype(np.float64)
-        values[diverged[block.trajectories.start : block.trajectories.stop]] = np.nan
-        count, mean, squares = _merged((count, mean, squares), _moments(values))
+        # Copies of a few rows at a time: a block may be the whole run.
+        for start in range(0, len(block.trajectories), _ROWS):
+            values = block.values[start : start + _ROWS, kept].astype(np.float64)
+            first = block.trajectories.start + start
+            values[diverged[first : first + len(values)]] = np.nan
+            count, mean, squares = _merged((count, mean, squares), _moments(values))
     known = count > 0
     with np.errstate(invalid="ignore", divide="ignore"):
         deviation = np.sqrt(squares / (count - 1))
@@ -83,13 +87,9 @@ def change(run: Run, name: str, first: int, last: int, level: float = 0.95) -> E
         Mean difference with the interval of Student's t; NaN where fewer than two trajectories have both.
     """
     rows = np.searchsorted(run.times(name), (first, last))
-    diverged = run.diverged_at >= 0
-    total = (np.zeros(1), np.zeros(1), np.zeros(1))
-    for block in run.blocks(name):
-        ends = block.values[:, rows].astype(np.float64)
-        ends[diverged[block.trajectories.start : block.trajectories.stop]] = np.nan
-        total = _merged(total, _moments(ends[:, 1:] - ends[:, :1]))
-    count, mean, squares = (part[0] for part in total)
+    before, after = (run.array(name, times=slice(row, row + 1)).astype(np.float64) for row in rows.tolist())
+    kept = run.diverged_at < 0
+    count, mean, squares = (part[0] for part in _moments((after - before)[kept]))
     if count < 2:
         return Estimate(float("nan"), (float("nan"), float("nan")), level, float(count))
     half = float(_half_width(count, np.sqrt(squares / (count - 1)), level))

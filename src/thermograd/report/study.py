@@ -13,11 +13,14 @@ from thermograd.report.speed_up import speed_up
 from thermograd.store.perturbation_record import PerturbationRecord
 
 
-def study(record: PerturbationRecord, resamples: int = 2000, seed: int = 0) -> tuple[Figure, ...]:
+def study(
+    record: PerturbationRecord, quantity: str = "value (as recorded)", resamples: int = 2000, seed: int = 0
+) -> tuple[Figure, ...]:
     """Survival, the survivors and their relaxation, and the speed-up with what brute force measured.
 
     Args:
         record: what the study recorded.
+        quantity: axis title of the values, with unit.
         resamples: bootstrap resamples.
         seed: seed of the resamples.
 
@@ -25,14 +28,14 @@ def study(record: PerturbationRecord, resamples: int = 2000, seed: int = 0) -> t
         The figures; those of the survivors only if enough survived.
     """
     evidence = gather_evidence(record, resamples=resamples, seed=seed)
-    figures = [survival(evidence.passages, target_words(record.target, record.direction))]
-    figures += _survivors(record, evidence.passages, seed)
+    figures = [_survival(evidence, target_words(record.target, record.direction))]
+    figures += _survivors(record, evidence.passages, quantity, seed)
     return (*figures, speed_up(evidence, _brute_force(record)))
 
 
 def recorded(evidence: PerturbationEvidence) -> tuple[Figure, ...]:
     """Survival and speed-up from recorded runs."""
-    return survival(evidence.passages, f"the target {evidence.target:g}"), speed_up(evidence)
+    return _survival(evidence, f"the target {evidence.target:g}"), speed_up(evidence)
 
 
 def target_words(target: float, direction: str) -> str:
@@ -44,10 +47,16 @@ def target_words(target: float, direction: str) -> str:
     return f"the target {target:g}" + (" (downward)" if direction == "down" else "")
 
 
-def _survivors(record: PerturbationRecord, passages: FirstPassageTimes, seed: int) -> list[Figure]:
+def _survival(evidence: PerturbationEvidence, target: str) -> Figure:
+    return survival(evidence.passages, target, evidence.restricted, evidence.extrapolated)
+
+
+def _survivors(
+    record: PerturbationRecord, passages: FirstPassageTimes, quantity: str, seed: int
+) -> list[Figure]:
     if not record.survivor.size:
         return []
-    figures = [survivors(record.unperturbed, passages, record.target)]
+    figures = [survivors(record.unperturbed, passages, record.target, quantity=quantity)]
     window = (max(1, -(-record.interval // 5)), record.interval)
     try:
         steady = quasi_steady_state(record.unperturbed, passages, window=window, seed=seed)
