@@ -168,7 +168,7 @@ def _arrays(path: Path) -> dict[str, Array]:
         message = f"{path} is not a perturbation record (an npz file written by PerturbationRecord.save)"
         raise ConfigError(message)
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (zipfile.BadZipFile, ValueError, EOFError, zlib.error, NotImplementedError) as error:
         message = f"{path} is cut short or altered and cannot be read ({error}); run the study again"

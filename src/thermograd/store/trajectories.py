@@ -113,7 +113,9 @@ def joined(parts: Sequence[Trajectories]) -> Trajectories:
     """
     units = {part.unit for part in parts}
     if len(units) != 1:
-        message = f"these files count {' and '.join(sorted(units))}s: give files of one kind"
+        message = (
+            f"these files count {' and '.join(f'{unit}s' for unit in sorted(units))}: give files of one kind"
+        )
         raise ConfigError(message)
     times = np.unique(np.concatenate([part.times for part in parts]))
     values = np.full((sum(len(part.values) for part in parts), times.size), np.nan)
@@ -175,7 +177,7 @@ def _file_and_key(path: str | Path, key: str | None) -> tuple[Path, str | None]:
 
 def _from_npz(file: Path, key: str | None, metric: str | None) -> Trajectories:
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             name = _array_name(file, archive, key, metric)
             table = archive[name]
     except (zipfile.BadZipFile, EOFError, zlib.error, ValueError) as error:

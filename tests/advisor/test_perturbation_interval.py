@@ -1,0 +1,334 @@
+"""Advice: what the recorded trainings say, what known laws must give, and every hard edge."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from thermograd.advisor.perturbation_evidence import gather_evidence
+from thermograd.advisor.perturbation_interval import advise
+from thermograd.errors import ConfigError
+from thermograd.estimators.first_passage import FirstPassageTimes, restricted_mean
+from thermograd.store.perturbation_record import PerturbationRecord
+from thermograd.store.trajectories import Trajectories
+from thermograd.theory.first_passage import restart_mean
+
+
+def values_of(times, horizon):
+    """Runs that are at 1 from their first-passage time on, at 0 before."""
+    return (np.arange(1, horizon + 1) >= np.asarray(times)[:, None]).astype(float)
+
+
+def by_name(advice):
+    return {candidate.name: candidate for candidate in advice.ranking}
+
+
+def kinds(advice):
+    return [verdict.kind for verdict in advice.verdicts]
+
+
+@pytest.fixture(scope="module")
+def cifar10(data_folder):
+    folder = data_folder / "firstpassage" / "dev"
+    files = (f"cifar10_resnet18_unperturbed_seeds{seeds}.npz" for seeds in ("0-499", "500-999"))
+    unperturbed = np.concatenate([np.load(folder / file)["test_acc_x100"] for file in files]) / 100
+    return unperturbed, np.load(folder / "cifar10_resnet18_shrink_perturb_dev.npz")
+
+
+@pytest.mark.data
+def test_advice_on_the_recorded_trainings(cifar10):
+    unperturbed, perturbed = cifar10
+    advice = advise(unperturbed, {"shrink": (perturbed["P100"] / 100, 100)}, target=72)
+    assert [candidate.name for candidate in advice.ranking] == ["shrink", "reset", "nothing"]
+    shrink, reset, nothing = advice.ranking
+    assert (shrink.interval, round(shrink.predicted_mean.value, 1)) == (20, 18.7)
+    assert (shrink.usable_interval, round(shrink.usable_mean.value, 1)) == (5, 9.2)
+    assert shrink.mean_residual_time.value == pytest.approx(4.170, abs=5e-4)
+    assert (reset.interval, round(reset.predicted_mean.value, 3)) == (18, 30.445)
+    assert nothing.predicted_mean.value == pytest.approx(76.963)
+    assert nothing.interval is None
+    assert shrink.speed_up.at_least.value == pytest.approx(76.963 / 18.707, abs=0.01)
+    assert "29 % of runs never arrived" in str(shrink.speed_up)
+    assert re.match(
+        r"Apply shrink every 20 epochs: expected 18\.7 \(.*\) epochs instead of at least 77 \(",
+        advice.recommendation,
+    )
+    assert "worth_one_test" in kinds(advice)
+    assert "plateau_assumed" in kinds(advice)
+    assert shrink.probability_of_being_best == pytest.approx(1.0)
+    # Brute force at 5, the bet: 8.18; the theory is 12 % above it.
+    assert shrink.usable_mean.value == pytest.approx(
+        (perturbed["P5"] >= 7200).argmax(axis=1).mean() + 1, rel=0.125
+    )
+
+
+@pytest.mark.data
+def test_a_known_relaxation_time_moves_the_valid_range(cifar10):
+    unperturbed, perturbed = cifar10
+    candidates = {"shrink": (perturbed["P100"] / 100, 100)}
+    assert by_name(advise(unperturbed, candidates, target=72, relaxation=29))["shrink"].interval == 29
+    beyond = by_name(advise(unperturbed, candidates, target=72, relaxation=120))["shrink"]
+    assert beyond.interval == beyond.usable_interval == 5
+
+
+def test_probabilities_sum_to_one_and_ties_are_shared():
+    times = np.random.default_rng(1).geometric(0.05, 60)
+    kicked = 10 + np.random.default_rng(2).geometric(0.3, 60)
+    same = values_of(kicked, 60)
+    advice = advise(values_of(times, 60), {"one": (same, 10), "two": (same, 10)}, target=1.0)
+    shares = {name: candidate.probability_of_being_best for name, candidate in by_name(advice).items()}
+    assert sum(shares.values()) == pytest.approx(1.0)
+    assert shares["one"] == pytest.approx(shares["two"])
+
+
+def test_restarts_are_recommended_where_few_arrive_early_and_the_rest_late():
+    generator = np.random.default_rng(3)
+    quick = generator.random(200) < 0.5
+    times = np.where(quick, 8 + generator.integers(0, 4, 200), 1000)
+    advice = advise(values_of(times, 80), target=1.0)
+    reset = by_name(advice)["reset"]
+    # Half arrive within 11, the mean of those is 9.5: E = 9.5 + 11 on average at best.
+    assert reset.interval == 11
+    assert reset.predicted_mean.value == pytest.approx(20.5, abs=3)
+    assert re.match(
+        r"Restart from scratch about every 11 epochs: expected .* epochs instead of at least",
+        advice.recommendation,
+    )
+
+
+def test_left_alone_where_all_arrive_together():
+    times = np.rint(np.random.default_rng(4).normal(14.3, 2.2, 64))
+    advice = advise(values_of(times, 30), target=1.0)
+    assert advice.ranking[0].name == "nothing"
+    assert advice.recommendation.startswith(f"Leave it alone: doing nothing takes {times.mean():.3g} (")
+    assert "at least" not in advice.recommendation
+
+
+def test_restarting_a_memoryless_process_is_rarely_recommended():
+    """False alarms: the best of 80 intervals always looks better than it is; at most 5 % are taken in."""
+    alarms = 0
+    for seed in range(100):
+        times = np.random.default_rng(100 + seed).geometric(0.05, 64)
+        alarms += advise(values_of(times, 80), target=1.0, resamples=300).recommendation.startswith("Restart")
+    # Fixed seeds; of 100 at 5 %, more than 12 has a probability of 1e-3.
+    assert alarms <= 12
+
+
+def test_nothing_is_hidden_of_having_chosen_the_best_of_many():
+    times = np.random.default_rng(108).geometric(0.05, 64)
+    advice = advise(values_of(times, 80), target=1.0)
+    assert any("best of many intervals" in caveat for caveat in advice.caveats)
+
+
+def test_an_undecided_comparison_is_left_alone():
+    times = np.random.default_rng(5).geometric(0.05, 64)
+    advice = advise(values_of(times, 80), target=1.0)
+    assert advice.ranking[0].name == "reset"
+    assert advice.recommendation.startswith("Leave it alone for now: restart from scratch")
+    assert "more runs would decide" in advice.recommendation
+
+
+def test_no_run_reaches_the_target():
+    never = np.full((64, 50), 0.87)
+    advice = advise(never, target=0.9)
+    assert "0 of 64 runs reached 0.9 in 50 epochs; best seen 0.87." in [
+        verdict.text for verdict in advice.verdicts
+    ]
+    assert by_name(advice)["nothing"].predicted_mean.value == 50
+    assert by_name(advice)["reset"].interval is None
+    assert by_name(advice)["reset"].predicted_mean.value == np.inf
+    assert advice.recommendation.startswith("These runs cannot tell: none of 64 arrived")
+    kicked = np.where(np.arange(1, 51) > 14, 0.95, 0.8) * np.ones((30, 1))
+    helped = advise(never, {"kick": (kicked, 10)}, target=0.9, relaxation=0)
+    assert helped.ranking[0].name == "kick"
+    assert helped.ranking[0].predicted_mean.value == pytest.approx(10.0)
+    assert helped.ranking[0].speed_up.extrapolated.value == np.inf
+
+
+def test_a_residual_time_beyond_every_interval():
+    times = np.random.default_rng(6).geometric(0.05, 60)
+    slow = 5 + np.random.default_rng(7).integers(10, 20, 60)
+    advice = advise(values_of(times, 60), {"slow": (values_of(slow, 60), 5)}, target=1.0)
+    last = advice.ranking[-1]
+    assert (last.name, last.interval, last.predicted_mean.value) == ("slow", None, np.inf)
+    assert last.probability_of_being_best == 0
+    assert "residual_beyond_intervals" in kinds(advice)
+    assert "no interval" in str(last)
+
+
+def test_everybody_arrived_before_the_perturbation():
+    times = np.random.default_rng(8).geometric(0.2, 40)
+    early = values_of(np.full(20, 3), 60)
+    advice = advise(values_of(times, 60), {"late": (early, 10)}, target=1.0)
+    assert "late" not in by_name(advice)
+    verdict = next(verdict for verdict in advice.verdicts if verdict.kind == "nothing_to_perturb")
+    assert "nothing to perturb; lower P*" in verdict.text
+
+
+def test_censored_residuals_are_bounds_and_never_recommended():
+    times = np.where(np.arange(60) < 20, 30, 1000)
+    kicked = np.where(np.arange(40) < 20, 12, 1000)
+    advice = advise(values_of(times, 60), {"kick": (values_of(kicked, 60), 10)}, target=1.0, relaxation=0)
+    kick = by_name(advice)["kick"]
+    assert kick.mean_residual_time.value == pytest.approx((20 * 2 + 20 * 50) / 40)
+    assert any("kick is ranked optimistically: 20 of 40" in caveat for caveat in advice.caveats)
+    shorter = np.where(np.arange(40) < 39, 12, 1000)
+    advice = advise(values_of(times, 60), {"kick": (values_of(shorter, 60), 10)}, target=1.0, relaxation=0)
+    assert advice.ranking[0].name == "kick"
+    assert "lower bound" in advice.ranking[0].predicted_mean.note
+    assert "kick" not in advice.recommendation
+
+
+def test_few_runs_are_answered_with_a_caveat():
+    advice = advise(
+        values_of([3, 5, 9, 60, 60, 60, 60], 50), {"kick": (values_of([12, 13], 50), 10)}, target=1.0
+    )
+    assert "n = 7 unperturbed runs only" in advice.caveats
+    assert "n = 2 survivors only, perturbed with kick" in advice.caveats
+
+
+def test_survivors_that_never_relax_are_said():
+    generator = np.random.default_rng(9)
+    drifting = generator.normal(size=(200, 60)) + np.linspace(0, 3, 60)
+    kicked = np.where(np.arange(1, 61) > 50, 9.0, 0.0) * np.ones((30, 1))
+    advice = advise(drifting, {"kick": (kicked, 50)}, target=8.0)
+    assert "not_quasi_stationary" in kinds(advice)
+    kick = by_name(advice)["kick"]
+    assert kick.interval == kick.usable_interval
+    assert any("not known to have relaxed" in caveat for caveat in advice.caveats)
+
+
+def study(generator, runs=120, interval=40, horizon=60, verified=None, **fields):
+    """A memoryless training of hazard 0.02, and a kick after which the hazard is 0.25."""
+    times = generator.geometric(0.02, runs)
+    noise = generator.normal(scale=0.01, size=(runs, interval))
+    unperturbed = values_of(times, interval) + noise * (values_of(times, interval) == 0)
+    survivor = np.flatnonzero(times > interval)
+    residual = {"kick": values_of(generator.geometric(0.25, survivor.size), horizon)}
+    return PerturbationRecord(
+        np.where(np.arange(1, interval + 1) > times[:, None], np.nan, unperturbed),
+        residual,
+        survivor,
+        target=1.0,
+        direction="up",
+        interval=interval,
+        horizon=horizon,
+        candidates={"kick": "Kick()"},
+        verified=verified or {},
+        **fields,
+    )
+
+
+def test_advice_on_a_study():
+    record = study(np.random.default_rng(10))
+    advice = advise(record)
+    kick = by_name(advice)["kick"]
+    assert advice.ranking[0] is kick
+    assert kick.mean_residual_time.value == pytest.approx(4.0, abs=1.5)
+    assert kick.mean_residual_time.pieces == record.survivor.size
+    # The window begins at a fifth of the interval, so that is where the valid range begins.
+    assert kick.interval == 8
+    assert advice.recommendation.startswith("Apply kick every 8 epochs")
+    assert sum(candidate.probability_of_being_best for candidate in advice.ranking) == pytest.approx(1.0)
+
+
+def test_a_study_resamples_whole_trajectories():
+    """Survival and residual times of a study come from the same runs, so their resamples go together."""
+    evidence = gather_evidence(study(np.random.default_rng(11)))
+    passages = evidence.passages
+    curve = np.asarray(evidence.survival.samples)
+    assert evidence.restricted.samples == pytest.approx(curve[:, : passages.horizon].sum(axis=1))
+    spread = restricted_mean(passages).samples.std()
+    assert evidence.restricted.samples.std() == pytest.approx(spread, rel=0.1)
+
+
+def test_the_order_of_trajectories_of_a_study_is_irrelevant():
+    record = study(np.random.default_rng(12))
+    order = np.random.default_rng(13).permutation(len(record.unperturbed))
+    place = np.argsort(order)
+    shuffled = PerturbationRecord(
+        record.unperturbed[order],
+        record.residual,
+        place[record.survivor],
+        target=1.0,
+        direction="up",
+        interval=record.interval,
+        horizon=record.horizon,
+        candidates=record.candidates,
+    )
+    one, two = advise(record, relaxation=8), advise(shuffled, relaxation=8)
+    assert one.recommendation == two.recommendation
+    for first, second in zip(one.ranking, two.ranking, strict=True):
+        assert (first.predicted_mean.samples == second.predicted_mean.samples).all()
+
+
+def test_a_study_that_branched_a_reset_lets_eq_5_compete():
+    record = study(np.random.default_rng(14))
+    fields = {name: getattr(record, name) for name in record.__dataclass_fields__}
+    branched = PerturbationRecord(
+        **(fields | {"residual": {"reset": record.residual["kick"]}, "candidates": {"reset": "Reset()"}})
+    )
+    evidence = gather_evidence(branched)
+    assert not evidence.measured
+    assert evidence.curves["reset"].value == pytest.approx(restart_mean(evidence.survival).value)
+
+
+def test_a_study_without_survivors():
+    record = PerturbationRecord(
+        values_of(np.full(30, 3), 10),
+        {"kick": np.empty((0, 5))},
+        np.array([], int),
+        target=1.0,
+        direction="up",
+        interval=10,
+        horizon=5,
+        candidates={"kick": "Kick()"},
+    )
+    advice = advise(record)
+    assert "nothing_to_perturb" in kinds(advice)
+    assert advice.recommendation.startswith("Leave it alone: doing nothing takes 3 (3–3) epochs")
+
+
+def test_logs_in_steps_are_answered_in_steps():
+    times = np.arange(10, 510, 10)
+    runs = Trajectories(values_of(np.where(np.arange(60) % 2, 4, 900), 50), times, tuple("x" * 60), "step")
+    advice = advise(runs, target=1.0)
+    assert by_name(advice)["reset"].interval == 40
+    assert "every 40 steps" in advice.recommendation
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda runs, record: advise(runs), "pass target="),
+        (lambda runs, record: advise(record, target=1.0), "its own target"),
+        (lambda runs, record: advise(record, {}), "its own target"),
+        (lambda runs, record: advise(runs, {"nothing": (runs, 5)}, target=1.0), "'nothing' is taken"),
+        (lambda runs, record: advise(runs, {"reset": (runs, 5)}, target=1.0), "'reset' is taken"),
+        (lambda runs, record: advise(runs, {"kick": (runs, 51)}, target=1.0), "from 1 to 50, got 51"),
+        (lambda runs, record: advise(runs, {"kick": (runs, 0)}, target=1.0), "from 1 to 50, got 0"),
+        (lambda runs, record: advise(runs, target=1.0, resamples=0), "at least 1"),
+        (lambda runs, record: advise(runs, target=1.0, direction="Up"), "'up' or 'down', got 'Up'"),
+        (lambda runs, record: advise(runs[0], target=1.0), r"table \(trajectory, time\)"),
+    ],
+)
+def test_arguments_that_cannot_be_used(call, message):
+    runs = values_of([3, 5, 60], 50)
+    with pytest.raises(ConfigError, match=message):
+        call(runs, study(np.random.default_rng(15)))
+
+
+def test_units_of_candidates_must_agree():
+    runs = values_of([3, 5, 60], 50)
+    steps = Trajectories(runs, np.arange(1, 51), ("a", "b", "c"), "step")
+    with pytest.raises(ConfigError, match="counts steps, the unperturbed runs epochs"):
+        advise(runs, {"kick": (steps, 5)}, target=1.0)
+
+
+def test_passages_are_those_of_the_runs():
+    evidence = gather_evidence(values_of([3, 5, 60], 50), target=1.0)
+    assert isinstance(evidence.passages, FirstPassageTimes)
+    assert evidence.passages.time.tolist() == [3, 5, 50]
+    assert evidence.best_seen == pytest.approx(1.0)

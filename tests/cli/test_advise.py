@@ -1,0 +1,149 @@
+"""`thermograd advise`: text, JSON, page, and usage that cannot work."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import numpy as np
+import pytest
+from cyclopts import App
+
+from thermograd.cli.advise import advise
+from thermograd.errors import ConfigError
+
+
+def values_of(times, horizon):
+    return (np.arange(1, horizon + 1) >= np.asarray(times)[:, None]).astype(float)
+
+
+def call(*arguments):
+    """As the command line would, without its handling of errors."""
+    app = App()
+    app.command(advise)
+    return app(
+        ["advise", *map(str, arguments)], exit_on_error=False, print_error=False, result_action="return_value"
+    )
+
+
+@pytest.fixture
+def logs(tmp_path):
+    generator = np.random.default_rng(1)
+    times = np.where(generator.random(80) < 0.5, generator.integers(6, 10, 80), 1000)
+    np.savez(tmp_path / "plain.npz", unperturbed_acc=100 * values_of(times, 60))
+    kicked = 30 + generator.geometric(0.3, 40)
+    np.savez(tmp_path / "kicked.npz", P30=100 * values_of(kicked, 80), unperturbed_acc=np.zeros((4, 80)))
+    return tmp_path
+
+
+@pytest.mark.data
+def test_the_recorded_trainings_in_ten_seconds(data_folder, capsys):
+    folder = data_folder / "firstpassage" / "dev"
+    start = time.perf_counter()
+    code = call(
+        folder / "cifar10_resnet18_unperturbed_seeds0-499.npz",
+        folder / "cifar10_resnet18_unperturbed_seeds500-999.npz",
+        "perturbation_interval",
+        "--target", 72,
+        "--scale", 0.01,
+        "--candidate", f"shrink={folder}/cifar10_resnet18_shrink_perturb_dev.npz:P100@100",
+    )  # fmt: skip
+    assert time.perf_counter() - start < 10
+    output = capsys.readouterr()
+    assert code == 0
+    assert output.err == ""
+    assert output.out.startswith("Apply shrink every 20 epochs: expected 18.7 (")
+    assert "29 % of runs never arrived" in output.out
+    assert "worth one test" in output.out
+
+
+def test_json_on_stdout_is_one_object(logs, capsys):
+    call(
+        logs / "plain.npz", "--target", 1, "--scale", 0.01,
+        "--candidate", f"kick={logs}/kicked.npz:P30@30", "--json",
+    )  # fmt: skip
+    found = json.loads(capsys.readouterr().out)
+    assert list(found) == ["ranking", "unperturbed", "recommendation", "verdicts"]
+    assert set(found["ranking"][0]) == {
+        "name", "interval", "predicted_mean", "predicted_interval", "mean_residual_time",
+        "at_least_speed_up", "extrapolated_speed_up", "probability_of_being_best",
+    }  # fmt: skip
+    assert {entry["name"] for entry in found["ranking"]} == {"kick", "reset", "nothing"}
+    assert found["unperturbed"]["trajectories"] == 80
+    assert found["unperturbed"]["reached"] == round(80 * (1 - found["unperturbed"]["censored_fraction"]))
+    assert set(found["verdicts"][0]) == {"holds", "kind", "text"}
+
+
+def test_numbers_that_are_not_finite_are_null(logs, capsys, tmp_path):
+    np.savez(tmp_path / "never.npz", unperturbed=np.full((30, 20), 0.5))
+    out = tmp_path / "advice.json"
+    call(tmp_path / "never.npz", "--target", 0.9, "--json", out)
+    text = out.read_text("utf-8")
+    assert "Infinity" not in text
+    assert "NaN" not in text
+    reset = next(entry for entry in json.loads(text)["ranking"] if entry["name"] == "reset")
+    assert reset["predicted_mean"] is None
+    assert reset["predicted_interval"] == [None, None]
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith("These runs cannot tell")
+    assert printed[-1] == str(out)
+
+
+def test_page(logs, capsys):
+    pytest.importorskip("plotly")
+    page = logs / "advice.html"
+    call(logs / "plain.npz", "--target", 100, "--candidate", f"kick={logs}/kicked.npz:P30@30", "--html", page)
+    assert capsys.readouterr().out.splitlines()[-1] == str(page)
+    text = page.read_text("utf-8")
+    assert "Survival" in text
+    assert "Speed-up against the interval" in text
+
+
+def test_csv_of_steps_and_its_notes(tmp_path, capsys):
+    rows = [
+        f"{run},{30 * (epoch + 1)},{float(epoch >= 3 + run % 4)}" for run in range(30) for epoch in range(12)
+    ]
+    log = tmp_path / "log.csv"
+    log.write_text("\n".join(["seed,step,acc", *rows, "0,30,0.0"]), encoding="utf-8")
+    call(log, "--target", 1, "--steps-per-epoch", 30)
+    output = capsys.readouterr()
+    assert "doing nothing takes 5.43 (" in output.out
+    assert "epochs" in output.out
+    assert "1 repeated steps, the later value counts" in output.err
+    call(log, "--target", 1, "--metric", "acc")
+    assert "doing nothing takes 163 (" in capsys.readouterr().out
+
+
+def test_downward(tmp_path, capsys):
+    np.savez(tmp_path / "loss.npz", loss=2.0 - values_of(np.arange(2, 32), 40))
+    call(tmp_path / "loss.npz", "--target", 1, "--direction", "down")
+    assert "doing nothing takes 16.5 (" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["LOGS/plain.npz", "--target", "10000"], "did you mean 100"),
+        (["LOGS/absent.npz", "--target", "1"], "no file"),
+        (["perturbation_interval", "--target", "1"], "no log of unperturbed runs"),
+        (["LOGS/plain.npz", "learning_rate", "--target", "100"], "neither a file nor an advisor"),
+        (["LOGS/plain.npz", "--target", "100", "--candidate", "kick"], "write NAME=FILE@P"),
+        (["LOGS/plain.npz", "--target", "100", "--candidate", "kick=LOGS/kicked.npz:P30"], "write NAME=FILE@P"),
+        (["LOGS/plain.npz", "--target", "100", "--candidate", "kick=LOGS/kicked.npz:P30@0"], "write NAME=FILE@P"),
+        (["LOGS/plain.npz", "--target", "100", "--candidate", "k=LOGS/kicked.npz@30"], "would read the unperturbed"),
+        (["LOGS/plain.npz", "--target", "100", "--candidate", "reset=LOGS/kicked.npz:P30@30"], "is taken"),
+        (["LOGS/plain.npz", "--target", "100", "--steps-per-epoch", "30"], "this one counts epochs"),
+        (["LOGS/plain.npz", "--target", "100", "--html", "LOGS/none/x.html"], "folder that exists"),
+        (
+            ["LOGS/plain.npz", "--target", "100", "--candidate", "k=LOGS/kicked.npz:P30@30",
+             "--candidate", "k=LOGS/kicked.npz:P30@30"],
+            "given twice",
+        ),
+    ],
+)  # fmt: skip
+def test_usage_that_cannot_work(logs, arguments, message):
+    before = sorted(logs.iterdir())
+    with pytest.raises(ConfigError, match=message) as caught:
+        call(*(argument.replace("LOGS", str(logs)) for argument in arguments))
+    assert caught.value.exit_code == 2
+    assert sorted(logs.iterdir()) == before

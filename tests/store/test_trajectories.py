@@ -1,0 +1,182 @@
+"""Reading recorded logs: each layout, resumed duplicates, and files that are something else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from thermograd.errors import ConfigError, DamagedRunError
+from thermograd.store.trajectories import Trajectories, in_epochs, joined, load_trajectories
+
+TABLE = np.array([[10.0, 20.0, 30.0], [40.0, 50.0, 60.0]])
+
+
+def written(folder, name, text):
+    file = folder / name
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def archive(tmp_path):
+    file = tmp_path / "log.npz"
+    np.savez(file, unperturbed_acc=TABLE, P5=TABLE * 2, seeds=np.arange(2))
+    return file
+
+
+def test_npz_prefers_the_unperturbed_array(archive):
+    read = load_trajectories(archive, scale=0.1)
+    assert read.values == pytest.approx(TABLE / 10)
+    assert read.times.tolist() == [1, 2, 3]
+    assert read.unit == "epoch"
+    assert read.names == ("unperturbed_acc[0]", "unperturbed_acc[1]")
+
+
+def test_npz_array_by_key_or_in_the_name(archive):
+    assert (load_trajectories(archive, key="P5").values == TABLE * 2).all()
+    assert (load_trajectories(f"{archive}:P5").values == TABLE * 2).all()
+
+
+def test_npz_with_one_table_needs_no_name(tmp_path):
+    np.savez(tmp_path / "one.npz", anything=TABLE.astype("uint16"), seeds=np.arange(2))
+    assert (load_trajectories(tmp_path / "one.npz").values == TABLE).all()
+
+
+def test_npz_metric_picks_among_unperturbed_arrays(tmp_path):
+    np.savez(tmp_path / "two.npz", unperturbed_loss=TABLE, unperturbed_acc=-TABLE)
+    assert (load_trajectories(tmp_path / "two.npz", metric="acc").values == -TABLE).all()
+    with pytest.raises(
+        ConfigError, match=r"2 arrays could be meant .* two\.npz:KEY\. It holds: unperturbed_loss"
+    ):
+        load_trajectories(tmp_path / "two.npz")
+
+
+def test_npz_that_cannot_be_used(archive, tmp_path):
+    with pytest.raises(ConfigError, match=r"no array 'P6'.*P5"):
+        load_trajectories(archive, key="P6")
+    with pytest.raises(ConfigError, match="must be numbers"):
+        load_trajectories(archive, key="seeds")
+    cut = tmp_path / "cut.npz"
+    cut.write_bytes(archive.read_bytes()[:-100])
+    with pytest.raises(DamagedRunError, match="cut short"):
+        load_trajectories(cut)
+
+
+def test_npz_with_pickled_objects_is_refused(tmp_path):
+    np.savez(tmp_path / "evil.npz", unperturbed=np.array([[print]], dtype=object))
+    with pytest.raises(DamagedRunError, match="plain arrays"):
+        load_trajectories(tmp_path / "evil.npz")
+
+
+def test_wide_csv(tmp_path):
+    read = load_trajectories(written(tmp_path, "w.csv", "step,a,b\n10,1,4\n20,,5\n30,3,nan\n"))
+    assert read.names == ("a", "b")
+    assert read.times.tolist() == [10, 20, 30]
+    assert read.unit == "step"
+    assert read.values == pytest.approx(np.array([[1, np.nan, 3], [4, 5, np.nan]]), nan_ok=True)
+
+
+def test_wide_csv_without_times_counts_epochs_from_1(tmp_path):
+    read = load_trajectories(written(tmp_path, "w.csv", "a,b\n1,4\n2,5\n"))
+    assert read.times.tolist() == [1, 2]
+    assert read.values.tolist() == [[1, 2], [4, 5]]
+    bare = load_trajectories(written(tmp_path, "bare.csv", "1,4\n2,5\n"))
+    assert bare.values.tolist() == [[1, 2], [4, 5]]
+
+
+@pytest.mark.parametrize(
+    "header", ["run,step,value", "seed,epoch,value", "run_id,step,accuracy", "Run,Step,Value"]
+)
+def test_long_csv_and_its_aliases(tmp_path, header):
+    read = load_trajectories(written(tmp_path, "l.csv", f"{header}\nx,1,0.5\ny,1,0.6\nx,2,0.7\n"))
+    assert read.names == ("x", "y")
+    assert read.unit == header.split(",")[1].lower()
+    assert read.values == pytest.approx(np.array([[0.5, 0.7], [0.6, np.nan]]), nan_ok=True)
+
+
+def test_long_csv_metric(tmp_path):
+    file = written(tmp_path, "l.csv", "run,step,loss,acc\nx,1,2.5,0.1\n")
+    assert load_trajectories(file, metric="acc").values.tolist() == [[0.1]]
+    with pytest.raises(ConfigError, match=r"which column is the value.*loss, acc"):
+        load_trajectories(file)
+    with pytest.raises(ConfigError, match="no value column 'accuracy'"):
+        load_trajectories(file, metric="accuracy")
+
+
+def test_a_resumed_step_counts_once_the_later_value_and_is_reported(tmp_path):
+    long = load_trajectories(written(tmp_path, "l.csv", "run,step,value\nx,1,1\nx,2,2\nx,1,9\nx,2,\nx,3,3\n"))
+    assert long.values.tolist() == [[9, 2, 3]]
+    assert long.notes[0].endswith("1 repeated steps, the later value counts")
+    wide = load_trajectories(written(tmp_path, "w.csv", "epoch,a,b\n1,1,2\n2,3,4\n2,5,6\n1,,8\n"))
+    assert wide.values.tolist() == [[1, 5], [8, 6]]
+    assert "3 repeated" in wide.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        ("epoch,a\n", "has no values"),
+        ("epoch,a\n1,one\n", r"line 2: 'one' is not a number"),
+        ("epoch,a\n1.5,1\n", "line 2: step '1.5' is not a whole number"),
+        ("epoch,a\n-1,1\n", "not a whole number >= 0"),
+        ("epoch,a\n1,2,3\n", "line 2: 3 cells, but the header has 2"),
+        ("run,step,value\nx,1\n", "line 2: 2 cells, but the header has 3"),
+        (",a,b\n0,1,2\n", "column without a name"),
+        ("epoch,a,a\n1,1,2\n", "two columns of the same name"),
+        ("Wall time,Step,Value\n1,1,2\n", "TensorBoard or W&B export"),
+        ("Step,r - acc,r - acc__MIN\n1,1,2\n", "TensorBoard or W&B export"),
+    ],
+)
+def test_csv_that_cannot_be_used(tmp_path, text, message):
+    with pytest.raises(ConfigError, match=message):
+        load_trajectories(written(tmp_path, "x.csv", text))
+
+
+def test_csv_that_is_not_text(tmp_path):
+    file = tmp_path / "x.csv"
+    file.write_bytes(b"\xff\xfe\x00\x81")
+    with pytest.raises(ConfigError, match="not a csv text file"):
+        load_trajectories(file)
+
+
+def test_control_characters_of_a_name_do_not_reach_the_terminal(tmp_path):
+    read = load_trajectories(written(tmp_path, "w.csv", "epoch,a\x1b[31m\n1,2\n"))
+    assert read.names == ("a\ufffd[31m",)
+
+
+def test_options_that_do_not_apply_are_refused(archive, tmp_path):
+    wide = written(tmp_path, "w.csv", "epoch,a\n1,2\n")
+    with pytest.raises(ConfigError, match="no metric 'acc'"):
+        load_trajectories(wide, metric="acc")
+    with pytest.raises(ConfigError, match="no keys to choose 'P5' from"):
+        load_trajectories(wide, key="P5")
+    with pytest.raises(ConfigError, match="scale must be"):
+        load_trajectories(archive, scale=0.0)
+    with pytest.raises(ConfigError, match="no file"):
+        load_trajectories(tmp_path / "absent.npz")
+    with pytest.raises(ConfigError, match=r"this version reads \.npz"):
+        load_trajectories(written(tmp_path, "log.parquet", "x"))
+    with pytest.raises(ConfigError, match="is a folder"):
+        load_trajectories(tmp_path)
+
+
+def test_joining_aligns_times():
+    one = Trajectories(np.array([[1.0, 2.0]]), np.array([1, 3]), ("a",), notes=("n",))
+    two = Trajectories(np.array([[5.0, 6.0]]), np.array([2, 3]), ("b",))
+    both = joined([one, two])
+    assert both.times.tolist() == [1, 2, 3]
+    assert both.values == pytest.approx(np.array([[1, np.nan, 2], [np.nan, 5, 6]]), nan_ok=True)
+    assert both.names == ("a", "b")
+    assert both.notes == ("n",)
+    with pytest.raises(ConfigError, match="epochs and steps"):
+        joined([one, Trajectories(np.ones((1, 1)), np.array([1]), ("c",), "step")])
+
+
+def test_epochs_from_steps():
+    steps = Trajectories(np.ones((1, 2)), np.array([0, 60]), ("a",), "step")
+    assert in_epochs(steps, 30).times.tolist() == [0, 2]
+    with pytest.raises(ConfigError, match="step 60 is not the end of an epoch of 40 steps"):
+        in_epochs(steps, 40)
+    with pytest.raises(ConfigError, match="this one counts epochs"):
+        in_epochs(in_epochs(steps, 30), 30)
