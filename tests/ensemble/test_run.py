@@ -297,7 +297,7 @@ def test_the_loss_at_the_published_minimum(data_folder):
         named = {n: p.reshape(s) for (n, s), p in zip(shapes.items(), parts, strict=True)}
         return problem.mean_loss(named, problem.train)
 
-    hessian = torch.func.hessian(flat_loss)(torch.from_numpy(minimum))
+    hessian = torch.autograd.functional.hessian(flat_loss, torch.from_numpy(minimum))
     known = [55.02366, 58.51554, 397.25437, 1848.56410, 3097.66637, 24658.45688, 28317.70872]
     assert np.allclose(torch.linalg.eigvalsh(hessian), known, rtol=1e-7)
 
