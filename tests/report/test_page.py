@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -7,6 +10,7 @@ from thermograd.advisor.perturbation_interval import advise
 from thermograd.errors import ConfigError, ForeignDirectoryError
 from thermograd.report.page import STUDY, report_run, write_page
 from thermograd.store.perturbation_record import PerturbationRecord
+from thermograd.store.run import Run
 
 pytest.importorskip("plotly")
 
@@ -73,6 +77,44 @@ def test_several_runs_are_compared(run_of, tmp_path):
 def test_too_many_scalars_are_said(run_of, tmp_path):
     run = run_of({f"area_{number}": values() for number in range(30)})
     assert "Only the first 24 of 30" in report_run(run, tmp_path / "p.html").read_text("utf-8")
+
+
+def test_a_large_run_is_read_in_bounded_memory(run_of, tmp_path):
+    run = run_of({"loss": np.zeros((4, 1001))}, block_size=1000)
+    header = dataclasses.replace(run.source.header, trajectories=10_000)
+
+    class Large:
+        """10 000 x 1001 numbers of which only what is asked for exists."""
+
+        path, manifest, state, failures = None, {}, "finished", ()
+
+        def __init__(self):
+            self.header = header
+
+        def events(self):
+            return []
+
+        def notes(self):
+            return ()
+
+        def committed(self):
+            return np.full(10, header.steps)
+
+        def outcome(self):
+            return np.full(10_000, 1, np.uint8)
+
+        def diverged_at(self):
+            return np.full(10_000, -1)
+
+        def read(self, name, trajectories, times):
+            shape = [len(range(*trajectories.indices(10_000))), len(range(*times.indices(1001)))]
+            return np.random.default_rng(trajectories.start or 0).normal(size=shape)
+
+    tracemalloc.start()
+    report_run(Run(Large()), tmp_path / "p.html")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 80e6  # the array alone would be 80 MB; the page and plotly take about 30
 
 
 def test_bad_places_are_refused_before_anything_is_written(run_of, tmp_path):

@@ -13,6 +13,7 @@ from thermograd.cli.exit_codes import DONE
 
 def report(
     run: Annotated[tuple[Path, ...], Parameter(negative=())],
+    /,
     *,
     out: Annotated[Path | None, Parameter(name="--out")] = None,
 ) -> int:

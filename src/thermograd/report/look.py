@@ -90,7 +90,14 @@ def layout(x_title: str, y_title: str, **more: Any) -> dict[str, Any]:
     return {
         "xaxis": x_axis,
         "yaxis": y_axis,
-        "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
+        "legend": {
+            "orientation": "h",
+            "yref": "container",
+            "y": 0,
+            "yanchor": "bottom",
+            "x": 0,
+            "tracegroupgap": 0,
+        },
         "margin": {"t": 40, "r": 16, "l": 56, "b": 56},
         "hovermode": "x unified",
         "font": {"size": 13},
