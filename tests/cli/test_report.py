@@ -5,6 +5,11 @@ import sys
 
 import pytest
 
+import thermograd
+from thermograd.minibatching import WithReplacement
+from thermograd.observables import Loss
+from thermograd.problems import Quadratic
+
 CODE = """
 import sys
 from cyclopts import App
@@ -29,6 +34,36 @@ def call(*arguments):
         text=True,
         timeout=50,
     )
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "small"
+    experiment = thermograd.Experiment(
+        Quadratic(), minibatching=WithReplacement(2), trajectories=6, steps=8, observe=(Loss("train"),)
+    )
+    thermograd.run(experiment, store=folder, name="Small")
+    return folder
+
+
+def test_a_run_directory_gets_its_page_without_torch(run_folder):
+    done = call(run_folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{run_folder / 'report.html'}\n"
+    text = (run_folder / "report.html").read_text("utf-8")
+    for part in (
+        "<h1>Small</h1>",
+        "Train loss with its spread",
+        "No trajectory diverged",
+        "kind = &quot;quadratic&quot;",
+    ):
+        assert part in text
+
+
+def test_two_runs_are_compared_in_the_file_asked_for(run_folder, tmp_path):
+    done = call(run_folder, run_folder, "--out", tmp_path / "both.html")
+    assert done.stdout == f"{tmp_path / 'both.html'}\n"
+    assert "2 runs compared" in (tmp_path / "both.html").read_text("utf-8")
 
 
 def test_a_foreign_folder_is_refused_without_torch(tmp_path):
