@@ -17,7 +17,7 @@ from thermograd.estimators.first_passage_times import (
     first_passage_times,
     residual_times,
 )
-from thermograd.estimators.kaplan_meier import StepSurvival, kaplan_meier, mean_with_tail
+from thermograd.estimators.kaplan_meier import kaplan_meier, mean_up_to, mean_with_tail
 from thermograd.estimators.quasi_steady_state import (
     QuasiSteadyState,
     quasi_steady_state,
@@ -74,8 +74,11 @@ def survival_function(
     """
     grid = np.arange(passages.horizon + 1)
     _check(passages, level, resamples * grid.size)
-    steps = _steps(passages)
-    samples = _resampled_steps(passages, resamples, seed).at(grid) if resamples else None
+    time, reached, counts = passages.outcomes()
+    steps = kaplan_meier(time, reached, counts)
+    samples = None
+    if resamples:
+        samples = kaplan_meier(time, reached, resampled_counts(counts, resamples, seed)).at(grid)
     return Estimate(
         steps.at(grid), steps.band(grid, level), level=level, pieces=len(passages), samples=samples
     )
@@ -112,9 +115,10 @@ def restricted_mean(
     """
     end = _horizon(passages, horizon)
     _check(passages, level, 0, resamples)
-    samples = _resampled_steps(passages, resamples, seed).area(end)
+    time, reached, counts = passages.outcomes()
+    samples = mean_up_to(time, reached, resampled_counts(counts, resamples, seed), end)
     return Estimate(
-        float(_steps(passages).area(end)),
+        float(mean_up_to(time, reached, counts, end)),
         _scalar_interval(samples, level),
         level=level,
         pieces=len(passages),
@@ -168,7 +172,7 @@ def extrapolated_mean(
     samples = mean_with_tail(time, reached, drawn, passages.horizon, start)
     low, high = _scalar_interval(samples, level)
     if np.isinf(value):
-        steps = _steps(passages)
+        steps = kaplan_meier(time, reached, counts)
         exposure = np.maximum(time - start, 0) @ counts
         low = float(
             steps.area(passages.horizon) + steps.survival[-1] * exposure / np.log(1.0 / (1.0 - level))
@@ -259,15 +263,6 @@ def mean_residual_time(
         )
         raise ConfigError(message)
     return mean_first_passage_time(residual, level=level, resamples=resamples, seed=seed)
-
-
-def _steps(passages: FirstPassageTimes) -> StepSurvival:
-    return kaplan_meier(*passages.outcomes())
-
-
-def _resampled_steps(passages: FirstPassageTimes, resamples: int, seed: int) -> StepSurvival:
-    time, reached, counts = passages.outcomes()
-    return kaplan_meier(time, reached, resampled_counts(counts, resamples, seed))
 
 
 def _tail_note(passages: FirstPassageTimes, start: int, interval: tuple[float, float]) -> str:

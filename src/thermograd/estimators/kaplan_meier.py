@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,13 +20,34 @@ class StepSurvival:
     Attributes:
         knots: `(K,)` times, increasing, the first one 0.
         survival: `(..., K)` value from each knot up to the next.
-        effective: `(..., K)` number of trajectories n whose binomial variance Psi (1 - Psi) / n is
-            Greenwood's; the number at risk as long as Psi = 1.
+        arrivals: `(..., K)` number of arrivals at each knot.
+        under_way: `(..., K)` number of trajectories at risk just before each knot.
+        early: whether some were censored before the last arrival.
     """
 
     knots: npt.NDArray[np.int64]
     survival: Array
-    effective: Array
+    arrivals: Array
+    under_way: Array
+    early: bool
+
+    @cached_property
+    def effective(self) -> Array:
+        """`(..., K)` number of trajectories n whose binomial variance Psi (1 - Psi) / n is Greenwood's.
+
+        As long as Psi = 1 the number at risk; once nobody is left the number it had just before.
+        """
+        survival, under_way = self.survival, self.under_way
+        if not self.early:
+            return np.where(survival < 1.0, under_way[..., :1], under_way).astype(float)
+        staying = under_way - self.arrivals
+        terms = np.where(staying > 0, self.arrivals / np.maximum(under_way * staying, 1), 0.0)
+        scatter = np.cumsum(terms, axis=-1)
+        between = (survival > 0) & (scatter > 0)
+        number = np.where(between, (1.0 - survival) / np.where(between, survival * scatter, 1.0), under_way)
+        last = np.maximum(np.argmax(survival <= 0, axis=-1) - 1, 0)
+        before = np.take_along_axis(number, last[..., None], axis=-1)
+        return np.where(survival > 0, number, before)
 
     def at(self, times: Array) -> Array:
         """Psi at each of `times`, `(..., time)`."""
@@ -76,20 +98,38 @@ def kaplan_meier(time: Array, reached: Array, counts: Array) -> StepSurvival:
     # After a censoring fewer are under way: that moment is a knot too.
     knots = np.unique(np.concatenate([[0], time, time[~reached] + 1]))
     place = np.searchsorted(knots, time)
-    arrivals = _sum_by(place, np.where(reached, counts, 0), knots.size)
-    censored = _sum_by(place, np.where(reached, 0, counts), knots.size)
-    gone = np.cumsum(arrivals + censored, axis=-1)
-    total = gone[..., -1:]
-    under_way = total - gone + arrivals + censored
-    lost_before = np.cumsum(censored, axis=-1) - censored
-    if lost_before[arrivals > 0].any():
+    arrivals = _sum_by(place[reached], counts[..., reached], knots.size)
+    censored = _sum_by(place[~reached], counts[..., ~reached], knots.size)
+    gone = arrivals + censored
+    under_way = gone[..., ::-1].cumsum(axis=-1)[..., ::-1]
+    early = bool(np.min(place[~reached], initial=knots.size) < np.max(place[reached], initial=0))
+    if early:
         survival = np.cumprod(1.0 - arrivals / np.maximum(under_way, 1), axis=-1)
-        effective = _effective_number(arrivals, under_way, survival)
     else:
         # The plain fraction of survivors, free of the rounding of a long product.
-        survival = 1.0 - np.cumsum(arrivals, axis=-1) / total
-        effective = np.where(survival < 1.0, total, under_way).astype(float)
-    return StepSurvival(knots, survival, effective)
+        survival = 1.0 - arrivals.cumsum(axis=-1) / under_way[..., :1]
+    return StepSurvival(knots, survival, arrivals, under_way, early)
+
+
+def mean_up_to(time: Array, reached: Array, counts: Array, horizon: int) -> Array:
+    """Mean of min(T, horizon), the sum of Psi(t) over t < horizon.
+
+    Args:
+        time: `(K,)` time of arrival or censoring of each outcome.
+        reached: `(K,)` True for arrival.
+        counts: `(..., K)` how many trajectories had the outcome, one row per resample.
+        horizon: where to stop.
+
+    Returns:
+        One mean per row of `counts`.
+
+    >>> float(mean_up_to(np.array([1, 4]), np.array([True, False]), np.array([1, 1]), 3))
+    2.0
+    """
+    if (time[~reached] >= horizon).all():
+        # Nobody was lost before: min(T, horizon) is known of every trajectory.
+        return np.asarray(counts @ np.minimum(time, horizon) / counts.sum(axis=-1))
+    return np.asarray(kaplan_meier(time, reached, counts).area(horizon))
 
 
 def mean_with_tail(time: Array, reached: Array, counts: Array, horizon: int, tail_start: int) -> Array:
@@ -117,26 +157,15 @@ def mean_with_tail(time: Array, reached: Array, counts: Array, horizon: int, tai
     exposure = counts @ np.maximum(time - tail_start, 0)
     wait = np.where(arrivals > 0, exposure / np.maximum(arrivals, 1), np.inf)
     rest = np.where(beyond > 0, beyond * np.where(beyond > 0, wait, 1.0), 0.0)
-    return np.asarray(steps.area(horizon) + rest)
+    return np.asarray(mean_up_to(time, reached, counts, horizon) + rest)
 
 
 def _sum_by(place: Array, counts: Array, size: int) -> Array:
-    order = np.argsort(place, kind="stable")
-    starts = np.searchsorted(place[order], np.arange(size))
     sums = np.zeros((*counts.shape[:-1], size), counts.dtype)
-    filled = np.diff(np.append(starts, place.size)) > 0
-    if filled.any():
-        sums[..., filled] = np.add.reduceat(counts[..., order], starts[filled], axis=-1)
+    if (np.diff(place) > 0).all():
+        sums[..., place] = counts
+        return sums
+    order = np.argsort(place, kind="stable")
+    filled, starts = np.unique(place[order], return_index=True)
+    sums[..., filled] = np.add.reduceat(counts[..., order], starts, axis=-1)
     return sums
-
-
-def _effective_number(arrivals: Array, under_way: Array, survival: Array) -> Array:
-    staying = under_way - arrivals
-    terms = np.where(staying > 0, arrivals / np.maximum(under_way * staying, 1), 0.0)
-    scatter = np.cumsum(terms, axis=-1)
-    between = (survival > 0) & (scatter > 0)
-    # Psi (1 - Psi) / (Psi^2 scatter); once nobody is left, the number it had just before.
-    number = np.where(between, (1.0 - survival) / np.where(between, survival * scatter, 1.0), under_way)
-    last = np.maximum(np.argmax(survival <= 0, axis=-1) - 1, 0)
-    before = np.take_along_axis(number, last[..., None], axis=-1)
-    return np.where(survival > 0, number, before)
