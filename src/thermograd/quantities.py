@@ -15,6 +15,25 @@ from thermograd.errors import MissingExtraError, missing_extra
 Array = npt.NDArray[Any]
 
 
+def figure_of(thing: Any, name: str | None = None) -> Any:
+    """The figure of a quantity or a run, found through the entry point `thermograd.plot`.
+
+    Args:
+        thing: what is drawn.
+        name: which part of it, where it has several.
+
+    Returns:
+        A `plotly.graph_objects.Figure`.
+
+    Raises:
+        MissingExtraError: the requirements of the report layer are not installed.
+    """
+    for entry in entry_points(group="thermograd.plot", name="figure"):
+        return entry.load()(thing, name)
+    error: MissingExtraError = missing_extra("plotly", "lab", "A figure")
+    raise error
+
+
 class _Shown:
     """One line for people, a table for notebooks, a figure on demand; shared by all quantities."""
 
@@ -37,16 +56,12 @@ class _Shown:
         """The figure of this quantity (a plotly `Figure`).
 
         Returns:
-            A `plotly.graph_objects.Figure`, found through the entry point `thermograd.plot`, so that
-            nothing below `report` imports plotting.
+            A `plotly.graph_objects.Figure`.
 
         Raises:
-            MissingExtraError: the report layer's requirements are not installed.
+            MissingExtraError: the requirements of the report layer are not installed.
         """
-        for entry in entry_points(group="thermograd.plot", name="figure"):
-            return entry.load()(self)
-        error: MissingExtraError = missing_extra("plotly", "lab", "A figure")
-        raise error
+        return figure_of(self)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from thermograd.discover import nearest
 from thermograd.errors import MemoryLimitError
+from thermograd.quantities import figure_of
 from thermograd.store.failures import Failure
 from thermograd.store.free_memory import free_memory
 from thermograd.store.layout import DIVERGED, FAILED, FINISHED, PENDING, Checkpoint, Header
@@ -191,6 +192,20 @@ class Run:
             )
             raise MemoryLimitError(message)
         return self.source.read(name, trajectories, times)
+
+    def plot(self, name: str | None = None) -> Any:
+        """The figure of one recorded array against time, with its spread over the trajectories.
+
+        Args:
+            name: one of `names`; the first scalar if None.
+
+        Returns:
+            A `plotly.graph_objects.Figure`.
+
+        Raises:
+            MissingExtraError: plotly is not installed.
+        """
+        return figure_of(self, name)
 
     def checkpoint(self, block: int) -> Checkpoint | None:
         """The last state of a block of trajectories, None if nothing was committed."""

@@ -1,0 +1,87 @@
+"""The practitioner's core with torch, numpy and scipy only; run by `make minimal` in a venv of its own."""
+
+import importlib
+import pkgutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import thermograd as tg
+from thermograd.errors import MissingExtraError
+from thermograd.estimators.first_passage import first_passage_times, restricted_mean, survival_function
+from thermograd.minibatching import WithoutReplacement
+from thermograd.numerics.log_times import Epochs
+from thermograd.perturbations import ShrinkAndPerturb
+from thermograd.problems import Digits
+from thermograd.theory.first_passage import restart_mean
+
+EXTRAS = ("zarr", "safetensors", "pydantic", "cyclopts", "rich", "plotly", "sklearn")
+pytestmark = pytest.mark.skipif(
+    any(importlib.util.find_spec(name) for name in EXTRAS),
+    reason="extras are installed here; `make minimal` runs this in a venv without them",
+)
+
+
+def make_experiment(**options):
+    inputs = torch.randn(60, 2, generator=torch.Generator().manual_seed(0))
+    problem = tg.Problem(
+        model=lambda: torch.nn.Linear(2, 2),
+        loss=torch.nn.CrossEntropyLoss(reduction="none"),
+        train=(inputs[:40], (inputs[:40, 0] > 0).long()),
+        test=(inputs[40:], (inputs[40:, 0] > 0).long()),
+    )
+    return tg.Experiment(problem, WithoutReplacement(8), trajectories=6, epochs=5, **options)
+
+
+def test_every_module_of_the_core_imports():
+    packages = ("numerics", "estimators", "theory", "problems", "minibatching", "dynamics", "perturbations",
+                "observables", "advisor")
+    for package in packages:
+        root = importlib.import_module(f"thermograd.{package}")
+        for module in pkgutil.iter_modules(root.__path__):
+            importlib.import_module(f"thermograd.{package}.{module.name}")
+
+
+def test_an_ensemble_in_memory_and_its_analysis():
+    run = tg.run(make_experiment(perturbation=ShrinkAndPerturb(), perturb=Epochs(2)))
+    passages = first_passage_times(run["test_accuracy"][:, 1:], target=0.8)
+    survival = survival_function(passages)
+    assert np.isfinite(restricted_mean(passages).value)
+    assert restart_mean(survival).value.shape == (5,)
+
+
+def test_advice_from_a_study():
+    study = tg.PerturbationStudy(
+        target=0.999, interval=3, horizon=3, trajectories=6, candidates={"shrink": ShrinkAndPerturb()}
+    )
+    assert tg.advise(study.run(make_experiment())).recommendation
+
+
+def test_a_run_directory_names_the_extra(tmp_path):
+    with pytest.raises(MissingExtraError, match=r"pip install 'thermograd\[lab\]'"):
+        tg.run(make_experiment(), store=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_digits_name_the_extra():
+    with pytest.raises(MissingExtraError, match="scikit-learn"):
+        Digits().build()
+
+
+def test_a_figure_names_the_extra():
+    with pytest.raises(MissingExtraError, match="plotly"):
+        tg.Estimate(1.0, (0.5, 1.5)).plot()
+
+
+def test_the_command_line_is_one_line():
+    for words in (["--help"], ["quickstart"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "thermograd", *words], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 4
+        assert done.stdout == ""
+        assert "pip install 'thermograd[lab]'" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
