@@ -58,15 +58,11 @@ def experiments():
     )
     yield (
         "1-2-1, R=256, m=10, M=200, reshuffled",
-        tg.Experiment(
-            NonlinearRegression(), WithoutReplacement(10), SGD(1e-7), trajectories=256, epochs=30
-        ),
+        tg.Experiment(NonlinearRegression(), WithoutReplacement(10), SGD(1e-7), trajectories=256, epochs=30),
     )
     yield (
         "1-2-1, R=256, m=10, M=200, with replacement",
-        tg.Experiment(
-            NonlinearRegression(), WithReplacement(10), SGD(1e-7), trajectories=256, epochs=30
-        ),
+        tg.Experiment(NonlinearRegression(), WithReplacement(10), SGD(1e-7), trajectories=256, epochs=30),
     )
     yield (
         "2-5-5-4, R=100, m=100, M=1000",
@@ -87,9 +83,7 @@ def bare_loop(experiment):
     (inputs, targets), module = problem.train, problem.module
     rate = experiment.dynamics.learning_rate
     members = range(experiment.trajectories)
-    batches = [
-        torch.from_numpy(experiment.indices(members, step)) for step in range(experiment.total_steps)
-    ]
+    batches = [torch.from_numpy(experiment.indices(members, step)) for step in range(experiment.total_steps)]
     weights = {name: torch.from_numpy(v) for name, v in experiment.initial_weights(members).items()}
 
     def loss(one, batch):

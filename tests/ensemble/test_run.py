@@ -324,7 +324,7 @@ def test_a_run_that_does_not_fit_in_memory_is_refused(monkeypatch):
 
 def test_reading_more_than_the_limit_is_refused():
     run = tg.run(make_experiment())
-    with pytest.raises(MemoryLimitError, match="run.blocks"):
+    with pytest.raises(MemoryLimitError, match=r"run\.blocks"):
         run.array("train_loss", memory_limit=8)
     blocks = list(run.blocks("train_loss"))
     assert [block.trajectories for block in blocks] == [range(4), range(4, 6)]

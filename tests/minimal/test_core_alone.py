@@ -37,8 +37,17 @@ def make_experiment(**options):
 
 
 def test_every_module_of_the_core_imports():
-    packages = ("numerics", "estimators", "theory", "problems", "minibatching", "dynamics", "perturbations",
-                "observables", "advisor")
+    packages = (
+        "numerics",
+        "estimators",
+        "theory",
+        "problems",
+        "minibatching",
+        "dynamics",
+        "perturbations",
+        "observables",
+        "advisor",
+    )
     for package in packages:
         root = importlib.import_module(f"thermograd.{package}")
         for module in pkgutil.iter_modules(root.__path__):

@@ -34,7 +34,8 @@ class _Ahead:
         """The indices of one update, (rows, size)."""
         if self._batches is None or not self._first <= step < self._first + self._steps:
             self._first, self._batches = step, self._draw(step)
-        return self._batches[step - self._first]
+        batch: npt.NDArray[np.int64] = self._batches[step - self._first]
+        return batch
 
     def _draw(self, first: int) -> npt.NDArray[np.int64]:
         seed, samples, size, _, trajectories = self.key
