@@ -56,6 +56,13 @@ def test_exactly_at_the_target_counts_and_the_first_value_has_time_1():
     assert passages.horizon == 2
 
 
+def test_exactly_at_the_target_counts_in_the_precision_of_the_values():
+    single = np.full((1, 1), 0.904, np.float32)
+    assert first_passage_times(single, 0.904).reached.all()
+    assert first_passage_times(single, np.float64(0.904), direction="down").reached.all()
+    assert not first_passage_times(single.astype(float), 0.904).reached.any()
+
+
 def test_times_are_those_of_the_columns_and_0_means_already_there():
     passages = first_passage_times([[1.0, 0, 0], [0, 0, 1.0]], 1.0, times=[0, 10, 20], unit="step")
     assert passages.time.tolist() == [0, 20]

@@ -32,6 +32,21 @@ def test_npz_prefers_the_unperturbed_array(archive):
     assert read.names == ("unperturbed_acc[0]", "unperturbed_acc[1]")
 
 
+def test_scaling_by_a_hundredth_gives_the_decimal_number(tmp_path):
+    counts = np.arange(1, 10_001)[None]
+    np.savez(tmp_path / "x100.npz", accuracy_x100=counts)
+    read = load_trajectories(tmp_path / "x100.npz", scale=0.01)
+    assert read.values[0].tolist() == [float(f"{count}e-2") for count in counts[0]]
+    assert (counts[0] * 0.01).tolist() != read.values[0].tolist()
+    assert load_trajectories(tmp_path / "x100.npz", scale=2.5).values[0, 1] == pytest.approx(5.0)
+
+
+def test_npz_keeps_single_precision(tmp_path):
+    np.savez(tmp_path / "single.npz", loss=TABLE.astype(np.float32))
+    read = load_trajectories(tmp_path / "single.npz", scale=0.1)
+    assert read.values.dtype == joined([read, read]).values.dtype == np.float32
+
+
 def test_npz_array_by_key_or_in_the_name(archive):
     assert (load_trajectories(archive, key="P5").values == TABLE * 2).all()
     assert (load_trajectories(f"{archive}:P5").values == TABLE * 2).all()

@@ -309,7 +309,7 @@ def _relaxation(
     since = max(float(found.value), float(first))
     text = (
         f"The survivors are quasi-steady from {found.value:g} ({found.low:g}–{found.high:g}) on, by distance "
-        f"to their mean over {first} to {interval}."
+        f"to their mean over {first} to {interval}; Eq. 9 is taken to hold from {since:g} on."
     )
     return since, Verdict(True, "quasi_stationary", text, {"relaxation_time": found.value, "since": since})
 
@@ -317,7 +317,7 @@ def _relaxation(
 def _table(recorded: Recorded) -> tuple[Array, npt.NDArray[np.int64], str]:
     if isinstance(recorded, Trajectories):
         return recorded.values, recorded.times, recorded.unit
-    values = np.asarray(recorded, np.float64)
+    values = np.asarray(recorded)
     return values, np.arange(1, (values.shape[-1] if values.ndim else 0) + 1), "epoch"
 
 

@@ -87,7 +87,8 @@ def first_passage_times(
 ) -> FirstPassageTimes:
     """First time at which each trajectory is at or beyond the target.
 
-    T = min{t : x(t) >= target} for `direction="up"`, x(t) <= target for "down"; reaching exactly counts.
+    T = min{t : x(t) >= target} for `direction="up"`, x(t) <= target for "down"; reaching exactly counts,
+    in the floating-point precision of the values.
     NaN inside a trajectory is "not evaluated" and skipped; NaN at its end means that the run stopped there,
     and it is censored at its last number. A run that ends in infinity has diverged: it is known never to
     arrive and counts as watched to the end of the record. An infinite value is no arrival.
@@ -123,7 +124,9 @@ def first_passage_times(
         message = f"run {int(np.argmin(recorded.any(axis=1)))} holds no number at all: leave that row out"
         raise ConfigError(message)
     finite = np.isfinite(table)
-    met = finite & ((table >= target) if direction == "up" else (table <= target))
+    # 0.904 in single precision is below 0.904 in double: the target takes the precision of the values.
+    goal = table.dtype.type(target)
+    met = finite & ((table >= goal) if direction == "up" else (table <= goal))
     reached: Array = np.asarray(met.any(axis=1))
     _check_units(table[finite], target, reached)
     end = table.shape[1] - 1
@@ -167,8 +170,9 @@ def residual_times(perturbed: FirstPassageTimes, interval: int) -> FirstPassageT
     )
 
 
-def _table(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    table = np.asarray(values, np.float64)
+def _table(values: npt.ArrayLike) -> npt.NDArray[np.floating[Any]]:
+    table = np.asarray(values)
+    table = table if table.dtype.kind == "f" else table.astype(np.float64)
     if table.ndim != 2 or 0 in table.shape:
         message = f"values must be a table (trajectory, time) with at least one of each, got {table.shape}"
         raise ConfigError(message)

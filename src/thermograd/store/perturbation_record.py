@@ -63,9 +63,9 @@ class PerturbationRecord:
     verified: Mapping[str, Mapping[int, Array]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "unperturbed", np.asarray(self.unperturbed, np.float64))
+        object.__setattr__(self, "unperturbed", np.asarray(self.unperturbed))
         object.__setattr__(self, "survivor", np.asarray(self.survivor, np.int64))
-        residual = {name: np.asarray(values, np.float64) for name, values in self.residual.items()}
+        residual = {name: np.asarray(values) for name, values in self.residual.items()}
         object.__setattr__(self, "residual", residual)
         if self.unperturbed.ndim != 2 or self.unperturbed.shape[1] != self.interval:
             message = (

@@ -39,7 +39,7 @@ class Trajectories:
         notes: what was found while reading, one sentence each.
     """
 
-    values: npt.NDArray[np.float64]
+    values: npt.NDArray[np.floating[Any]]
     times: npt.NDArray[np.int64]
     names: tuple[str, ...]
     unit: str = "epoch"
@@ -92,7 +92,7 @@ def load_trajectories(
         what = f"{file} has no keys to choose {key!r} from" if suffix == ".csv" else f"cannot read {file}"
         message = f"{what}: {_READS}"
         raise ConfigError(message)
-    return Trajectories(found.values * scale, found.times, found.names, found.unit, found.notes)
+    return replace(found, values=_scaled(found.values, scale))
 
 
 def joined(parts: Sequence[Trajectories]) -> Trajectories:
@@ -118,7 +118,8 @@ def joined(parts: Sequence[Trajectories]) -> Trajectories:
         )
         raise ConfigError(message)
     times = np.unique(np.concatenate([part.times for part in parts]))
-    values = np.full((sum(len(part.values) for part in parts), times.size), np.nan)
+    precision = np.result_type(*(part.values.dtype for part in parts))
+    values = np.full((sum(len(part.values) for part in parts), times.size), np.nan, precision)
     row = 0
     for part in parts:
         values[row : row + len(part.values), np.searchsorted(times, part.times)] = part.values
@@ -160,6 +161,13 @@ def in_epochs(recorded: Trajectories, steps_per_epoch: int) -> Trajectories:
     return replace(recorded, times=recorded.times // steps_per_epoch, unit="epoch")
 
 
+def _scaled(values: npt.NDArray[np.floating[Any]], scale: float) -> npt.NDArray[np.floating[Any]]:
+    # 7203 * 0.01 need not be 72.03, but 7203 / 100 is: a value exactly at the target must count.
+    divisor = round(1.0 / scale) if abs(scale) < 1.0 else 0
+    exact = divisor != 0 and abs(scale * divisor - 1.0) < 1e-12
+    return values / divisor if exact else values * scale
+
+
 def _file_and_key(path: str | Path, key: str | None) -> tuple[Path, str | None]:
     file = Path(path)
     if not file.exists() and key is None:
@@ -189,7 +197,8 @@ def _from_npz(file: Path, key: str | None, metric: str | None) -> Trajectories:
         message = f"{file}:{name} must be numbers (trajectory, time), got {table.dtype} {table.shape}"
         raise ConfigError(message)
     names = tuple(printable(f"{name}[{row}]") for row in range(len(table)))
-    return Trajectories(table.astype(np.float64), np.arange(1, table.shape[1] + 1), names)
+    values = table if table.dtype.kind == "f" else table.astype(np.float64)
+    return Trajectories(values, np.arange(1, table.shape[1] + 1), names)
 
 
 def _array_name(file: Path, archive: Any, key: str | None, metric: str | None) -> str:
