@@ -19,6 +19,7 @@ class LogisticMap:
     rate: float = 3.9
     diverging: tuple[int, ...] = (3,)
     failing: tuple[int, ...] = ()
+    observables: int = 3
 
 
 class LogisticTrainer:
@@ -34,13 +35,16 @@ class LogisticTrainer:
         map_ = self.experiment
         every = np.arange(0, map_.steps + 1)
         some = np.unique([0, map_.steps // 3, map_.steps])
-        arrays = (
+        observed = (
             ArraySpec("train_loss", (), "float64", every),
-            ArraySpec("area/matrix", (2, 2), "float32", some),
             ArraySpec("count", (), "int64", some),
-            ArraySpec("weights/0.bias", (3,), "float64", np.array([map_.steps])),
+            ArraySpec("area/matrix", (2, 2), "float32", some),
         )
-        return Header(name or "logistic", 7, map_.trajectories, map_.steps, 4, map_.block_size, "eager", "fake", arrays)
+        weights = ArraySpec("weights/0.bias", (3,), "float64", np.array([map_.steps]))
+        arrays = (*observed[: map_.observables], weights)
+        return Header(
+            name or "logistic", 7, map_.trajectories, map_.steps, 4, map_.block_size, "eager", "fake", arrays
+        )
 
     def train(self, block, sink, *, until=None, progress=None) -> None:
         map_, header = self.experiment, self.header()

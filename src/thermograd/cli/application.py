@@ -40,6 +40,7 @@ def application() -> App:
         help="Measure, predict and steer the training of neural networks as a stochastic process.",
         help_epilogue=_EPILOGUE,
         version=thermograd.__version__,
+        suppress_keyboard_interrupt=False,
     )
     for verb, (target, summary) in VERBS.items():
         app.command(target, name=verb, help=summary)

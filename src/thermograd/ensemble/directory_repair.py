@@ -35,6 +35,7 @@ from thermograd.store.zarr_group import (
     described_arrays,
     group_attributes,
     metadata_fault,
+    zarr_module,
 )
 
 
@@ -114,8 +115,8 @@ def _generations(run: Path) -> list[int]:
 def _restore_metadata(run: Path, header: Header, manifest: Manifest, done: list[str]) -> None:
     """Write every `zarr.json` that is not what it must be."""
     described = described_arrays(manifest, coordinates(header))
-    faulty = [name for name, entry in described.items() if metadata_fault(run, name, entry) is not None]
     groups = [name for name in ("", "weights") if not _group_intact(run, name, manifest)]
+    faulty = [name for name, entry in described.items() if not _opens(run, name, entry)]
     if not faulty and not groups:
         return
     model = run / "repair.tmp"
@@ -131,6 +132,17 @@ def _restore_metadata(run: Path, header: Header, manifest: Manifest, done: list[
         write_atomically(target, source.read_bytes())
         done.append(str(target.relative_to(run)))
     shutil.rmtree(model)
+
+
+def _opens(run: Path, name: str, described: dict[str, Any]) -> bool:
+    """Whether an array says what it must, and zarr understands all that it says."""
+    if metadata_fault(run, name, described) is not None:
+        return False
+    try:
+        zarr_module().open_array(run / GROUP / name, mode="r")
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return True
 
 
 def _group_intact(run: Path, name: str, manifest: Manifest) -> bool:

@@ -147,15 +147,16 @@ def metadata_fault(run: Path, name: str, described: Mapping[str, Any]) -> str | 
     """What is wrong with the `zarr.json` of an array, None if nothing is."""
     try:
         found = json.loads((run / GROUP / name / "zarr.json").read_bytes())
+        endian = found["codecs"][0].get("configuration", {}).get("endian", "little")
         found["codecs"] = [codec["name"] for codec in found["codecs"]]
     except OSError:
         return "is gone"
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
         return "cannot be read"
     for key, value in described.items():
         if found.get(key) != value:
             return f"says {key} = {str(found.get(key))[:80]}, the manifest {str(value)[:80]}"
-    return None
+    return None if endian == "little" else f"says endian = {str(endian)[:80]}"
 
 
 def refuse_escape(run: Path, place: Path) -> None:
