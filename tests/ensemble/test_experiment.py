@@ -18,6 +18,13 @@ def linear(**options):
     return tg.Problem(**{"model": lambda: nn.Linear(3, 4), "loss": LOSS, "train": (X, Y)} | options)
 
 
+class Summing:
+    name = "sum"
+
+    def accumulate(self, state, before, after, gradient):
+        return state
+
+
 class Bare(nn.Module):
     def __init__(self):
         super().__init__()
@@ -54,6 +61,13 @@ class Unused(nn.Module):
         ({"perturbation": Reset(), "perturb": 10}, "perturb is 10; give Times"),
         ({"observe": [Loss(), Loss()]}, "two observables have the name 'train_loss'"),
         ({"observe": ["loss"]}, "which is no observable"),
+        ({"observe": [Summing()]}, "'sum': accumulators are not in this version"),
+        ({"device": "gpu"}, "device is 'gpu'; use 'cpu' or 'cuda'"),
+        pytest.param(
+            {"device": "cuda"},
+            "no CUDA device here",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here"),
+        ),
         ({"start": "same"}, "start is 'same'"),
         ({"block_size": 0}, "block_size is 0"),
     ],

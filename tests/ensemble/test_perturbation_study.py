@@ -1,5 +1,8 @@
+import dataclasses
+
 import numpy as np
 import pytest
+import torch
 
 import thermograd as tg
 from thermograd.dynamics import SGD
@@ -99,6 +102,27 @@ def test_brute_force_uses_other_trajectories_and_the_same_law(measured):
     assert set(measured.record.verified["shrink"]) == {2, 4}
     measured.verify([3], ["reset"])
     assert set(measured.record.verified) == {"shrink", "reset"}
+
+
+def test_a_diverged_run_never_arrives_and_is_not_branched():
+    """Every third run starts out of the range of floats; the two ways to measure agree."""
+    experiment = make_experiment(dynamics=SGD(0.3))
+    weights = dataclasses.replace(experiment, trajectories=12, seed=4).initial_weights(range(12))
+    wild = {name: torch.from_numpy(value) for name, value in weights.items()}
+    wild["2.weight"][::3] = 1e308
+    experiment = dataclasses.replace(experiment, start=wild)
+    study = make_study(candidates={"shrink": ShrinkAndPerturb(0.8, 0.1)})
+    record = study.run(experiment)
+    gone = np.arange(0, 12, 3)
+    assert np.isinf(record.unperturbed[gone]).all()
+    assert not set(gone) & set(record.survivor.tolist())
+    passages = first_passage_times(record.unperturbed, 0.88)
+    assert not passages.reached[gone].any()
+    assert (passages.time[gone] == 5).all()
+    run = tg.run(dataclasses.replace(experiment, trajectories=12, epochs=5, seed=4))
+    again = make_study(candidates={"shrink": ShrinkAndPerturb(0.8, 0.1)}).run(experiment, unperturbed=run)
+    assert np.array_equal(again.unperturbed, record.unperturbed, equal_nan=True)
+    assert np.array_equal(again.survivor, record.survivor)
 
 
 def test_plain_functions_are_candidates():

@@ -113,6 +113,7 @@ class Experiment:
                 known = [entry for entry in allowed if entry is not None]
                 message = f"{label} is {value!r}. {nearest(str(value), known)}"
                 raise ValueError(message)
+        _check_device(self.device)
         if isinstance(self.start, str) and self.start not in {"independent", "shared"}:
             message = f"start is {self.start!r}; use 'independent', 'shared', or a dict of weights"
             raise ValueError(message)
@@ -263,9 +264,24 @@ def _check_integer(name: str, value: Any, low: int, high: int) -> None:
         raise ValueError(message)
 
 
+def _check_device(device: str) -> None:
+    try:
+        kind = torch.device(device).type
+    except RuntimeError as cause:
+        message = f"device is {device!r}; use 'cpu' or 'cuda'"
+        raise ValueError(message) from cause
+    if kind == "cuda" and not torch.cuda.is_available():
+        message = f"device is {device!r}, but torch finds no CUDA device here; use device='cpu'"
+        raise ValueError(message)
+
+
 def _check_observables(observables: Sequence[Observable]) -> None:
     names = [getattr(entry, "name", None) for entry in observables]
     for entry, name in zip(observables, names, strict=True):
+        for later, method in (("accumulators", "accumulate"), ("trackers", "table")):
+            if callable(getattr(entry, method, None)):
+                message = f"observe holds {name or entry!r}: {later} are not in this version"
+                raise ValueError(message)
         if not isinstance(name, str) or not callable(getattr(entry, "measure", None)):
             message = f"observe holds {entry!r}, which is no observable: it needs name, at and measure()"
             raise ValueError(message)

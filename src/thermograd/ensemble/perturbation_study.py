@@ -194,7 +194,10 @@ class PerturbationStudy:
     def _arrivals(
         self, trainer: Trainer, state: BlockState, epochs: int, curves: Curves, *, first_row: int
     ) -> BlockState:
-        """Train for some epochs, writing the value after each into `curves`; who arrives goes no further."""
+        """Train for some epochs, writing the value after each into `curves`.
+
+        Who arrives goes no further; who diverges is infinite from there on: known never to arrive.
+        """
         per_epoch = trainer.experiment.steps_per_epoch
         observable = trainer.experiment.observables[0]
         begin = state.step
@@ -205,8 +208,10 @@ class PerturbationStudy:
                 return current
             values = _scalars(trainer.engine.measure(current, observable))
             rows = np.array(current.trajectories, np.int64) - first_row
+            diverged = current.diverged_at >= 0
             curves[rows, epoch - 1] = values
-            going_on = ~self._reached(values)
+            curves[rows[diverged], epoch - 1 :] = np.inf
+            going_on = ~self._reached(values) & ~diverged
             current = replace(current, metric=values)
             return current if going_on.all() else current.select(np.flatnonzero(going_on))
 
@@ -235,12 +240,14 @@ class PerturbationStudy:
         values = values.astype(np.float64)
         reached = self._reached(values)
         arrived = reached.any(axis=1)
+        diverged = checkpoint.arrays["diverged_at"] >= 0
+        values[diverged] = np.where(np.isnan(values[diverged]), np.inf, values[diverged])
         last = np.where(arrived, reached.argmax(axis=1), self.interval - 1)
         curves[members.start : members.stop] = np.where(
             np.arange(self.interval) <= last[:, None], values, np.nan
         )
         state = trainer.engine.start(members).restored(checkpoint)
-        return state.select(np.flatnonzero(~arrived))
+        return state.select(np.flatnonzero(~arrived & ~diverged))
 
     def _reached(self, values: Curves) -> npt.NDArray[np.bool_]:
         return values >= self.target if self.direction == "up" else values <= self.target

@@ -114,7 +114,8 @@ def perturbed(
             weights[name][row] = value
         for name, value in new_state.items():
             if name not in state:
-                state[name] = torch.zeros((len(block.trajectories), *value.shape), dtype=value.dtype)
+                shape = (len(block.trajectories), *value.shape)
+                state[name] = torch.zeros(shape, dtype=value.dtype, device=value.device)
             state[name][row] = value
     unchanged = {
         name
