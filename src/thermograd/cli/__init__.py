@@ -1,53 +1,5 @@
 """The command line: one file per verb, imported when it is used."""
 
-from __future__ import annotations
+from thermograd.cli.command_line import main
 
-import sys
-from collections.abc import Sequence
-
-from thermograd.cli import terminal
-from thermograd.cli.exit_codes import INTERRUPTED, RESOURCE, USAGE, exit_code_of, report_bug
-from thermograd.errors import InterruptedRunError, ThermogradError, missing_extra
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb.
-
-    Args:
-        arguments: the words after `thermograd`; those of this process if None.
-
-    Returns:
-        The exit code: 0 done, 1 something is missing or contradicted, 2 wrong usage or config, 3 run
-        directory refused, 4 resource, 70 our bug, 130 and 143 interrupted.
-
-    Raises:
-        ThermogradError: with `--traceback` only.
-        InterruptedRunError: with `--traceback` only.
-    """
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    show_traceback = "--traceback" in words
-    terminal.set_quiet("--quiet" in words)
-    words = [word for word in words if word not in {"--traceback", "--quiet"}]
-    try:
-        from thermograd.cli.application import UsageError, run_verb
-    except ImportError as absent:
-        terminal.complain(str(missing_extra(absent.name or "cyclopts", "lab", "The command line")))
-        return RESOURCE
-    try:
-        return run_verb(words)
-    except UsageError as error:
-        terminal.complain(str(error))
-        return USAGE
-    except (ThermogradError, InterruptedRunError) as error:
-        if show_traceback:
-            raise
-        terminal.complain(str(error))
-        return exit_code_of(error)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        return terminal.reader_left()
-    except Exception as error:
-        if show_traceback:
-            raise
-        return report_bug(error)
+__all__ = ["main"]

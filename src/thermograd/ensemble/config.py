@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,15 @@ from thermograd.ensemble.config_models import EXECUTOR_FIELDS, Table, config_mod
 from thermograd.ensemble.config_overrides import overridden
 from thermograd.ensemble.experiment import Experiment
 from thermograd.ensemble.identity import describe
-from thermograd.ensemble.plugin_fields import ROLES, field_types, imported, kinds, times_kinds
+from thermograd.ensemble.plugin_fields import (
+    ROLES,
+    default_of,
+    field_types,
+    imported,
+    kind_of,
+    kinds,
+    times_kinds,
+)
 from thermograd.ensemble.toml_text import toml_text
 from thermograd.store.options import StoreOptions
 from thermograd.store.printable import printable
@@ -93,8 +102,7 @@ def parse_config(
     """
     content, problems = overridden(_parsed(text, source), overrides)
     model = _validated(content, source, problems, allow_import=allow_import)
-    executor = content.get("executor", {"kind": "inline"})
-    executor = {"kind": executor} if isinstance(executor, str) else dict(executor)
+    executor = dict(content.get("executor", {"kind": "inline"}))
     store = _built(getattr(model, "store", None)) or StoreOptions()
     return Config(str(getattr(model, "name", "")), _experiment(model, source), store, executor)
 
@@ -160,13 +168,27 @@ def _validated(
 
 
 def _expanded(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Strings that stand for a table with only a kind, as tables."""
+    """Strings that stand for a table with only a kind, as tables; the default kind where there is one."""
     expanded: dict[str, Any] = {}
     for key in (*ROLES, *_TIMES, "executor"):
         if key in content:
             value = content[key]
             expanded[key] = [_table(entry) for entry in value] if isinstance(value, list) else _table(value)
+            if isinstance(value, Mapping) and key in _default_kinds():
+                expanded[key] = {"kind": _default_kinds()[key], **expanded[key]}
     return expanded
+
+
+@cache
+def _default_kinds() -> dict[str, str]:
+    """Kinds that need not be said."""
+    defaults = {
+        entry.name: default_of(entry) for entry in dataclasses.fields(Experiment) if entry.name in ROLES
+    }
+    named = {
+        name: kind_of(type(value)) for name, value in defaults.items() if dataclasses.is_dataclass(value)
+    }
+    return {"executor": "inline"} | {name: kind for name, kind in named.items() if kind is not None}
 
 
 def _table(value: Any) -> Any:

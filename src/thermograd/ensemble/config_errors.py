@@ -19,7 +19,7 @@ def config_error(source: str, problems: Iterable[Problem]) -> ConfigError:
     >>> str(config_error("a.toml", [("seed", "got -1; should be 0 or larger")]))
     'a.toml: seed: got -1; should be 0 or larger'
     """
-    found = tuple(dict.fromkeys((path, printable(text)) for path, text in problems))
+    found = tuple(dict.fromkeys((printable(path), printable(text)) for path, text in problems))
     lines = [f"{path}: {text}" if path else text for path, text in found]
     where = printable(source)
     if len(lines) == 1:

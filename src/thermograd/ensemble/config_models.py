@@ -8,6 +8,7 @@ import inspect
 import types
 import typing
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
 from thermograd.ensemble.experiment import Experiment
@@ -64,6 +65,7 @@ class Table(BaseModel):
         return self.plugin(**values) if isinstance(self.plugin, type) else self.plugin
 
 
+@cache
 def config_model(imported: tuple[tuple[str, str, Any], ...] = ()) -> type[BaseModel]:
     """The model of a whole config.
 

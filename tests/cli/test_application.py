@@ -1,0 +1,182 @@
+"""What every verb has in common: light help, exit codes, one line instead of a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import thermograd
+from thermograd.cli import main
+from thermograd.cli.application import VERBS
+
+HEAVY = ("torch", "numpy", "scipy", "zarr", "plotly")
+CONFIG = """
+name = "Tiny quadratic"
+problem = "quadratic"
+trajectories = 5
+block_size = 2
+steps = 12
+observe = ["loss"]
+minibatching = { kind = "with_replacement", batch_size = 10 }
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "tiny.toml"
+    path.write_text(CONFIG, encoding="utf-8")
+    return path
+
+
+def test_help_and_version_import_nothing_heavy():
+    """One process for all verbs, so that none can hide behind another; each is asked for its help."""
+    script = (
+        "import sys\n"
+        "from thermograd.cli import main\n"
+        f"for verb in {[*VERBS]!r}:\n"
+        "    if verb == 'quickstart' and len(sys.argv) < 2: continue\n"
+        "    try: code = main([verb, '--help'])\n"
+        "    except SystemExit as stop: code = stop.code\n"
+        "    assert code == 0, (verb, code)\n"
+        f"    loaded = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        "    assert not loaded, (verb, loaded)\n"
+        "assert main(['--help']) == main(['--version']) == 0\n"
+        f"assert not [name for name in {HEAVY!r} if name in sys.modules]\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, "all"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert all(verb in done.stdout for verb in VERBS)
+    assert thermograd.__version__ in done.stdout
+
+
+def test_the_module_is_the_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "thermograd", "rnu"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("unknown verb 'rnu'. Did you mean 'run'?")
+
+
+def test_without_cyclopts_there_is_one_line():
+    script = "import sys; sys.modules['cyclopts'] = None\nfrom thermograd.cli import main\nsys.exit(main(['--help']))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 4
+    assert done.stderr.count("\n") == 1
+    assert "pip install 'thermograd[lab]'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["rnu"], "Did you mean 'run'?"),
+        (["resume", "--repare", "x"], "Did you mean '--repair'?"),
+        (["run", "a.toml", "--wrokers", "2"], "Did you mean '--workers'?"),
+        (["run", "a.toml", "--dry-rum"], "Did you mean '--dry-run'?"),
+        (["run"], "at least one config"),
+        (["run", "a.toml", "b.toml", "--out", "x"], "2 configs"),
+        (["run", "a.toml", "--seed"], "value is missing"),
+        (["run", "a.toml", "--workers", "many"], "many"),
+        (["resume"], "thermograd resume --help"),
+        (["list", "plgins"], "Did you mean 'plugins'?"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_2(words, said, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    out, errors = capsys.readouterr()
+    assert said in errors
+    assert out == ""
+    assert len(errors.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bug_is_two_lines_and_a_log(config, capsys, monkeypatch):
+    def broken(*_: object) -> None:
+        message = "impossible\nsecond line"
+        raise ZeroDivisionError(message)
+
+    monkeypatch.setattr("thermograd.ensemble.preparation.slug", broken)
+    assert main(["run", str(config)]) == 70
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 2
+    assert lines[0] == "thermograd has a bug: ZeroDivisionError: impossible"
+    log = Path(lines[1].split(" with ")[1].split(" (")[0])
+    assert "Traceback" in log.read_text(encoding="utf-8")
+    log.unlink()
+    with pytest.raises(ZeroDivisionError):
+        main(["run", str(config), "--traceback"])
+    with pytest.raises(ZeroDivisionError):
+        main(["--traceback", "run", str(config)])
+
+
+def test_no_color_and_pipes(config):
+    environment = {**os.environ, "NO_COLOR": "1", "FORCE_COLOR": ""}
+    done = subprocess.run(
+        [sys.executable, "-m", "thermograd", "--help"], capture_output=True, env=environment, check=False
+    )
+    assert b"\x1b[" not in done.stdout
+
+
+def test_doctor(capsys):
+    assert main(["doctor", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["ok"]
+    assert found["found"]["engine eager"] == "one step of two trajectories is right"
+    assert found["found"]["engine kernel"] == "not in this version"
+    assert main(["doctor"]) == 0
+    assert capsys.readouterr().out.rstrip().endswith("all is well")
+
+
+def test_doctor_finds_a_fault(capsys, monkeypatch):
+    monkeypatch.setattr(
+        "thermograd.dynamics.sgd.SGD.step", lambda self, weights, state, oracle, step: (weights, state)
+    )
+    assert main(["doctor", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert not found["ok"]
+    assert "one step is wrong by" in found["faults"][0]
+
+
+def test_list(config, capsys, tmp_path):
+    assert main(["list", "plugins", "--json"]) == 0
+    plugins = json.loads(capsys.readouterr().out)
+    assert {"digits", "quadratic"} <= set(plugins["problems"])
+    assert plugins["dynamics"]["sgd"].startswith("b ← g")
+    assert main(["list", "schema"]) == 0
+    assert "learning_rate" in capsys.readouterr().out
+    assert main(["run", str(config)]) == 0
+    capsys.readouterr()
+    assert main(["list", "runs", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["runs"]
+    assert (found["state"], found["name"], found["trajectories"]) == ("finished", "Tiny quadratic", 5)
+    manifest = Path(found["run"]) / "manifest.json"
+    manifest.write_text(
+        manifest.read_text(encoding="utf-8").replace('"seed": 0', '"seed": 1'), encoding="utf-8"
+    )
+    assert main(["list", "runs"]) == 0
+    assert "checksum" in capsys.readouterr().err
+    assert main(["list", "runs", str(tmp_path / "none")]) == 2
+
+
+def test_list_runs_and_a_refused_lock_need_no_torch(config):
+    assert main(["run", str(config), "--out", "kick"]) == 0
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from thermograd.cli import main\n"
+        "from thermograd.store import lock\n"
+        "assert main(['list', 'runs', '.']) == 0\n"
+        "with lock.hold(Path('kick')):\n"
+        "    assert main(['resume', 'kick']) == 3\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "is in use by process" in done.stderr
