@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from thermograd.protocols import Observable
 
 _PASS_BYTES = 2**23
-OneTrajectory = Callable[[Tensors, Tensors, Supplied], Any]
+_STEPS_TOGETHER = 8
+OneTrajectory = Callable[[Tensors, Tensors, list[Supplied]], Any]
 
 
 class EagerEngine:
@@ -67,7 +68,7 @@ class EagerEngine:
             dynamics = (
                 {}
                 if not shapes
-                else _stack(
+                else _stacked(
                     [
                         experiment.dynamics.start({name: value[row] for name, value in weights.items()})
                         for row in range(len(trajectories))
@@ -96,24 +97,46 @@ class EagerEngine:
         with _one_thread():
             if self.mode == "loop":
                 return self._advance_loop(block, steps)
-            for _ in range(steps):
-                batch = self._supplies.draw(block)
+            end = block.step + steps
+            while block.step < end:
                 if block.step % self._steps_per_epoch == 0:
                     block = self._epoch(block)
-                weights, state = self._map(self._step_of(block), block, philox.DYNAMICS, batch)
-                block = self._moved(block, weights, state, batch)
+                block = self._several(block, self._steps_together(block, end))
         return block
+
+    def _steps_together(self, block: BlockState, end: int) -> int:
+        """How many updates go into one batched call, whose entry and exit cost as much as several kernels."""
+        if (block.diverged_at >= 0).any():
+            return 1
+        ahead = end - block.step
+        if hasattr(self.experiment.dynamics, "epoch"):
+            ahead = min(ahead, self._steps_per_epoch - block.step % self._steps_per_epoch)
+        return min(ahead, _STEPS_TOGETHER)
+
+    def _several(self, block: BlockState, count: int) -> BlockState:
+        """The block after `count` updates in one batched call; one by one if a trajectory diverged."""
+        batches: list[Drawn] = []
+        for offset in range(count):
+            sampler = batches[-1].sampler if batches else block.sampler
+            batches.append(self._supplies.draw(replace(block, step=block.step + offset, sampler=sampler)))
+        path, state = self._map(self._steps_of(block), block, philox.DYNAMICS, batches)
+        if count > 1 and not all(map(_all_finite, path)):
+            for _ in range(count):
+                block = self._several(block, 1)
+            return block
+        last = replace(block, step=block.step + count - 1)
+        return self._moved(last, path[-1], state, batches[-1])
 
     def measure(self, block: BlockState, observable: Observable) -> dict[str, npt.NDArray[Any]]:
         """What an observable reads from every trajectory, by name of the record; NaN where diverged."""
 
-        def read(weights: Tensors, state: Tensors, supplied: Supplied) -> Tensors:
+        def read(weights: Tensors, state: Tensors, supplied: list[Supplied]) -> Tensors:
             problem = self._bound(state)
-            measured = observable.measure(weights, problem, self._oracle(problem, supplied))
+            measured = observable.measure(weights, problem, self._oracle(problem, supplied[0]))
             return measured if isinstance(measured, dict) else {"": torch.as_tensor(measured)}
 
         with _one_thread():
-            values = self._map(read, block, philox.OBSERVABLE, None)
+            values = self._map(read, block, philox.OBSERVABLE, [None])
         gone = block.diverged_at >= 0
         records = {}
         for key, value in values.items():
@@ -129,15 +152,20 @@ class EagerEngine:
         diverged = self._divergence(weights, block.diverged_at, block.step)
         return replace(block, weights=weights, state=state, diverged_at=diverged)
 
-    def _step_of(self, block: BlockState) -> OneTrajectory:
-        step = block.step
+    def _steps_of(self, block: BlockState) -> OneTrajectory:
+        """As many updates as are supplied with a batch: weights after each, and the last state."""
+        first = block.step
 
-        def one(weights: Tensors, state: Tensors, supplied: Supplied) -> tuple[Tensors, Tensors]:
-            problem = self._bound(state)
-            oracle = self._oracle(problem, supplied)
+        def one(weights: Tensors, state: Tensors, supplied: list[Supplied]) -> tuple[list[Tensors], Tensors]:
             dynamics = _with_hyperparameters(self.experiment.dynamics, part(state, "hyperparameters"))
-            moved, inner = dynamics.step(weights, part(state, "optimizer"), oracle, step)
-            return moved, state | prefixed(inner, "optimizer") | prefixed(problem.buffers, "buffers")
+            path = []
+            for step, inputs in enumerate(supplied, start=first):
+                problem = self._bound(state)
+                oracle = self._oracle(problem, inputs)
+                weights, inner = dynamics.step(weights, part(state, "optimizer"), oracle, step)
+                state = state | prefixed(inner, "optimizer") | prefixed(problem.buffers, "buffers")
+                path.append(weights)
+            return path, state
 
         return one
 
@@ -147,12 +175,12 @@ class EagerEngine:
             return block
         number = block.step // self._steps_per_epoch
 
-        def one(weights: Tensors, state: Tensors, supplied: Supplied) -> tuple[Tensors, Tensors]:
-            oracle = self._oracle(self._bound(state), supplied)
+        def one(weights: Tensors, state: Tensors, supplied: list[Supplied]) -> tuple[Tensors, Tensors]:
+            oracle = self._oracle(self._bound(state), supplied[0])
             moved, inner = hook(weights, part(state, "optimizer"), oracle, number)
             return moved, state | prefixed(inner, "optimizer")
 
-        weights, state = self._map(one, block, philox.DYNAMICS, None)
+        weights, state = self._map(one, block, philox.DYNAMICS, [None])
         return self.with_weights(block, weights, state)
 
     def _moved(self, block: BlockState, weights: Tensors, state: Tensors, batch: Drawn) -> BlockState:
@@ -184,8 +212,8 @@ class EagerEngine:
                 current = member
                 if member.step % self._steps_per_epoch == 0:
                     current = self._epoch(member)
-                weights, state = self._map(self._step_of(current), current, philox.DYNAMICS, single)
-                members[row] = self._moved(current, weights, state, single)
+                path, state = self._map(self._steps_of(current), current, philox.DYNAMICS, [single])
+                members[row] = self._moved(current, path[-1], state, single)
             sampler = batch.sampler
         return replace(
             block,
@@ -196,11 +224,19 @@ class EagerEngine:
             diverged_at=np.concatenate([member.diverged_at for member in members]),
         )
 
-    def _map(self, one: OneTrajectory, block: BlockState, stream: int, batch: Drawn | None) -> Any:
-        """`one` for every trajectory of the block; what it asks for is supplied, then it is called again."""
+    def _map(
+        self, one: OneTrajectory, block: BlockState, stream: int, batches: Sequence[Drawn | None]
+    ) -> Any:
+        """`one` for every trajectory of the block; what it asks for is supplied, then it is called again.
+
+        One entry of `batches` for every step it makes: the batch if it was drawn already.
+        """
         while True:
             try:
-                supplied = self._supplies.of(block, stream, batch)
+                supplied = [
+                    self._supplies.of(replace(block, step=step), stream, batch)
+                    for step, batch in enumerate(batches, start=block.step)
+                ]
                 if self.mode == "loop":
                     return self._map_loop(one, block, supplied, stream)
                 chunk = self._lanes_at_once() if stream == philox.OBSERVABLE else None
@@ -208,15 +244,18 @@ class EagerEngine:
             except InputNeededError as needed:
                 self._supplies.demand(stream, needed.demand)
 
-    def _map_loop(self, one: OneTrajectory, block: BlockState, supplied: Supplied, stream: int) -> Any:
+    def _map_loop(self, one: OneTrajectory, block: BlockState, supplied: list[Supplied], stream: int) -> Any:
         outputs = []
         for row, trajectory in enumerate(block.trajectories):
             weights = {name: value[row] for name, value in block.weights.items()}
             state = {name: value[row] for name, value in block.state.items()}
-            own = {
-                demand: {name: value[row] for name, value in tensors.items()}
-                for demand, tensors in supplied.items()
-            }
+            own = [
+                {
+                    demand: {name: value[row] for name, value in tensors.items()}
+                    for demand, tensors in inputs.items()
+                }
+                for inputs in supplied
+            ]
             if self._random_forward:
                 draw = int(stream == philox.OBSERVABLE)
                 seed = torch_seeds(
@@ -230,9 +269,7 @@ class EagerEngine:
                     outputs.append(one(weights, state, own))
             else:
                 outputs.append(one(weights, state, own))
-        if isinstance(outputs[0], tuple):
-            return tuple(_stack([output[place] for output in outputs]) for place in range(len(outputs[0])))
-        return _stack(outputs)
+        return _stacked(outputs)
 
     def _lanes_at_once(self) -> int:
         """Trajectories whose pass over a whole data set fits in a bounded amount of memory."""
@@ -257,11 +294,8 @@ class EagerEngine:
     def _divergence(
         self, weights: Tensors, before: npt.NDArray[np.int64], step: int
     ) -> npt.NDArray[np.int64]:
-        """`before`, with `step` for trajectories that have just become non-finite.
-
-        The sum of all weights is finite unless one of them is not, or the sum overflows: the cheap test.
-        """
-        if math.isfinite(float(sum(value.sum() for value in weights.values()))):
+        """`before`, with `step` for trajectories that have just become non-finite."""
+        if _all_finite(weights):
             return before
         finite = torch.stack([value.flatten(1).isfinite().all(1) for value in weights.values()]).all(0)
         return np.where((before < 0) & ~finite.cpu().numpy(), step, before)
@@ -277,8 +311,19 @@ def _with_hyperparameters(dynamics: Any, changed: Tensors) -> Any:
     return bound
 
 
-def _stack(rows: list[Tensors]) -> Tensors:
-    return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}
+def _all_finite(weights: Tensors) -> bool:
+    """Whether no weight is infinite or NaN: by their sum, which may overflow, so False is only a hint."""
+    return math.isfinite(float(sum(value.sum() for value in weights.values())))
+
+
+def _stacked(rows: list[Any]) -> Any:
+    """Trees of tensors of the same form, stacked leaf by leaf."""
+    first = rows[0]
+    if isinstance(first, dict):
+        return {name: _stacked([row[name] for row in rows]) for name in first}
+    if isinstance(first, list | tuple):
+        return [_stacked([row[place] for row in rows]) for place in range(len(first))]
+    return torch.stack(rows)
 
 
 def _concatenate(members: list[Tensors]) -> Tensors:
