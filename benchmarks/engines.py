@@ -58,11 +58,11 @@ def experiments():
     )
     yield (
         "1-2-1, R=256, m=10, M=200, reshuffled",
-        tg.Experiment(NonlinearRegression(), WithoutReplacement(10), SGD(1e-7), trajectories=256, epochs=30),
+        tg.Experiment(NonlinearRegression(), WithoutReplacement(10), SGD(1e-7), trajectories=256, epochs=60),
     )
     yield (
         "1-2-1, R=256, m=10, M=200, with replacement",
-        tg.Experiment(NonlinearRegression(), WithReplacement(10), SGD(1e-7), trajectories=256, epochs=30),
+        tg.Experiment(NonlinearRegression(), WithReplacement(10), SGD(1e-7), trajectories=256, epochs=60),
     )
     yield (
         "2-5-5-4, R=100, m=100, M=1000",
