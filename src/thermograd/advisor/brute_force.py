@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from thermograd.advisor.perturbation_evidence import RESET, PerturbationEvidence
-from thermograd.advisor.wording import number, with_interval
+from thermograd.advisor.wording import with_interval
 from thermograd.estimators.first_passage import (
     FirstPassageTimes,
     extrapolated_mean,
@@ -66,9 +66,8 @@ def _compare(name: str, interval: int, predicted: Estimate | None, arrived: Firs
         bound = ""
     else:
         above = extrapolated_mean(arrived)
-        bound = (
-            f"at least (of {len(arrived)} runs {number(len(arrived) - arrived.reached.sum())} never arrived) "
-        )
+        never = len(arrived) - int(arrived.reached.sum())
+        bound = f", at least, as {never} of them never arrived"
         if predicted.high < measured.low:
             holds = False
         elif arrived.censored_fraction <= _FEW:
@@ -78,7 +77,7 @@ def _compare(name: str, interval: int, predicted: Estimate | None, arrived: Firs
     answer = {True: "agrees with", False: "is contradicted by", None: "cannot be decided by"}[holds]
     text = (
         f"{what} every {interval} {arrived.unit}s: the prediction {with_interval(predicted)}{predicted.note} "
-        f"{answer} brute force, {bound}{with_interval(measured)} from {len(arrived)} runs."
+        f"{answer} brute force, {with_interval(measured)} from {len(arrived)} runs{bound}."
     )
     return _verdict(holds, text, name, interval, predicted, measured)
 

@@ -356,10 +356,14 @@ def _critical_deviation(survivors: Array, significance: float) -> Array:
 
 def _not_stationary(steady: QuasiSteadyState, criterion: str, value: float, never: float) -> Verdict:
     first, last = steady.window
-    found = "no time" if np.isinf(value) else f"time {value:g} in the data"
+    found = (
+        "they never settle"
+        if np.isinf(value)
+        else f"they settle at {value:g} in these data, but in {100 * never:.3g} % of the resamples never"
+    )
     text = (
-        f"not robustly quasi-stationary by {criterion} between {first} and {last}: {found}, "
-        f"none in {100 * never:.3g} % of the resamples"
+        f"Not robustly quasi-stationary by {criterion.replace('_', ' ')}: the values of the runs that have "
+        f"not arrived keep drifting between {first} and {last}; {found}."
     )
     evidence = {"criterion": criterion, "never_in_resamples": never, "window": (first, last)}
     if np.isfinite(value):
