@@ -11,10 +11,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-
 from thermograd.ensemble.config_errors import Problem, config_error, problems_of
-from thermograd.ensemble.config_models import EXECUTOR_FIELDS, Table, config_model
+from thermograd.ensemble.config_models import (
+    EXECUTOR_FIELDS,
+    BaseModel,
+    Table,
+    ValidationError,
+    config_model,
+)
 from thermograd.ensemble.config_overrides import overridden
 from thermograd.ensemble.experiment import Experiment
 from thermograd.ensemble.identity import describe

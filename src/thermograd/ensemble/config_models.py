@@ -18,10 +18,12 @@ from thermograd.protocols import Times
 from thermograd.store.options import StoreOptions
 
 try:
-    from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+    from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 except ImportError as absent:
     _error = missing_extra("pydantic", "lab", "A config file")
     raise _error from absent
+
+__all__ = ["EXECUTOR_FIELDS", "BaseModel", "Table", "ValidationError", "config_model", "config_type"]
 
 NONE = "none"
 """How a text says that a field with another default is not set."""

@@ -29,7 +29,7 @@ from thermograd.store.options import StoreOptions
 from thermograd.store.printable import printable
 from thermograd.store.reader import open_run
 from thermograd.store.run import Run
-from thermograd.store.writer import DirectorySink, DirectoryStorage
+from thermograd.store.writer import DirectorySink, DirectoryStorage, require_lab
 
 if TYPE_CHECKING:
     from thermograd.ensemble.experiment import Experiment
@@ -138,6 +138,7 @@ def train_in_directory(trainer: BlockTrainer, path: str | Path, start: Start | N
     """
     start = start or Start()
     check_executor(start.executor)
+    require_lab()
     run = Path(path).absolute()
     header = trainer.header(start.name or "")
     description = describe(trainer.experiment)
@@ -208,8 +209,7 @@ class _Coordinator:
         check_resumable(
             self._path, self._manifest, self._header, everything=self._start.repair or self._rebooted
         )
-        storage = DirectoryStorage(self._path, self._manifest, self._header)
-        pending = [block for block in range(self._header.blocks) if not storage.finished(block)]
+        pending = DirectoryStorage(self._path, self._manifest, self._header).unfinished()
         if not pending and self._manifest.state == "finished":
             return open_run(self._path)
         notes = () if first else self._changed_environment()
@@ -259,9 +259,10 @@ class _Coordinator:
     def _work(self, storage: DirectoryStorage, pending: list[int]) -> BaseException | None:
         """Run the blocks; what to raise when everything is written."""
         meter = ProgressMeter(self._header, self._start.show)
-        for block in range(self._header.blocks):
-            meter.already(block, storage.committed(block))
-            if block not in pending:
+        left = set(pending)
+        for block, step in enumerate(storage.all_committed().tolist()):
+            meter.already(block, step)
+            if block not in left:
                 meter.finished(block)
         executor = check_executor(self._start.executor)
         with Interruption(self._path, self._manifest.generation, self._start.say) as interruption:
@@ -298,7 +299,7 @@ class _Coordinator:
 
     def _end(self, storage: DirectoryStorage, interruption: Interruption) -> BaseException | None:
         """Say how it ended: failed, stopped, or finished."""
-        unfinished = [block for block in range(self._header.blocks) if not storage.finished(block)]
+        unfinished = storage.unfinished()
         diverged_at = open_run(self._path).diverged_at
         diverged = int((diverged_at >= 0).sum())
         notes = self._manifest.notes

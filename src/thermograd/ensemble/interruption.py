@@ -41,7 +41,8 @@ class Interruption:
         self._file.unlink(missing_ok=True)
         if threading.current_thread() is threading.main_thread():
             for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                self._previous[name] = signal.signal(name, self._received)
+                if signal.getsignal(name) is not signal.SIG_IGN:  # as under nohup
+                    self._previous[name] = signal.signal(name, self._received)
         return self
 
     def __exit__(self, *_: object) -> None:

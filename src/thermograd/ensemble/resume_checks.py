@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from thermograd.ensemble.directory_creation import EXPERIMENT, experiment_text
 from thermograd.errors import DamagedRunError, ExperimentMismatchError
-from thermograd.store.chunks import Damage, damaged, read_chunk, trusted_chunks
+from thermograd.store.chunks import Damage, damaged, read_chunk, read_rows, trusted_chunks
 from thermograd.store.layout import Header
 from thermograd.store.manifest import Manifest
 from thermograd.store.printable import printable
@@ -105,6 +105,11 @@ def fixed_damage(run: Path, manifest: Manifest, header: Header, arrays: dict[str
         elif not np.array_equal(chunk, values):
             yield Damage(f"trajectories.zarr/{name}", name, 0, "damaged")
     for name in ("outcome", "diverged_at", "committed"):
+        try:
+            read_rows(run, arrays[name], name, range(arrays[name].shape[0]), 0)
+            continue
+        except DamagedRunError:
+            pass  # which of them?
         for block in range(manifest.blocks):
             chunk = read_chunk(run, arrays[name], name, (block,))
             if isinstance(chunk, Damage):

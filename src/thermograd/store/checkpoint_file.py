@@ -19,6 +19,20 @@ FILE = "checkpoint.safetensors"
 Array = npt.NDArray[Any]
 
 
+def safetensors_module() -> Any:
+    """The safetensors package, with `safetensors.numpy`.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        import safetensors.numpy
+    except ImportError as absent:
+        error = missing_extra("safetensors", "lab", "A checkpoint")
+        raise error from absent
+    return safetensors
+
+
 def write_checkpoint(file: Path, checkpoint: Checkpoint, facts: Mapping[str, str]) -> None:
     """Replace a checkpoint atomically.
 
@@ -31,15 +45,10 @@ def write_checkpoint(file: Path, checkpoint: Checkpoint, facts: Mapping[str, str
         MissingExtraError: safetensors is not installed.
         OSError: the disk refuses; the old checkpoint is untouched.
     """
-    try:
-        from safetensors.numpy import save
-    except ImportError as absent:
-        error = missing_extra("safetensors", "lab", "A checkpoint")
-        raise error from absent
     arrays = {name: np.ascontiguousarray(array) for name, array in checkpoint.arrays.items()}
     header = {**facts, "step": str(checkpoint.step), "order": json.dumps(list(arrays))}
     header["checksum"] = _checksum(arrays, header)
-    write_atomically(file, save(arrays, metadata=header))
+    write_atomically(file, safetensors_module().numpy.save(arrays, metadata=header))
 
 
 def read_checkpoint(file: Path, identity: str) -> Checkpoint | None:
@@ -56,12 +65,7 @@ def read_checkpoint(file: Path, identity: str) -> Checkpoint | None:
         DamagedRunError: a bit is wrong, or it belongs to another experiment.
         MissingExtraError: safetensors is not installed.
     """
-    try:
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
-    except ImportError as absent:
-        error = missing_extra("safetensors", "lab", "A checkpoint")
-        raise error from absent
+    safetensors = safetensors_module()
     try:
         raw = file.read_bytes()
     except FileNotFoundError:
@@ -69,11 +73,11 @@ def read_checkpoint(file: Path, identity: str) -> Checkpoint | None:
     try:
         length = int.from_bytes(raw[:8], "little")
         header = json.loads(raw[8 : 8 + length])["__metadata__"]
-        arrays = load(raw)
+        arrays = safetensors.numpy.load(raw)
         step = int(header["step"])
         arrays = {name: arrays[name] for name in json.loads(header["order"])} | arrays
         intact = header["checksum"] == _checksum(arrays, header) and header["identity"] == identity
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError):
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError, AttributeError):
         intact = False
     if not intact:
         damaged = _damaged(file)

@@ -13,16 +13,26 @@ import numpy.typing as npt
 from thermograd.errors import DamagedRunError, RunInUseError
 from thermograd.store.atomic_file import flush_file
 from thermograd.store.checkpoint_file import FILE as CHECKPOINT
-from thermograd.store.checkpoint_file import read_checkpoint, write_checkpoint
+from thermograd.store.checkpoint_file import read_checkpoint, safetensors_module, write_checkpoint
 from thermograd.store.chunks import chunk_file, read_chunk, read_rows
 from thermograd.store.failures import block_folder, clear_failure
 from thermograd.store.layout import DIVERGED, FAILED, PENDING, Checkpoint, Header
 from thermograd.store.manifest import Manifest, read_manifest
 from thermograd.store.stored_array import StoredArray
-from thermograd.store.zarr_group import described_arrays, open_array, open_group
+from thermograd.store.zarr_group import described_arrays, open_array, open_group, zarr_module
 
 Array = npt.NDArray[Any]
 Report = Callable[[int, int, dict[str, Array]], None]
+
+
+def require_lab() -> None:
+    """Refuse early, before anything is made, if what a run directory needs is not installed.
+
+    Raises:
+        MissingExtraError: names the package and the pip line.
+    """
+    zarr_module()
+    safetensors_module()
 
 
 class DirectoryStorage:
@@ -48,6 +58,16 @@ class DirectoryStorage:
     def finished(self, block: int) -> bool:
         """Whether nothing is left to do for a block."""
         return self.committed(block) >= self.header.steps and not (self.outcome(block) == FAILED).any()
+
+    def all_committed(self) -> npt.NDArray[np.int64]:
+        """Per block, the last step whose records may be trusted."""
+        return self._row("committed", range(self.header.blocks), -1).astype(np.int64)
+
+    def unfinished(self) -> list[int]:
+        """Blocks with something left to do."""
+        failed = np.flatnonzero(self._row("outcome", range(self.header.trajectories), PENDING) == FAILED)
+        behind = np.flatnonzero(self.all_committed() < self.header.steps)
+        return sorted({*behind.tolist(), *(failed // self.header.block_size).tolist()})
 
     def write_outcome(self, block: int, outcome: npt.NDArray[np.uint8]) -> None:
         """Set the outcomes of a block's trajectories."""
