@@ -79,9 +79,23 @@ class MemoryLimitError(ThermogradError, MemoryError):
 
 
 class MissingExtraError(ThermogradError, ImportError):
-    """An optional dependency is absent; the message holds the pip line."""
+    """An optional dependency is absent; the message holds the pip line.
+
+    Args:
+        package: what could not be imported.
+        extra: the extra of thermograd that installs it.
+        purpose: what needs it, as the subject of the sentence.
+
+    >>> str(MissingExtraError(package="zarr", extra="lab", purpose="A run directory"))
+    "A run directory needs the package 'zarr', which is not installed: pip install 'thermograd[lab]'"
+    """
 
     exit_code = 4
+
+    def __init__(self, *, package: str, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package {package!r}, which is not installed: pip install 'thermograd[{extra}]'"
+        )
 
 
 class BlockFailedError(ThermogradError):
@@ -112,23 +126,3 @@ class InterruptedRunError(KeyboardInterrupt):
     def __init__(self, message: str, signal: int) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal
-
-
-def missing_extra(module: str, extra: str, purpose: str) -> MissingExtraError:
-    """The error for an absent optional dependency, the same sentence everywhere.
-
-    Args:
-        module: the module that could not be imported.
-        extra: the extra of thermograd that installs it.
-        purpose: what needs it, as the subject of the sentence.
-
-    Returns:
-        The error to raise.
-
-    >>> str(missing_extra("zarr", "lab", "A run directory"))
-    "A run directory needs the package 'zarr', which is not installed: pip install 'thermograd[lab]'"
-    """
-    message = (
-        f"{purpose} needs the package {module!r}, which is not installed: pip install 'thermograd[{extra}]'"
-    )
-    return MissingExtraError(message)

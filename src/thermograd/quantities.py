@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from thermograd.errors import MissingExtraError, missing_extra
+from thermograd.errors import MissingExtraError
 
 Array = npt.NDArray[Any]
 
@@ -30,8 +30,7 @@ def figure_of(thing: Any, name: str | None = None) -> Any:
     """
     for entry in entry_points(group="thermograd.plot", name="figure"):
         return entry.load()(thing, name)
-    error: MissingExtraError = missing_extra("plotly", "lab", "A figure")
-    raise error
+    raise MissingExtraError(package="plotly", extra="lab", purpose="A figure")
 
 
 class _Shown:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from thermograd.cli import terminal
 from thermograd.cli.exit_codes import INTERRUPTED, RESOURCE, USAGE, exit_code_of, report_bug
-from thermograd.errors import InterruptedRunError, ThermogradError, missing_extra
+from thermograd.errors import InterruptedRunError, ThermogradError, MissingExtraError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,7 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         from thermograd.cli.application import UsageError, run_verb
     except ImportError as absent:
-        terminal.complain(str(missing_extra(absent.name or "cyclopts", "lab", "The command line")))
+        terminal.complain(
+            str(MissingExtraError(package=absent.name or "cyclopts", extra="lab", purpose="The command line"))
+        )
         return RESOURCE
     try:
         return run_verb(words)

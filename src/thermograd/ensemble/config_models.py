@@ -13,15 +13,14 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from thermograd.ensemble.experiment import Experiment
 from thermograd.ensemble.plugin_fields import ROLES, default_of, field_types, kinds, times_kinds
-from thermograd.errors import missing_extra
+from thermograd.errors import MissingExtraError
 from thermograd.protocols import Times
 from thermograd.store.options import StoreOptions
 
 try:
     from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 except ImportError as absent:
-    _error = missing_extra("pydantic", "lab", "A config file")
-    raise _error from absent
+    raise MissingExtraError(package="pydantic", extra="lab", purpose="A config file") from absent
 
 __all__ = ["EXECUTOR_FIELDS", "BaseModel", "Table", "ValidationError", "config_model", "config_type"]
 

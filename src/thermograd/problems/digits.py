@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from thermograd.errors import missing_extra
+from thermograd.errors import MissingExtraError
 from thermograd.problems.problem import Problem
 
 _POOL, _TEST = 1297, 500
@@ -61,7 +61,9 @@ class Digits:
         try:
             from sklearn.datasets import load_digits
         except ImportError as cause:
-            raise missing_extra("scikit-learn", "lab", "The problem Digits") from cause
+            raise MissingExtraError(
+                package="scikit-learn", extra="lab", purpose="The problem Digits"
+            ) from cause
         images, labels = load_digits(return_X_y=True)
         order = np.random.default_rng(0).permutation(len(labels))
         train, test = order[: self.train_samples], order[-_TEST:]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from thermograd.errors import missing_extra
+from thermograd.errors import MissingExtraError
 from thermograd.quantities import Advice, Verdict
 from thermograd.report.figure import Figure
 from thermograd.report.ranking import number_text, ranking_table
@@ -110,8 +110,7 @@ def plotly_script() -> str:
     """
     found = importlib.util.find_spec("plotly")
     if found is None or not found.submodule_search_locations:
-        error = missing_extra("plotly", "lab", "A report with figures")
-        raise error
+        raise MissingExtraError(package="plotly", extra="lab", purpose="A report with figures")
     bundle = Path(found.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
     # A carriage return or a closing tag inside would change the bytes the browser hashes.
     return bundle.read_text("utf-8").replace("\r\n", "\n").replace("</script", "<\\/script")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from thermograd.errors import ConfigError, missing_extra
+from thermograd.errors import ConfigError, MissingExtraError
 from thermograd.report.figure import Figure, escaped
 
 Figures = tuple[Figure, ...]
@@ -86,8 +86,7 @@ def figure(quantity: Any, name: str | None = None) -> Any:
     try:
         graph_objects = importlib.import_module("plotly.graph_objects")
     except ImportError as cause:
-        error = missing_extra("plotly", "lab", "A figure")
-        raise error from cause
+        raise MissingExtraError(package="plotly", extra="lab", purpose="A figure") from cause
     title = {"text": f"{escaped(chosen.title)}<br><sup>{escaped(chosen.conclusion)}</sup>"}
     margin = {**chosen.layout["margin"], "t": 80}
     return graph_objects.Figure(

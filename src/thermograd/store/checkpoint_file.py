@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from thermograd.errors import DamagedRunError, missing_extra
+from thermograd.errors import DamagedRunError, MissingExtraError
 from thermograd.store.atomic_file import write_atomically
 from thermograd.store.layout import Checkpoint
 
@@ -28,8 +28,7 @@ def safetensors_module() -> Any:
     try:
         import safetensors.numpy
     except ImportError as absent:
-        error = missing_extra("safetensors", "lab", "A checkpoint")
-        raise error from absent
+        raise MissingExtraError(package="safetensors", extra="lab", purpose="A checkpoint") from absent
     return safetensors
 
 

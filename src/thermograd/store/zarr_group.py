@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from thermograd.errors import DamagedRunError, missing_extra
+from thermograd.errors import DamagedRunError, MissingExtraError
 from thermograd.store.layout import PENDING, Header
 from thermograd.store.manifest import FORMAT_VERSION, Manifest
 from thermograd.store.stored_array import array_metadata, coordinates, metadata
@@ -29,8 +29,7 @@ def zarr_module() -> Any:
     try:
         import zarr
     except ImportError as absent:
-        error = missing_extra("zarr", "lab", "A run directory")
-        raise error from absent
+        raise MissingExtraError(package="zarr", extra="lab", purpose="A run directory") from absent
     return zarr
 
 
