@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from thermograd.cli import terminal
 from thermograd.cli.exit_codes import INTERRUPTED, RESOURCE, USAGE, exit_code_of, report_bug
-from thermograd.errors import InterruptedRunError, ThermogradError, MissingExtraError
+from thermograd.errors import InterruptedRunError, MissingExtraError, ThermogradError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
