@@ -79,6 +79,11 @@ def pool() -> Iterator[Pool]:
 
 
 @pytest.fixture(scope="session")
+def nightly() -> bool:
+    return NIGHTLY
+
+
+@pytest.fixture(scope="session")
 def thinned() -> Callable[[list[Any], int], list[Any]]:
     """All of a list at night, every so manieth of it otherwise."""
     return lambda items, stride: items if NIGHTLY else items[::stride]

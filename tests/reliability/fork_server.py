@@ -77,7 +77,7 @@ def perform(job: dict) -> dict:
     fields = {name: tuple(value) if isinstance(value, list) else value for name, value in job["map"].items()}
     map_ = logistic_map.LogisticMap(**fields)
     options = StoreOptions(time_chunk=job.get("time_chunk", 2), checkpoint_seconds=job.get("seconds", 60.0))
-    trainer = logistic_map.LogisticTrainer(map_)
+    trainer = logistic_map.LogisticTrainer(map_, pause=job.get("pause", 0.0))
     start = Start(options=options, until=job.get("until"), repair=job.get("repair", False))
     try:
         train_in_directory(trainer, job["run"], start)
@@ -140,20 +140,29 @@ def main() -> None:
 
     for line in sys.stdin:
         job = json.loads(line)
-        reading, writing = os.pipe()
-        child = os.fork()
-        if child == 0:
-            os.close(reading)
-            os.write(writing, json.dumps(perform(job)).encode())
-            os._exit(0)
-        os.close(writing)
-        with os.fdopen(reading, "rb") as stream:
-            said = stream.read()
-        _, status = os.waitpid(child, 0)
-        killed = os.WIFSIGNALED(status)
-        answer = json.loads(said) if said else {}
-        sys.stdout.write(json.dumps({**answer, "killed": killed}) + "\n")
+        children = [_forked(job) for _ in range(job.get("at_once", 1))]
+        answers = [_answer(*child) for child in children]
+        sys.stdout.write(json.dumps(answers if "at_once" in job else answers[0]) + "\n")
         sys.stdout.flush()
+
+
+def _forked(job: dict) -> tuple[int, int]:
+    """A child that performs the job, and the pipe it will answer on."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        os.write(writing, json.dumps(perform(job)).encode())
+        os._exit(0)
+    os.close(writing)
+    return child, reading
+
+
+def _answer(child: int, reading: int) -> dict:
+    with os.fdopen(reading, "rb") as stream:
+        said = stream.read()
+    _, status = os.waitpid(child, 0)
+    return {**(json.loads(said) if said else {}), "killed": os.WIFSIGNALED(status)}
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,8 +28,9 @@ class LogisticTrainer:
 
     notes: tuple[str, ...] = ("one sample sits out",)
 
-    def __init__(self, experiment: LogisticMap) -> None:
+    def __init__(self, experiment: LogisticMap, pause: float = 0.0) -> None:
         self.experiment = experiment
+        self.pause = pause
         self.calls: list[int] = []
 
     def header(self, name: str = "") -> Header:
@@ -59,6 +61,7 @@ class LogisticTrainer:
             diverged_at = checkpoint.arrays["diverged_at"].copy()
         stop = map_.steps if until is None else min(until, map_.steps)
         while step < stop and not sink.stopping() and (diverged_at < 0).any():
+            time.sleep(self.pause)
             x, step = map_.rate * x * (1 - x), step + 1
             gone = np.isin(members, map_.diverging) & (step >= map_.steps // 2) & (diverged_at < 0)
             diverged_at[gone] = step

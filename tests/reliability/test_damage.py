@@ -69,11 +69,11 @@ def _salvaged_wrongly(path: Path, truth: dict[str, bytes]) -> bool:
     return not (np.isnan(loss) | (loss == true)).all()
 
 
-def test_a_reader_names_what_is_damaged_or_reads_the_truth(whole, small_truth, tmp_path):
+def test_a_reader_names_what_is_damaged_or_reads_the_truth(whole, small_truth, tmp_path, thinned):
     path = tmp_path / "run"
     shutil.copytree(whole, path)
     wrong, harmless = [], 0
-    for file, how in _damages(path):
+    for file, how in thinned(_damages(path), 3):
         content = (path / file).read_bytes()
         _harm(path / file, how)
         verdict = _wrong(path, file, small_truth)
@@ -82,7 +82,7 @@ def test_a_reader_names_what_is_damaged_or_reads_the_truth(whole, small_truth, t
         harmless += verdict is None
         (path / file).write_bytes(content)
     assert wrong == []
-    assert harmless > 100
+    assert harmless > 50
     assert everything(open_run(path)) == small_truth
 
 
@@ -128,8 +128,8 @@ def test_repair_gives_the_same_bits(pool, whole, half, small, small_truth, tmp_p
         shutil.rmtree(path)
         return verdict
 
-    cases = [(whole, *damage) for damage in thinned(_damages(whole), 7)]
-    cases += [(half, *damage) for damage in thinned(_damages(half), 5)]
+    cases = [(whole, *damage) for damage in thinned(_damages(whole), 11)]
+    cases += [(half, *damage) for damage in thinned(_damages(half), 9)]
     found = pool.each(repaired, [(place, *case) for place, case in enumerate(cases)])
     assert [entry for entry in found if entry is not None] == []
-    assert len(found) > 40
+    assert len(found) > 25

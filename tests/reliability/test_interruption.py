@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
@@ -93,7 +92,7 @@ def test_kills_at_random_times(long, tmp_path):
     config, truth = long
     clock = random.Random(11)
     run = tmp_path / "run"
-    for _ in range(3):
+    for _ in range(2):
         process = _start("run", config, "--out", run)
         time.sleep(clock.uniform(1.0, 3.5))
         process.kill()
@@ -106,27 +105,18 @@ def test_kills_at_random_times(long, tmp_path):
     assert everything(open_run(run)) == truth
 
 
-def test_of_four_that_resume_at_once_one_works(long, tmp_path):
-    config, _ = long
-    run = tmp_path / "run"
-    longer = tmp_path / "longer.toml"
-    longer.write_text(CONFIG.format(steps=12000), encoding="utf-8")
-    train(load_config(longer).experiment, store=run, until=3)
-    processes = [_start("resume", run) for _ in range(4)]
-    ended = []
-    while len(ended) < 3:
-        ended = [process for process in processes if process.poll() is not None]
-        time.sleep(0.05)
-    worker = next(process for process in processes if process not in ended)
-    assert [process.returncode for process in ended] == [3, 3, 3], [
-        process.communicate() for process in ended
-    ]
-    for process in ended:
-        _, errors = process.communicate()
-        assert f"is in use by process {worker.pid} on host {os.uname().nodename} since" in errors
-    worker.send_signal(signal.SIGTERM)
-    worker.communicate(timeout=30)
-    assert worker.returncode == 143
-    starts = [event for event in open_run(run).events() if event["event"] == "resumed"]
-    assert len(starts) == 1
-    assert config.exists()
+def test_of_four_that_start_at_once_one_works(pool, small, small_truth, tmp_path):
+    """Made or resumed: one owner, three that are told so; the false ones are exit 3 and write nothing."""
+    for number in range(5):
+        run = tmp_path / f"run{number}"
+        if number % 2:
+            assert pool.ask({"run": run, "map": small, "until": 2})["error"] == ""
+        answers = pool.ask({"run": run, "map": small, "at_once": 4, "pause": 0.05})
+        assert sorted(answer["code"] for answer in answers) == [0, 3, 3, 3], answers
+        assert {answer["error"] for answer in answers} == {"", "RunInUseError"}
+        assert everything(open_run(run)) == small_truth
+        starts = [
+            event["event"] for event in open_run(run).events() if event["event"] in {"started", "resumed"}
+        ]
+        assert starts == ["started", "resumed"][: 1 + number % 2]
+        assert [entry.name for entry in tmp_path.iterdir() if "creating" in entry.name] == []
