@@ -1,0 +1,191 @@
+"""Advice from recorded logs: read the files, ask, and write the answer where it is wanted."""
+
+from __future__ import annotations
+
+import json as json_text
+import math
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from thermograd.advisor.perturbation_evidence import PerturbationEvidence, gather_evidence
+from thermograd.advisor.perturbation_interval import advise_on
+from thermograd.cli import terminal
+from thermograd.discover import nearest
+from thermograd.errors import ConfigError
+from thermograd.quantities import Advice, Estimate
+from thermograd.report.page import write_page
+from thermograd.report.study import recorded as figures_of_recorded
+from thermograd.store.atomic_file import write_atomically
+from thermograd.store.trajectories import Trajectories, in_epochs, joined, load_trajectories
+
+_ADVISOR = "perturbation_interval"
+_FORM = "write NAME=FILE@P, or NAME=FILE:KEY@P for an array of an npz, P the interval of the perturbed runs"
+
+
+def advise_on_logs(
+    source: Sequence[str],
+    *,
+    target: float,
+    direction: str,
+    candidate: Sequence[str],
+    metric: str | None,
+    scale: float,
+    steps_per_epoch: int | None,
+    json: Sequence[Path] | None,
+    html: Path | None,
+) -> None:
+    """What `thermograd advise` does; the arguments are its options.
+
+    Raises:
+        ConfigError: a file, candidate, target or option cannot be used.
+    """
+    files = _files(source)
+    for output in [*(json or ()), *([] if html is None else [html])]:
+        if not output.parent.is_dir() or output.is_dir():
+            message = f"cannot write {output}: it must be a file in a folder that exists"
+            raise ConfigError(message)
+    parts = [_read(file, metric, scale, steps_per_epoch) for file in files]
+    unperturbed = joined(parts)
+    perturbed = _candidates(candidate, metric, scale, steps_per_epoch)
+    for part in [unperturbed, *(recorded for recorded, _ in perturbed.values())]:
+        for note in part.notes:
+            terminal.say(note)
+    evidence = gather_evidence(unperturbed, perturbed, target=target, direction=direction)
+    advice = advise_on(evidence)
+    written = []
+    if json:
+        write_atomically(json[0], f"{_json(advice, evidence)}\n".encode())
+        written.append(json[0])
+    if html is not None:
+        _page(html, files, candidate, unperturbed, advice, evidence)
+        written.append(html)
+    if json is not None and not json:
+        terminal.result(_json(advice, evidence))
+        for path in written:
+            terminal.say(str(path))
+    else:
+        terminal.result("\n".join(map(str, [advice, *written])))
+
+
+def advice_object(advice: Advice, evidence: PerturbationEvidence) -> dict[str, Any]:
+    """The advice as the object `--json` writes; numbers that are not finite are None.
+
+    Args:
+        advice: the advice.
+        evidence: what it rests on.
+
+    Returns:
+        `ranking`, `unperturbed`, `recommendation` and `verdicts`, of JSON types only.
+    """
+    passages = evidence.passages
+    return {
+        "ranking": [
+            {
+                "name": entry.name,
+                "interval": entry.interval,
+                "predicted_mean": _value(entry.predicted_mean),
+                "predicted_interval": [_finite(end) for end in entry.predicted_mean.interval],
+                "mean_residual_time": _value(entry.mean_residual_time),
+                "at_least_speed_up": _value(entry.speed_up and entry.speed_up.at_least),
+                "extrapolated_speed_up": _value(entry.speed_up and entry.speed_up.extrapolated),
+                "probability_of_being_best": _finite(entry.probability_of_being_best),
+            }
+            for entry in advice.ranking
+        ],
+        "unperturbed": {
+            "trajectories": len(passages),
+            "reached": int(passages.reached.sum()),
+            "censored_fraction": _finite(passages.censored_fraction),
+            "restricted_mean": _value(evidence.restricted),
+        },
+        "recommendation": advice.recommendation,
+        "verdicts": [
+            {"holds": verdict.holds, "kind": verdict.kind, "text": verdict.text}
+            for verdict in advice.verdicts
+        ],
+    }
+
+
+def _files(source: Sequence[str]) -> list[str]:
+    files = list(source)
+    if files and files[-1] == _ADVISOR and not Path(_ADVISOR).exists():
+        files.pop()
+    if not files:
+        message = "no log of unperturbed runs was given: thermograd advise SOURCE --target VALUE"
+        raise ConfigError(message)
+    last = files[-1]
+    if len(files) > 1 and last.isidentifier() and not Path(last).exists():
+        message = f"{last!r} is neither a file nor an advisor. {nearest(last, [_ADVISOR])}"
+        raise ConfigError(message)
+    return files
+
+
+def _read(file: str, metric: str | None, scale: float, steps_per_epoch: int | None) -> Trajectories:
+
+    recorded = load_trajectories(file, metric=metric, scale=scale)
+    return recorded if steps_per_epoch is None else in_epochs(recorded, steps_per_epoch)
+
+
+def _candidates(
+    given: Sequence[str], metric: str | None, scale: float, steps_per_epoch: int | None
+) -> dict[str, tuple[Trajectories, int]]:
+    found: dict[str, tuple[Trajectories, int]] = {}
+    for text in given:
+        name, equals, rest = text.partition("=")
+        file, at, interval = rest.rpartition("@")
+        if not (name and equals and file and at and interval.isdecimal() and int(interval) > 0):
+            message = f"--candidate {text}: {_FORM}"
+            raise ConfigError(message)
+        if name in found:
+            message = f"--candidate {name} was given twice; call the second one something else"
+            raise ConfigError(message)
+        recorded = _read(file, metric, scale, steps_per_epoch)
+        if recorded.names[0].startswith("unperturbed") and ":unperturbed" not in file:
+            message = f"--candidate {text} would read the unperturbed runs of {file}; {_FORM}"
+            raise ConfigError(message)
+        found[name] = (recorded, int(interval))
+    return found
+
+
+def _page(
+    html: Path,
+    files: list[str],
+    candidates: Sequence[str],
+    unperturbed: Trajectories,
+    advice: Advice,
+    evidence: PerturbationEvidence,
+) -> None:
+
+    passages = evidence.passages
+    facts = [
+        ("unperturbed runs", ", ".join(files)),
+        *(("perturbed runs", text) for text in candidates),
+        ("trajectories", str(unperturbed)),
+        ("target", f"{evidence.target:g}"),
+        ("arrived", str(passages)),
+        *(("note", note) for note in unperturbed.notes),
+    ]
+    write_page(
+        html,
+        title="Would perturbing help?",
+        advice=advice,
+        facts=facts,
+        figures=figures_of_recorded(evidence),
+        commands=[shlex.join(["thermograd", *sys.argv[1:]])],
+        unit=passages.unit,
+    )
+
+
+def _json(advice: Advice, evidence: PerturbationEvidence) -> str:
+    return json_text.dumps(advice_object(advice, evidence), allow_nan=False, indent=2, ensure_ascii=False)
+
+
+def _value(estimate: Estimate | None) -> float | None:
+    return None if estimate is None else _finite(estimate.value)
+
+
+def _finite(number: float) -> float | None:
+    return float(number) if math.isfinite(number) else None
