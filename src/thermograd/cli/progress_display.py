@@ -85,7 +85,7 @@ def rows(progress: Progress) -> list[tuple[str, str]]:
 
 
 def _time_left(progress: Progress) -> str:
-    """The expected time with a range: counting is Poisson-like, so the relative error is about 2/√pieces."""
+    """The time at the present speed, with a range for its drift: ± 50 % at first, then ± 1/√(1 + seconds)."""
     left = progress.steps_total - progress.steps_done
     if left <= 0:
         return "0 s"

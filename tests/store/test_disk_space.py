@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from thermograd.errors import DiskFullError
+from thermograd.store.disk_space import RESERVE_BYTES, disk_full, is_disk_error, keep_reserve, release_reserve
+from thermograd.store.failures import Failure, block_folder, clear_failure, read_failures, write_failure
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO])
+def test_a_refusing_disk_is_recognised_through_what_it_caused(number):
+    inner = OSError(number, "refused")
+    outer = RuntimeError("zarr")
+    outer.__cause__ = inner
+    assert is_disk_error(inner)
+    assert is_disk_error(outer)
+    assert not is_disk_error(OSError(errno.ENOENT, "gone"))
+
+
+def test_the_message_has_sizes_and_the_command(tmp_path):
+    error = disk_full(tmp_path / "my run", 1_200_000_000, OSError(errno.ENOSPC, "No space left on device"))
+    assert isinstance(error, DiskFullError)
+    assert error.exit_code == 4
+    assert "needs about 1.2 GB" in str(error)
+    assert f"free on {tmp_path}" in str(error)
+    assert f"thermograd resume '{tmp_path}/my run'" in str(error)
+
+
+def test_the_reserve_takes_real_room_once(tmp_path):
+    keep_reserve(tmp_path)
+    content = (tmp_path / "reserve").read_bytes()
+    assert len(content) == RESERVE_BYTES
+    assert len(set(content)) == 256  # nothing a file system could compress away
+    keep_reserve(tmp_path)
+    assert (tmp_path / "reserve").read_bytes() == content
+    release_reserve(tmp_path)
+    release_reserve(tmp_path)
+    assert not (tmp_path / "reserve").exists()
+
+
+def test_failures_are_listed_by_block_even_unreadable_ones(tmp_path):
+    assert read_failures(tmp_path) == ()
+    failure = Failure(7, "ValueError", "no", "Traceback ...", 12, 2, "n3")
+    write_failure(tmp_path, failure)
+    folder = block_folder(tmp_path, 2)
+    folder.mkdir()
+    (folder / "failure.json").write_text("{", encoding="utf-8")
+    unreadable, read = read_failures(tmp_path)
+    assert (unreadable.block, unreadable.kind) == (2, "unreadable")
+    assert read == failure
+    clear_failure(tmp_path, 7)
+    assert [entry.block for entry in read_failures(tmp_path)] == [2]
