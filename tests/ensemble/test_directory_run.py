@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from logistic_map import LogisticMap, LogisticTrainer, everything
 
-from thermograd.ensemble.directory_run import Start, run_in_directory, train_in_directory
+from thermograd.ensemble.directory_run import Launch, run_in_directory, train_in_directory
 from thermograd.ensemble.executors import InlineExecutor
 from thermograd.ensemble.experiment import Experiment
 from thermograd.ensemble.resume import resume
@@ -36,7 +36,7 @@ SMALL = StoreOptions(time_chunk=4)
 @pytest.fixture
 def truth(tmp_path) -> dict[str, bytes]:
     return everything(
-        train_in_directory(LogisticTrainer(LogisticMap()), tmp_path / "truth", Start(options=SMALL))
+        train_in_directory(LogisticTrainer(LogisticMap()), tmp_path / "truth", Launch(options=SMALL))
     )
 
 
@@ -57,7 +57,7 @@ class Flaky(LogisticTrainer):
 
 def test_one_failure_is_retried_from_the_checkpoint(tmp_path, truth):
     trainer = Flaky(LogisticMap(), 1, ValueError("once"))
-    found = train_in_directory(trainer, tmp_path / "run", Start(options=SMALL))
+    found = train_in_directory(trainer, tmp_path / "run", Launch(options=SMALL))
     assert trainer.calls == [0, 1, 1, 2]
     assert everything(found) == truth
     assert found.failures == ()
@@ -66,7 +66,7 @@ def test_one_failure_is_retried_from_the_checkpoint(tmp_path, truth):
 def test_two_failures_fail_the_block_and_the_others_go_on(tmp_path, truth):
     said: list[str] = []
     trainer = Flaky(LogisticMap(), 2, ValueError("always"))
-    found = train_in_directory(trainer, tmp_path / "run", Start(options=SMALL, say=said.append))
+    found = train_in_directory(trainer, tmp_path / "run", Launch(options=SMALL, say=said.append))
     assert trainer.calls == [0, 1, 1, 2]
     (failure,) = found.failures
     assert (failure.block, failure.kind, failure.message, failure.attempts) == (1, "ValueError", "always", 2)
@@ -78,14 +78,14 @@ def test_two_failures_fail_the_block_and_the_others_go_on(tmp_path, truth):
     assert any("1 of 3 blocks failed" in note for note in found.notes)
     assert "block 1 failed: ValueError: always" in said
     assert "block_failed" in [event["event"] for event in found.events()]
-    again = train_in_directory(LogisticTrainer(LogisticMap()), tmp_path / "run", Start(options=SMALL))
+    again = train_in_directory(LogisticTrainer(LogisticMap()), tmp_path / "run", Launch(options=SMALL))
     assert everything(again) == truth
     assert (again.failures, again.state) == ((), "finished")
 
 
 def test_out_of_memory_is_not_retried_and_proposes_a_block_size(tmp_path):
     trainer = Flaky(LogisticMap(block_size=4), 2, MemoryError("8 GB"))
-    found = train_in_directory(trainer, tmp_path / "run", Start(options=SMALL))
+    found = train_in_directory(trainer, tmp_path / "run", Launch(options=SMALL))
     assert trainer.calls == [0, 1]
     assert "block_size = 1" in found.failures[0].message
 
@@ -96,7 +96,7 @@ def test_systematic_failure_stops_the_run(tmp_path):
     with pytest.raises(
         BlockFailedError, match="2 of 6 blocks failed, so the run was stopped; block 0: RuntimeError"
     ):
-        train_in_directory(trainer, tmp_path / "run", Start(options=SMALL))
+        train_in_directory(trainer, tmp_path / "run", Launch(options=SMALL))
     assert trainer.calls == [0, 0, 1, 2, 2]
     assert open_run(tmp_path / "run").state == "failed"
 
@@ -117,7 +117,7 @@ def test_a_later_start_ends_this_one_without_a_trace(tmp_path):
             super().train(block, sink, until=until, progress=progress)
 
     with pytest.raises(RunInUseError, match="start number 9"):
-        train_in_directory(Overtaken(LogisticMap()), path, Start(options=SMALL))
+        train_in_directory(Overtaken(LogisticMap()), path, Launch(options=SMALL))
     assert read_manifest(path).generation == 9
     assert open_run(path).committed.tolist() == [12, -1, -1]
 
@@ -135,11 +135,11 @@ def test_a_stop_file_of_this_start_stops_it_and_another_does_not(tmp_path, truth
 
         return Stopping(LogisticMap())
 
-    stopped = train_in_directory(stopping("1"), path, Start(options=SMALL))
+    stopped = train_in_directory(stopping("1"), path, Launch(options=SMALL))
     assert stopped.state == "interrupted"
     assert stopped.committed.tolist() == [12, 0, -1]
     assert not (path / "stop").exists()
-    assert everything(train_in_directory(stopping("1"), path, Start(options=SMALL))) == truth
+    assert everything(train_in_directory(stopping("1"), path, Launch(options=SMALL))) == truth
 
 
 def test_a_thread_can_run_it_too(tmp_path, truth):
@@ -159,7 +159,7 @@ def test_fsync_changes_no_number(tmp_path, truth):
     options = StoreOptions(time_chunk=3, checkpoint_seconds=0.0, fsync=True)
     assert (
         everything(
-            train_in_directory(LogisticTrainer(LogisticMap()), tmp_path / "run", Start(options=options))
+            train_in_directory(LogisticTrainer(LogisticMap()), tmp_path / "run", Launch(options=options))
         )
         == truth
     )
@@ -191,14 +191,14 @@ def test_another_experiment_is_refused_with_both_values(tmp_path):
 
 def test_in_use(tmp_path):
     path = tmp_path / "run"
-    train_in_directory(LogisticTrainer(LogisticMap()), path, Start(until=3))
+    train_in_directory(LogisticTrainer(LogisticMap()), path, Launch(until=3))
     with lock.hold(path), pytest.raises(RunInUseError, match="is in use by process"):
         train_in_directory(LogisticTrainer(LogisticMap()), path)
 
 
 def test_executors_of_this_version(tmp_path):
     assert train_in_directory(
-        LogisticTrainer(LogisticMap()), tmp_path / "run", Start(executor=InlineExecutor())
+        LogisticTrainer(LogisticMap()), tmp_path / "run", Launch(executor=InlineExecutor())
     ).complete
     for choice, words in (
         ("process", "not in this version"),
@@ -207,14 +207,14 @@ def test_executors_of_this_version(tmp_path):
         ("inlne", "Did you mean 'inline'"),
     ):
         with pytest.raises(ConfigError, match=words):
-            train_in_directory(LogisticTrainer(LogisticMap()), tmp_path / "other", Start(executor=choice))
+            train_in_directory(LogisticTrainer(LogisticMap()), tmp_path / "other", Launch(executor=choice))
     assert not (tmp_path / "other").exists()
 
 
 def test_progress_is_told_and_ends_with_everything(tmp_path, monkeypatch):
     monkeypatch.setattr("thermograd.ensemble.progress.SECONDS_BETWEEN", 0.0)
     told = []
-    train_in_directory(LogisticTrainer(LogisticMap()), tmp_path / "run", Start(show=told.append))
+    train_in_directory(LogisticTrainer(LogisticMap()), tmp_path / "run", Launch(show=told.append))
     done = [progress.steps_done for progress in told]
     assert done == sorted(done)
     assert (done[-1], told[-1].steps_total, told[-1].blocks_done, told[-1].diverged) == (60, 60, 3, 1)

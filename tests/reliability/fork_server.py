@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 import logistic_map
 
-from thermograd.ensemble.directory_run import Start, train_in_directory
+from thermograd.ensemble.directory_run import Launch, train_in_directory
 from thermograd.store.options import StoreOptions
 from thermograd.store.reader import open_run
 
@@ -78,9 +78,9 @@ def perform(job: dict) -> dict:
     map_ = logistic_map.LogisticMap(**fields)
     options = StoreOptions(time_chunk=job.get("time_chunk", 2), checkpoint_seconds=job.get("seconds", 60.0))
     trainer = logistic_map.LogisticTrainer(map_, pause=job.get("pause", 0.0))
-    start = Start(options=options, until=job.get("until"), repair=job.get("repair", False))
+    launch = Launch(options=options, until=job.get("until"), repair=job.get("repair", False))
     try:
-        train_in_directory(trainer, job["run"], start)
+        train_in_directory(trainer, job["run"], launch)
     except BaseException as error:
         text = traceback.format_exc()
         code = getattr(error, "exit_code", 70)

@@ -22,11 +22,11 @@ if "logistic_map" not in sys.modules:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from logistic_map import LogisticMap, LogisticTrainer
 
-    from thermograd.ensemble.directory_run import Start, train_in_directory
+    from thermograd.ensemble.directory_run import Launch, train_in_directory
     from thermograd.store.options import StoreOptions
 
     path = tmp_path_factory.mktemp("made") / "run"
-    train_in_directory(LogisticTrainer(LogisticMap()), path, Start(options=StoreOptions(time_chunk=5)))
+    train_in_directory(LogisticTrainer(LogisticMap()), path, Launch(options=StoreOptions(time_chunk=5)))
     return path
 
 

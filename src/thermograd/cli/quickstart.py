@@ -89,14 +89,14 @@ def question(seed: int) -> PerturbationStudy:
 
 
 def _train(out: Path, seed: int) -> Run:
-    from thermograd.ensemble.directory_run import Start, run_in_directory
+    from thermograd.ensemble.directory_run import Launch, run_in_directory
 
     terminal.say(f"training {TRAJECTORIES} networks for {EPOCHS} epochs on handwritten digits")
     with ProgressDisplay(str(out)) as display:
-        start = Start(
+        launch = Launch(
             show=display.show, say=display.say, command=f"thermograd quickstart --out {out} --seed {seed}"
         )
-        return run_in_directory(experiment(seed), out, name="quickstart", start=start)
+        return run_in_directory(experiment(seed), out, name="quickstart", launch=launch)
 
 
 def _check(study: PerturbationStudy, advice: Advice) -> Advice:

@@ -57,13 +57,13 @@ def resume(
         raise ConfigError(message, (("executor.workers", message),))
     if state == "finished":
         terminal.say(f"{run} is finished already")
-    from thermograd.ensemble.directory_run import Start
+    from thermograd.ensemble.directory_run import Launch
     from thermograd.ensemble.resume import resume as go_on
 
     with ProgressDisplay(str(run)) as display:
-        start = Start(show=display.show, say=display.say, command=shlex.join(["thermograd", *sys.argv[1:]]))
+        launch = Launch(show=display.show, say=display.say, command=shlex.join(["thermograd", *sys.argv[1:]]))
         done = go_on(
-            run, executor=executor, repair=repair, strict=strict, allow_import=allow_import, start=start
+            run, executor=executor, repair=repair, strict=strict, allow_import=allow_import, launch=launch
         )
     code = show_run(done, as_json=False)
     return code if state != "finished" else max(code, DONE)

@@ -159,17 +159,17 @@ def _prepared(file: str, overrides: Overrides, out: Path | None, *, allow_import
 
 
 def _train(prepared: Prepared, *, as_json: bool) -> int:
-    from thermograd.ensemble.directory_run import Start, train_in_directory
+    from thermograd.ensemble.directory_run import Launch, train_in_directory
 
     with ProgressDisplay(str(prepared.path)) as display:
-        start = Start(
+        launch = Launch(
             options=prepared.config.store,
             name=prepared.config.name or None,
             show=display.show,
             say=display.say,
             command=shlex.join(["thermograd", *sys.argv[1:]]),
         )
-        finished = train_in_directory(prepared.trainer, prepared.path, start)
+        finished = train_in_directory(prepared.trainer, prepared.path, launch)
     return show_run(finished, as_json=as_json)
 
 

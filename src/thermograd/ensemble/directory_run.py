@@ -61,8 +61,8 @@ class BlockTrainer(Protocol):
 
 
 @dataclass(frozen=True)
-class Start:
-    """How this start of a run goes.
+class Launch:
+    """How this launch of a run goes.
 
     Attributes:
         executor: who runs the blocks; None or "inline".
@@ -96,7 +96,7 @@ def run_in_directory(
     until: int | None = None,
     name: str | None = None,
     progress: Callable[[int, int], None] | None = None,
-    start: Start | None = None,
+    launch: Launch | None = None,
 ) -> Run:
     """Train an experiment in a run directory; what `thermograd.run(..., store=path)` does.
 
@@ -106,22 +106,22 @@ def run_in_directory(
         until: step to stop at.
         name: name of a new run; the problem's if None.
         progress: called with (block, step) now and then.
-        start: everything else about this start.
+        launch: everything else about this launch.
 
     Returns:
         The run.
     """
-    start = replace(start or Start(), until=until, name=name, progress=progress)
-    return train_in_directory(Trainer(experiment), path, start)
+    launch = replace(launch or Launch(), until=until, name=name, progress=progress)
+    return train_in_directory(Trainer(experiment), path, launch)
 
 
-def train_in_directory(trainer: BlockTrainer, path: str | Path, start: Start | None = None) -> Run:
+def train_in_directory(trainer: BlockTrainer, path: str | Path, launch: Launch | None = None) -> Run:
     """Create the run at `path`, or go on with it, and train what is missing.
 
     Args:
         trainer: trains the blocks of the experiment.
         path: the run directory.
-        start: how.
+        launch: how.
 
     Returns:
         The run; incomplete after `until`, and where blocks failed (`run.failures`).
@@ -136,15 +136,15 @@ def train_in_directory(trainer: BlockTrainer, path: str | Path, start: Start | N
         BlockFailedError: every block failed, or more than 20 % of five or more.
         InterruptedRunError: a signal; resumable.
     """
-    start = start or Start()
-    check_executor(start.executor)
+    launch = launch or Launch()
+    check_executor(launch.executor)
     require_lab()
     run = Path(path).absolute()
-    header = trainer.header(start.name or "")
+    header = trainer.header(launch.name or "")
     description = describe(trainer.experiment)
     try:
-        with _owned(run, trainer, header, description, start) as manifest:
-            return _Coordinator(run, trainer, header, manifest, start).run()
+        with _owned(run, trainer, header, description, launch) as manifest:
+            return _Coordinator(run, trainer, header, manifest, launch).run()
     except Exception as error:
         if not is_disk_error(error):
             raise
@@ -155,23 +155,23 @@ def train_in_directory(trainer: BlockTrainer, path: str | Path, start: Start | N
 
 @contextlib.contextmanager
 def _owned(
-    run: Path, trainer: BlockTrainer, header: Header, description: Description, start: Start
+    run: Path, trainer: BlockTrainer, header: Header, description: Description, launch: Launch
 ) -> Generator[Manifest]:
     """The run directory, made if need be, with its lock held."""
     if not run.exists() or (run.is_dir() and not any(run.iterdir())):
-        manifest = new_manifest(header, description, start.options, trainer.notes)
+        manifest = new_manifest(header, description, launch.options, trainer.notes)
         with created(run, header, manifest):
             yield manifest
         return
-    if not start.repair:
+    if not launch.repair:
         check_same(run, read_manifest(run), description)
-    with lock.hold(run, start.say) as dead:
+    with lock.hold(run, launch.say) as dead:
         if dead is not None:
             append_event(run, "lock_taken", host=dead.host, pid=dead.pid)
-        if start.repair:
+        if launch.repair:
             fresh = partial(new_manifest, header, description, notes=trainer.notes)
             for line in repair_run(run, header, description, fresh):
-                start.say(f"repaired: {line}")
+                launch.say(f"repaired: {line}")
         manifest = read_manifest(run)
         check_same(run, manifest, description)
         yield manifest
@@ -191,15 +191,15 @@ def check_same(run: Path, manifest: Manifest, description: Description) -> None:
 
 
 class _Coordinator:
-    """One start of a run whose lock is held."""
+    """One launch of a run whose lock is held."""
 
     def __init__(
-        self, run: Path, trainer: BlockTrainer, header: Header, manifest: Manifest, start: Start
+        self, run: Path, trainer: BlockTrainer, header: Header, manifest: Manifest, launch: Launch
     ) -> None:
         self._path = run
         self._trainer = trainer
         self._header = header
-        self._start = start
+        self._launch = launch
         self._manifest = manifest
         self._failed: dict[int, Exception] = {}
 
@@ -207,7 +207,7 @@ class _Coordinator:
         """Train what is missing."""
         first = self._manifest.generation == 0
         check_resumable(
-            self._path, self._manifest, self._header, everything=self._start.repair or self._rebooted
+            self._path, self._manifest, self._header, everything=self._launch.repair or self._rebooted
         )
         pending = DirectoryStorage(self._path, self._manifest, self._header).unfinished()
         if not pending and self._manifest.state == "finished":
@@ -234,7 +234,7 @@ class _Coordinator:
             EnvironmentChangedError: they are not, and that was to be refused.
         """
         changed = ", ".join(differences(self._manifest.environment, environment()))
-        if changed and self._start.strict:
+        if changed and self._launch.strict:
             message = f"the environment changed ({changed}); without --strict the run goes on with a note"
             raise EnvironmentChangedError(message)
         return (f"bits may differ in the last place: {changed}",) if changed else ()
@@ -244,8 +244,8 @@ class _Coordinator:
         sweep_leftovers(self._path)
         keep_reserve(self._path)
         for note in notes:
-            self._start.say(note)
-        command = (self._start.command,) if self._start.command else ()
+            self._launch.say(note)
+        command = (self._launch.command,) if self._launch.command else ()
         self._manifest = self._manifest.replace(
             generation=self._manifest.generation + 1,
             state="running",
@@ -258,14 +258,14 @@ class _Coordinator:
 
     def _work(self, storage: DirectoryStorage, pending: list[int]) -> BaseException | None:
         """Run the blocks; what to raise when everything is written."""
-        meter = ProgressMeter(self._header, self._start.show)
+        meter = ProgressMeter(self._header, self._launch.show)
         left = set(pending)
         for block, step in enumerate(storage.all_committed().tolist()):
             meter.already(block, step)
             if block not in left:
                 meter.finished(block)
-        executor = check_executor(self._start.executor)
-        with Interruption(self._path, self._manifest.generation, self._start.say) as interruption:
+        executor = check_executor(self._launch.executor)
+        with Interruption(self._path, self._manifest.generation, self._launch.say) as interruption:
             for block in pending:
                 if interruption.stopping():
                     break
@@ -287,12 +287,12 @@ class _Coordinator:
             sink = DirectorySink(
                 storage, block, stopping=interruption.stopping, report=meter.recorded, on_commit=committed
             )
-            self._trainer.train(block, sink, until=self._start.until, progress=self._start.progress)
+            self._trainer.train(block, sink, until=self._launch.until, progress=self._launch.progress)
 
         error = attempted(storage, block, train)
         if error is not None:
             self._failed[block] = error
-            self._start.say(f"block {block} failed: {type(error).__name__}: {error}")
+            self._launch.say(f"block {block} failed: {type(error).__name__}: {error}")
         elif storage.finished(block):
             meter.finished(block)
             append_event(self._path, "block_finished", block=block)

@@ -243,6 +243,8 @@ def differing_fields(one: Experiment, other: Experiment) -> tuple[str, ...]:
 def _same(one: Any, other: Any) -> bool:
     if one is other:
         return True
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        return one == other and isinstance(one, bool) == isinstance(other, bool)
     if type(one) is not type(other):
         return False
     if isinstance(one, Tensor):

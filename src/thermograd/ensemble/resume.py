@@ -9,7 +9,7 @@ from typing import Any
 
 from thermograd.ensemble.config import built_experiment
 from thermograd.ensemble.directory_creation import EXPERIMENT
-from thermograd.ensemble.directory_run import Start, train_in_directory
+from thermograd.ensemble.directory_run import Launch, train_in_directory
 from thermograd.ensemble.executors import check_executor
 from thermograd.ensemble.experiment import Experiment
 from thermograd.ensemble.training_loop import Trainer
@@ -28,7 +28,7 @@ def resume(
     strict: bool = False,
     experiment: Experiment | None = None,
     allow_import: bool = False,
-    start: Start | None = None,
+    launch: Launch | None = None,
 ) -> Run:
     """Go on with a run after any interruption; the arrays become those of an uninterrupted run, bit for bit.
 
@@ -41,7 +41,7 @@ def resume(
         strict: refuse if versions or processor are not those of the first start.
         experiment: needed only when the run holds Python objects that no text can name.
         allow_import: import the `module:name` kinds that the run recorded.
-        start: how to report, for the command line.
+        launch: how to report, for the command line.
 
     Returns:
         The run.
@@ -66,8 +66,8 @@ def resume(
         name = None
         if not repair:
             read_manifest(run)
-    start = replace(start or Start(), repair=repair, strict=strict, name=name)
-    return train_in_directory(Trainer(experiment), run, start)
+    launch = replace(launch or Launch(), repair=repair, strict=strict, name=name)
+    return train_in_directory(Trainer(experiment), run, launch)
 
 
 def _recorded(run: Path, *, repair: bool, allow_import: bool) -> tuple[Experiment, str | None]:

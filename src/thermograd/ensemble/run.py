@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from thermograd.ensemble.directory_run import run_in_directory
 from thermograd.ensemble.executors import check_executor
 from thermograd.ensemble.experiment import Experiment, differing_fields
 from thermograd.ensemble.training_loop import Trainer, divergence_note
@@ -62,8 +63,6 @@ def run(
                 "resume= continues a run in memory; a run directory resumes by itself: give store= alone"
             )
             raise ValueError(message)
-        from thermograd.ensemble.directory_run import run_in_directory  # needs the extra 'lab'
-
         return run_in_directory(_required(experiment), store, until=until, name=name, progress=progress)
     storage = _storage(experiment, resume, name)
     trainer: Trainer = storage.trainer

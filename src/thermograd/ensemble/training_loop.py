@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd.ensemble.block import BlockState
+from thermograd.ensemble.kicks import KickSchedule
 from thermograd.ensemble.perturbing import perturbed
 from thermograd.ensemble.plan import prepare
 from thermograd.errors import MemoryLimitError
@@ -55,7 +56,7 @@ class Trainer:
         saved = (experiment.save_weights or At(())).resolve(self.total, per_epoch)
         self._saved = np.unique(np.append(saved, self.total))
         self._arrays = self._describe_arrays()
-        self._kicks = self._kicked_trajectories()
+        self._kicks = KickSchedule(experiment, self.total)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -165,7 +166,10 @@ class Trainer:
         Returns:
             The state at `until`, or where it was stopped, or where no trajectory was left alive.
         """
-        events = self._events() if every is None else np.arange(every, until + 1, every)
+        records = (
+            [*self._times.values(), self._saved] if every is None else [np.arange(every, until + 1, every)]
+        )
+        events = np.unique(np.concatenate([*records, self._kicks.steps(state.trajectories)]))
         pace = 1
         while state.step < until and len(state.trajectories) and not stopping():
             if (state.diverged_at >= 0).all():
@@ -193,11 +197,8 @@ class Trainer:
         return self.engine.with_weights(state, weights, rest)
 
     def _perturb(self, state: BlockState) -> BlockState:
-        kicked = self._kicks.get(state.step)
-        if kicked is None:
-            return state
-        rows = [row for row, trajectory in enumerate(state.trajectories) if trajectory in kicked]
-        return self.kick(state, self.experiment.perturbation, rows)
+        rows = self._kicks.rows(state.step, state.trajectories)
+        return self.kick(state, self.experiment.perturbation, rows) if rows else state
 
     def _record(self, state: BlockState, sink: BlockSink) -> BlockState:
         """Record everything due at this time."""
@@ -224,23 +225,6 @@ class Trainer:
             for row in np.flatnonzero(spec.times > state.step):
                 sink.record(spec.name, int(row), spec.filled(members, 1)[:, 0])
         return replace(state, step=self.total)
-
-    def _events(self) -> npt.NDArray[np.int64]:
-        kicks = np.array(sorted(self._kicks), np.int64)
-        return np.unique(np.concatenate([*self._times.values(), self._saved, kicks]))
-
-    def _kicked_trajectories(self) -> dict[int, set[int]]:
-        """Which trajectories are perturbed at which step."""
-        experiment = self.experiment
-        kicked: dict[int, set[int]] = {}
-        if experiment.perturb is not None:
-            for trajectory in range(experiment.trajectories):
-                times = experiment.perturb.kicks(
-                    self.total, experiment.steps_per_epoch, experiment.seed, trajectory
-                )
-                for step in times.tolist():
-                    kicked.setdefault(step, set()).add(trajectory)
-        return kicked
 
     def _describe_arrays(self) -> tuple[ArraySpec, ...]:
         """Names, shapes and types of all records, read off one trajectory at time 0."""

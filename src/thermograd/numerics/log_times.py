@@ -78,7 +78,7 @@ class Logarithmic(_Regular):
     [0, 1, 3, 10, 32, 100]
     """
 
-    per_decade: float = 10
+    per_decade: float = 10.0
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.per_decade) and self.per_decade > 0):
