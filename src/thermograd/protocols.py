@@ -93,7 +93,10 @@ class Minibatching(Protocol):
         """Number of updates in one epoch."""
 
     def start(self, seed: int, trajectories: Sequence[int], samples: int) -> Any:
-        """State of the sampler, None when a batch is a pure function of (seed, trajectory, step)."""
+        """State of the sampler: None when a batch is a pure function of (seed, trajectory, step).
+
+        Else a dict of numpy arrays with one row per trajectory; `draw` must not change it in place.
+        """
 
     def draw(
         self, state: Any, seed: int, trajectories: Sequence[int], step: int, samples: int

@@ -29,26 +29,34 @@ class SGD:
     def __post_init__(self) -> None:
         for name in ("learning_rate", "momentum", "dampening"):
             value = getattr(self, name)
-            if not math.isfinite(value) or value < 0:
-                message = f"{name} is {value!r}; it must be finite and not negative"
+            if not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+                message = f"{name} is {value!r}; it must be a finite number, 0 or larger"
                 raise ValueError(message)
 
     def start(self, weights: Weights) -> State:
-        """The momentum buffers; NaN stands for "no gradient seen yet" where it matters (δ ≠ 0)."""
+        """Zero momentum buffers, and for δ ≠ 0 whether each has seen a gradient (not yet: 0).
+
+        So that clearing the state, by making it zero, is the same as starting anew.
+        """
         if self.momentum == 0:
             return {}
-        unset = math.nan if self.dampening else 0.0
-        return {f"momentum_buffer/{name}": torch.full_like(value, unset) for name, value in weights.items()}
+        state = {f"momentum_buffer/{name}": torch.zeros_like(value) for name, value in weights.items()}
+        if self.dampening:
+            state |= {f"momentum_started/{name}": value.new_zeros(()) for name, value in weights.items()}
+        return state
 
     def step(self, weights: Weights, state: State, oracle: Oracle, step: int) -> tuple[Weights, State]:
         """One update."""
         gradient = oracle.gradient(weights)
         if not state:
             return {name: value - self.learning_rate * gradient[name] for name, value in weights.items()}, {}
-        buffers = {}
-        for name, slope in gradient.items():
-            old = state[f"momentum_buffer/{name}"]
-            new = self.momentum * old + (1 - self.dampening) * slope
-            buffers[name] = torch.where(torch.isnan(old), slope, new) if self.dampening else new
-        moved = {name: value - self.learning_rate * buffers[name] for name, value in weights.items()}
-        return moved, {f"momentum_buffer/{name}": value for name, value in buffers.items()}
+        moved, after = {}, {}
+        for name, value in weights.items():
+            started = state.get(f"momentum_started/{name}", 1.0)
+            buffer = self.momentum * state[f"momentum_buffer/{name}"]
+            buffer = buffer + (1 - self.dampening * started) * gradient[name]
+            moved[name] = value - self.learning_rate * buffer
+            after[f"momentum_buffer/{name}"] = buffer
+            if f"momentum_started/{name}" in state:
+                after[f"momentum_started/{name}"] = torch.ones_like(state[f"momentum_started/{name}"])
+        return moved, after

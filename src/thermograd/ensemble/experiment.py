@@ -114,6 +114,7 @@ class Experiment:
                 message = f"{label} is {value!r}. {nearest(str(value), known)}"
                 raise ValueError(message)
         _check_device(self.device)
+        _check_parts(self)
         if isinstance(self.start, str) and self.start not in {"independent", "shared"}:
             message = f"start is {self.start!r}; use 'independent', 'shared', or a dict of weights"
             raise ValueError(message)
@@ -158,7 +159,7 @@ class Experiment:
         return total
 
     def indices(self, trajectory: int | Sequence[int], step: int) -> npt.NDArray[np.int64]:
-        """The samples that the update `step` to `step + 1` uses, so that anybody can redo a run by hand.
+        """The samples of the update `step` to `step + 1`, so that anybody can redo a run by hand.
 
         Args:
             trajectory: one trajectory, or several.
@@ -166,15 +167,22 @@ class Experiment:
 
         Returns:
             (m,), or (B, m) for a sequence of trajectories.
+
+        Raises:
+            ValueError: a trajectory or step outside the experiment.
         """
-        rows = [trajectory] if isinstance(trajectory, int) else list(trajectory)
+        one = isinstance(trajectory, int | np.integer)
+        rows = [int(trajectory)] if one else [int(entry) for entry in trajectory]
+        _check_integer("step", step, 0, self.total_steps)
+        for row in rows:
+            _check_integer("trajectory", row, 0, self.trajectories)
         samples = self.functional.samples
         state = self.minibatching.start(self.seed, rows, samples)
         for earlier in range(step if state is not None else 0):
             _, state = self.minibatching.draw(state, self.seed, rows, earlier, samples)
         batch, _ = self.minibatching.draw(state, self.seed, rows, step, samples)
         indices = np.asarray(batch.indices, np.int64)
-        return indices[0] if isinstance(trajectory, int) else indices
+        return indices[0] if one else indices
 
     def initial_weights(self, trajectories: Sequence[int]) -> dict[str, npt.NDArray[Any]]:
         """Weights at time 0, name to `(B, ...)`, in the dtype of the run."""
@@ -202,6 +210,10 @@ class Experiment:
         buffers = {name: place("buffers", name, given[name], fresh[name].shape[1:]) for name in fresh}
         if start.dynamics is None:
             return weights, buffers, None
+        known = self.dynamics.start({name: value[0] for name, value in weights.items()})
+        if set(start.dynamics) != set(known):
+            message = f"start has dynamics state {sorted(start.dynamics)}; this dynamics has {sorted(known)}"
+            raise ValueError(message)
         dynamics = {
             key: place("dynamics", key, value, shapes.get(key.partition("/")[2]))
             for key, value in start.dynamics.items()
@@ -261,8 +273,29 @@ def _same(one: Any, other: Any) -> bool:
 def _check_integer(name: str, value: Any, low: int, high: int) -> None:
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not whole or not low <= value < high:
-        top = f"2^{high.bit_length() - 1}"
+        top = f"2^{high.bit_length() - 1}" if high >= 2**32 else high
         message = f"{name} is {value!r}; it must be a whole number, {low} or larger and below {top}"
+        raise ValueError(message)
+
+
+def _check_parts(experiment: Experiment) -> None:
+    """The parts have the methods of their roles (a class or a number in their place would fail much later)."""
+    roles = {
+        "minibatching": ("steps_per_epoch", "start", "draw"),
+        "dynamics": ("start", "step"),
+        "save_weights": ("resolve",),
+    }
+    for name, methods in roles.items():
+        part = getattr(experiment, name)
+        missing = [method for method in methods if not callable(getattr(part, method, None))]
+        if (missing and part is not None) or isinstance(part, type):
+            message = f"{name} is {part!r}; it must be an object with {', '.join(methods)}()"
+            raise ValueError(message)
+    perturbation = experiment.perturbation
+    if perturbation is not None and not callable(getattr(perturbation, "apply", perturbation)):
+        message = (
+            f"perturbation is {perturbation!r}; give a perturbation, or a function (weights, state, context)"
+        )
         raise ValueError(message)
 
 
@@ -284,8 +317,9 @@ def _check_observables(observables: Sequence[Observable]) -> None:
             if callable(getattr(entry, method, None)):
                 message = f"observe holds {name or entry!r}: {later} are not in this version"
                 raise ValueError(message)
-        if not isinstance(name, str) or not callable(getattr(entry, "measure", None)):
-            message = f"observe holds {entry!r}, which is no observable: it needs name, at and measure()"
+        times = getattr(getattr(entry, "at", None), "resolve", None)
+        if not isinstance(name, str) or not callable(getattr(entry, "measure", None)) or not callable(times):
+            message = f"observe holds {entry!r}, which is no observable: it needs a name, at (Times such as Epochs(1)) and measure()"
             raise ValueError(message)
         if names.count(name) > 1:
             message = f"two observables have the name {name!r}; give one of them another name"

@@ -148,6 +148,7 @@ class PerturbationStudy:
         known = {"reset": Reset(), **self.candidates}
         verified = {name: dict(curves) for name, curves in self.record.verified.items()}
         passages: dict[str, dict[int, FirstPassageTimes]] = {}
+        intervals = tuple(intervals)
         for name in self.candidates if candidates is None else candidates:
             if name not in known:
                 message = f"no candidate {name!r}; known: {', '.join(known)}"

@@ -17,6 +17,8 @@ from thermograd.numerics import philox
 if TYPE_CHECKING:
     from thermograd.problems.functional import FunctionalProblem
 
+_PRESENT = "present/"
+
 
 class EnsembleContext:
     """What a perturbation of trajectory k at step t may draw: a function of (seed, k, t) alone.
@@ -76,6 +78,9 @@ def perturbed(
 ) -> tuple[Tensors, Tensors]:
     """Weights and state of the block after perturbing some of its trajectories.
 
+    What a perturbation adds under `memory/` belongs to the trajectories it was added for; `present/<key>`
+    in the state remembers for which.
+
     Args:
         block: recorded, not yet updated.
         rows: positions of the trajectories to perturb.
@@ -88,18 +93,11 @@ def perturbed(
         Stacked weights and state of the whole block.
 
     Raises:
-        ValueError: the perturbation returned other weights than it was given.
+        ValueError: the perturbation returned something else than `(weights, state)` of the same shapes.
     """
     apply = getattr(perturbation, "apply", perturbation)
+    offered = _hyperparameters(dynamics, len(block.trajectories), problem) | block.state
     weights = {name: value.clone() for name, value in block.weights.items()}
-    offered = block.state | {
-        f"hyperparameters/{name}": block.state.get(
-            f"hyperparameters/{name}",
-            torch.full((len(block.trajectories),), value, dtype=problem.dtype, device=problem.device),
-        )
-        for name, value in vars(dynamics).items()
-        if isinstance(value, float)
-    }
     state = {name: value.clone() for name, value in offered.items()}
     for row in rows:
         metric = float(block.metric[row])
@@ -107,29 +105,64 @@ def perturbed(
             problem, seed, block.trajectories[row], block.step, None if math.isnan(metric) else metric
         )
         given = {name: value[row].clone() for name, value in block.weights.items()}
-        given_state = {name: value[row].clone() for name, value in offered.items()}
-        new_weights, new_state = apply(given, given_state, context)
-        _check_same(new_weights, given)
+        given_state = {
+            name: value[row].clone()
+            for name, value in offered.items()
+            if not name.startswith(_PRESENT) and _is_present(offered, name, row)
+        }
+        new_weights, new_state = _checked(apply(given, given_state, context), given, given_state)
         for name, value in new_weights.items():
             weights[name][row] = value
         for name, value in new_state.items():
-            if name not in state:
-                shape = (len(block.trajectories), *value.shape)
-                state[name] = torch.zeros(shape, dtype=value.dtype, device=value.device)
-            state[name][row] = value
-    unchanged = {
-        name
+            _keep(state, name, value, row, len(block.trajectories))
+    return weights, {
+        name: value
         for name, value in state.items()
-        if name.startswith("hyperparameters/")
-        and name not in block.state
-        and torch.equal(value, offered[name])
+        if name in block.state or name not in offered or not torch.equal(value, offered[name])
     }
-    return weights, {name: value for name, value in state.items() if name not in unchanged}
 
 
-def _check_same(new: Tensors, given: Tensors) -> None:
-    got = {name: tuple(value.shape) for name, value in new.items()}
-    expected = {name: tuple(value.shape) for name, value in given.items()}
+def _hyperparameters(dynamics: Any, members: int, problem: FunctionalProblem) -> Tensors:
+    """The numbers of the update rule, one per trajectory."""
+    return {
+        f"hyperparameters/{name}": torch.full((members,), value, dtype=problem.dtype, device=problem.device)
+        for name, value in vars(dynamics).items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+
+
+def _is_present(state: Tensors, name: str, row: int) -> bool:
+    flags = state.get(_PRESENT + name)
+    return flags is None or bool(flags[row])
+
+
+def _keep(state: Tensors, name: str, value: Tensor, row: int, members: int) -> None:
+    """Write one trajectory's entry, making room for a new one."""
+    if name not in state:
+        state[name] = value.new_zeros((members, *value.shape))
+        state[_PRESENT + name] = torch.zeros(members, dtype=torch.bool, device=value.device)
+    state[name][row] = value
+    if _PRESENT + name in state:
+        state[_PRESENT + name][row] = True
+
+
+def _checked(result: Any, weights: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
+    """What a perturbation returned: weights as given, everything in state that was there."""
+    if not isinstance(result, tuple) or len(result) != 2:
+        message = f"a perturbation returns (weights, state); got {type(result).__name__}"
+        raise ValueError(message)
+    new_weights, new_state = result
+    got = {name: tuple(value.shape) for name, value in new_weights.items()}
+    expected = {name: tuple(value.shape) for name, value in weights.items()}
     if got != expected:
         message = f"the perturbation returned weights {got}; expected {expected}"
         raise ValueError(message)
+    lost = [name for name in state if name not in new_state and not name.startswith("memory/")]
+    added = [name for name in new_state if name not in state and not name.startswith("memory/")]
+    if lost or added:
+        message = (
+            f"the perturbation must return the state it was given, changed as it likes, and may add "
+            f"memory/<key>; lost: {lost}, added: {added}"
+        )
+        raise ValueError(message)
+    return new_weights, new_state

@@ -42,4 +42,4 @@ def fitting(batch_size: int | None, samples: int) -> int:
 
 def full_batch(rows: int, samples: int) -> Batch:
     """All samples in order, for every trajectory."""
-    return Batch(np.broadcast_to(np.arange(samples), (rows, samples)), None)
+    return Batch(np.tile(np.arange(samples), (rows, 1)), None)

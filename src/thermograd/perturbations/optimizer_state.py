@@ -27,7 +27,7 @@ def cleared_where(state: State, parameter: str, mask: torch.Tensor) -> State:
     """The state with the optimizer entries of one parameter zero where `mask` is true."""
     return {
         name: value.masked_fill(mask, 0)
-        if name.startswith(_PREFIX) and name.split("/", 2)[2] == parameter and value.shape == mask.shape
+        if name.startswith(_PREFIX) and name.endswith(f"/{parameter}") and value.shape == mask.shape
         else value
         for name, value in state.items()
     }

@@ -39,10 +39,10 @@ class Digits:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden", tuple(self.hidden))
-        if any(width < 1 for width in self.hidden):
-            message = f"hidden is {self.hidden!r}; layer widths are 1 or larger"
+        if any(not isinstance(width, int) or width < 1 for width in self.hidden):
+            message = f"hidden is {self.hidden!r}; layer widths are whole numbers, 1 or larger"
             raise ValueError(message)
-        if not 1 <= self.train_samples <= _POOL:
+        if not isinstance(self.train_samples, int) or not 1 <= self.train_samples <= _POOL:
             message = f"train_samples is {self.train_samples}; there are 1 to {_POOL}"
             raise ValueError(message)
         if not 0 <= self.flipped <= 1:

@@ -104,6 +104,7 @@ class FunctionalProblem:
                         "each trajectory; pass a factory: model=lambda: MyNet()"
                     )
                     raise ValueError(message)
+            _keep_constants(model, copied)
             return copied
         assert model is not None
         module: object = model()
@@ -204,6 +205,16 @@ class FunctionalProblem:
         fan = max((math.prod(shape[1:]) for shape in self.shapes.values() if len(shape) > 1), default=1)
         wide = max((shape[0] for shape in self.shapes.values() if shape), default=1)
         return max(fan, wide, math.prod(self.train[0].shape[1:]))
+
+
+def _keep_constants(given: nn.Module, drawn: nn.Module) -> None:
+    """Frozen parameters and buffers are as in the module that was given, whatever its reset did."""
+    with torch.no_grad():
+        for name, value in given.named_parameters():
+            if not value.requires_grad:
+                drawn.get_parameter(name).copy_(value)
+        for name, value in given.named_buffers():
+            drawn.get_buffer(name).copy_(value)
 
 
 @contextmanager

@@ -44,6 +44,9 @@ class NonlinearRegression:
         if (self.x is None) != (self.y is None):
             message = "give both x and y, or neither"
             raise ValueError(message)
+        if not self.noise > 0:
+            message = f"noise is {self.noise!r}; it must be positive"
+            raise ValueError(message)
         for name in ("x", "y"):
             given = getattr(self, name)
             if given is not None:

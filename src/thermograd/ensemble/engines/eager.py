@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _PASS_BYTES = 2**23
 _STEPS_TOGETHER = 8
+_HOOK_DRAWS = 2**16
 OneTrajectory = Callable[[Tensors, Tensors, list[Supplied]], Any]
 
 
@@ -99,10 +100,12 @@ class EagerEngine:
                 return self._advance_loop(block, steps)
             end = block.step + steps
             while block.step < end:
-                if block.step % self._steps_per_epoch == 0:
-                    block = self._epoch(block)
-                block = self._several(block, self._steps_together(block, end))
+                block = self._several(block, self._steps_together(block, end), self._at_epoch(block))
         return block
+
+    def _at_epoch(self, block: BlockState) -> bool:
+        """Whether the dynamics' epoch hook is due."""
+        return block.step % self._steps_per_epoch == 0 and hasattr(self.experiment.dynamics, "epoch")
 
     def _steps_together(self, block: BlockState, end: int) -> int:
         """How many updates go into one batched call, whose entry and exit cost as much as several kernels."""
@@ -113,16 +116,18 @@ class EagerEngine:
             ahead = min(ahead, self._steps_per_epoch - block.step % self._steps_per_epoch)
         return min(ahead, _STEPS_TOGETHER)
 
-    def _several(self, block: BlockState, count: int) -> BlockState:
+    def _several(self, block: BlockState, count: int, at_epoch: bool) -> BlockState:
         """The block after `count` updates in one batched call; one by one if a trajectory diverged."""
         batches: list[Drawn] = []
         for offset in range(count):
             sampler = batches[-1].sampler if batches else block.sampler
             batches.append(self._supplies.draw(replace(block, step=block.step + offset, sampler=sampler)))
+        if at_epoch:
+            block = self._epoch(block, batches[0])
         path, state = self._map(self._steps_of(block), block, philox.DYNAMICS, batches)
         if count > 1 and not all(map(_all_finite, path)):
             for _ in range(count):
-                block = self._several(block, 1)
+                block = self._several(block, 1, at_epoch=False)
             return block
         last = replace(block, step=block.step + count - 1)
         return self._moved(last, path[-1], state, batches[-1])
@@ -136,7 +141,7 @@ class EagerEngine:
             return measured if isinstance(measured, dict) else {"": torch.as_tensor(measured)}
 
         with _one_thread():
-            values = self._map(read, block, philox.OBSERVABLE, [None])
+            values = self._map(read, block, philox.OBSERVABLE, [None], forward_draw=1)
         gone = block.diverged_at >= 0
         records = {}
         for key, value in values.items():
@@ -162,25 +167,25 @@ class EagerEngine:
             for step, inputs in enumerate(supplied, start=first):
                 problem = self._bound(state)
                 oracle = self._oracle(problem, inputs)
-                weights, inner = dynamics.step(weights, part(state, "optimizer"), oracle, step)
+                update = dynamics.step(weights, part(state, "optimizer"), oracle, step)
+                weights, inner = _checked(update, weights)
                 state = state | prefixed(inner, "optimizer") | prefixed(problem.buffers, "buffers")
                 path.append(weights)
             return path, state
 
         return one
 
-    def _epoch(self, block: BlockState) -> BlockState:
-        hook = getattr(self.experiment.dynamics, "epoch", None)
-        if hook is None:
-            return block
+    def _epoch(self, block: BlockState, batch: Drawn) -> BlockState:
+        """The block after the dynamics' epoch hook; `batch` is that of the update to come."""
+        hook = self.experiment.dynamics.epoch  # type: ignore[attr-defined]  # only called if there is one
         number = block.step // self._steps_per_epoch
 
         def one(weights: Tensors, state: Tensors, supplied: list[Supplied]) -> tuple[Tensors, Tensors]:
-            oracle = self._oracle(self._bound(state), supplied[0])
-            moved, inner = hook(weights, part(state, "optimizer"), oracle, number)
+            oracle = self._oracle(self._bound(state), supplied[0], first_draw=_HOOK_DRAWS)
+            moved, inner = _checked(hook(weights, part(state, "optimizer"), oracle, number), weights)
             return moved, state | prefixed(inner, "optimizer")
 
-        weights, state = self._map(one, block, philox.DYNAMICS, [None])
+        weights, state = self._map(one, block, philox.DYNAMICS, [batch], forward_draw=2)
         return self.with_weights(block, weights, state)
 
     def _moved(self, block: BlockState, weights: Tensors, state: Tensors, batch: Drawn) -> BlockState:
@@ -209,9 +214,7 @@ class EagerEngine:
             batch = self._supplies.draw(whole)
             for row, member in enumerate(members):
                 single = batch.row(row)
-                current = member
-                if member.step % self._steps_per_epoch == 0:
-                    current = self._epoch(member)
+                current = self._epoch(member, single) if self._at_epoch(member) else member
                 path, state = self._map(self._steps_of(current), current, philox.DYNAMICS, [single])
                 members[row] = self._moved(current, path[-1], state, single)
             sampler = batch.sampler
@@ -225,11 +228,17 @@ class EagerEngine:
         )
 
     def _map(
-        self, one: OneTrajectory, block: BlockState, stream: int, batches: Sequence[Drawn | None]
+        self,
+        one: OneTrajectory,
+        block: BlockState,
+        stream: int,
+        batches: Sequence[Drawn | None],
+        forward_draw: int = 0,
     ) -> Any:
         """`one` for every trajectory of the block; what it asks for is supplied, then it is called again.
 
-        One entry of `batches` for every step it makes: the batch if it was drawn already.
+        One entry of `batches` for every step it makes: the batch if it was drawn already. `forward_draw` tells
+        the randomness inside forward passes of updates, records and hooks apart.
         """
         while True:
             try:
@@ -238,13 +247,18 @@ class EagerEngine:
                     for step, batch in enumerate(batches, start=block.step)
                 ]
                 if self.mode == "loop":
-                    return self._map_loop(one, block, supplied, stream)
-                chunk = self._lanes_at_once() if stream == philox.OBSERVABLE else None
-                return vmap(one, chunk_size=chunk)(block.weights, block.state, supplied)
+                    outputs = self._map_loop(one, block, supplied, forward_draw)
+                else:
+                    chunk = self._lanes_at_once() if stream == philox.OBSERVABLE else None
+                    outputs = vmap(one, chunk_size=chunk)(block.weights, block.state, supplied)
+                self._supplies.forget_momentary(stream)
+                return outputs
             except InputNeededError as needed:
                 self._supplies.demand(stream, needed.demand)
 
-    def _map_loop(self, one: OneTrajectory, block: BlockState, supplied: list[Supplied], stream: int) -> Any:
+    def _map_loop(
+        self, one: OneTrajectory, block: BlockState, supplied: list[Supplied], forward_draw: int
+    ) -> Any:
         outputs = []
         for row, trajectory in enumerate(block.trajectories):
             weights = {name: value[row] for name, value in block.weights.items()}
@@ -257,11 +271,10 @@ class EagerEngine:
                 for inputs in supplied
             ]
             if self._random_forward:
-                draw = int(stream == philox.OBSERVABLE)
                 seed = torch_seeds(
                     self.experiment.seed,
                     [trajectory],
-                    stream=philox.FORWARD + 256 * draw,
+                    stream=philox.FORWARD + 256 * forward_draw,
                     step=block.step,
                 )[0]
                 with torch.random.fork_rng(devices=[]):
@@ -282,13 +295,14 @@ class EagerEngine:
             return self._problem
         return self._problem.with_buffers({n: v.clone() for n, v in part(state, "buffers").items()})
 
-    def _oracle(self, problem: FunctionalProblem, supplied: Supplied) -> EagerOracle:
+    def _oracle(self, problem: FunctionalProblem, supplied: Supplied, *, first_draw: int = 0) -> EagerOracle:
         return EagerOracle(
             problem,
             supplied,
             batch_size=self._supplies.batch_size,
             steps_per_epoch=self._steps_per_epoch,
             functional=self.mode == "vmap",
+            first_draw=first_draw,
         )
 
     def _divergence(
@@ -309,6 +323,19 @@ def _with_hyperparameters(dynamics: Any, changed: Tensors) -> Any:
     for name, value in changed.items():
         object.__setattr__(bound, name, value)
     return bound
+
+
+def _checked(update: Any, weights: Tensors) -> tuple[Tensors, Tensors]:
+    """What an update rule returned: weights of the same names and shapes, and its state."""
+    if not isinstance(update, tuple) or len(update) != 2 or not all(isinstance(p, dict) for p in update):
+        message = f"an update rule returns (weights, state), two dicts; got {type(update).__name__}"
+        raise ValueError(message)
+    got = {name: tuple(value.shape) for name, value in update[0].items()}
+    expected = {name: tuple(value.shape) for name, value in weights.items()}
+    if got != expected:
+        message = f"the update rule returned weights {got}; expected {expected}"
+        raise ValueError(message)
+    return update
 
 
 def _all_finite(weights: Tensors) -> bool:

@@ -40,6 +40,7 @@ class EagerOracle:
         steps_per_epoch: updates per epoch.
         functional: whether gradients are taken by `torch.func` (inside a `vmap`) or by plain autograd,
             which also lets the forward pass change buffers.
+        first_draw: offset of `normal`'s draws, so that an epoch hook and an update do not share them.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class EagerOracle:
         batch_size: int,
         steps_per_epoch: int,
         functional: bool,
+        first_draw: int = 0,
     ) -> None:
         self.samples = problem.samples
         self.batch_size = batch_size
@@ -57,6 +59,7 @@ class EagerOracle:
         self._problem = problem
         self._supplied = supplied
         self._functional = functional
+        self._first_draw = first_draw
 
     def _need(self, kind: str, number: int = 0) -> dict[str, Tensor]:
         demand = Demand(kind, number)
@@ -99,7 +102,7 @@ class EagerOracle:
 
     def normal(self, draw: int = 0) -> Weights:
         """Standard normals shaped like the weights; `draw` tells several of one step apart."""
-        return self._need("normal", draw)
+        return self._need("normal", self._first_draw + draw)
 
     def start_weights(self) -> Weights:
         """The trajectory's weights at time 0."""

@@ -49,12 +49,25 @@ class Supplies:
         self._problem = experiment.functional
         self._demands: dict[int, set[Demand]] = {}
         start = experiment.minibatching.start(experiment.seed, (0,), self._problem.samples)
+        held = isinstance(start, dict) and all(isinstance(value, np.ndarray) for value in start.values())
+        if start is not None and not held:
+            message = (
+                f"{type(experiment.minibatching).__name__}.start returned {type(start).__name__}; the state of a "
+                "sampler is None or a dict of numpy arrays with one row per trajectory, so that it can be kept "
+                "in a checkpoint"
+            )
+            raise ValueError(message)
         first, _ = experiment.minibatching.draw(start, experiment.seed, (0,), 0, self._problem.samples)
         self.batch_size: int = first.indices.shape[1]
 
     def demand(self, stream: int, demand: Demand) -> None:
         """From now on, supply this to whatever draws from the stream."""
         self._demands.setdefault(stream, set()).add(demand)
+
+    def forget_momentary(self, stream: int) -> None:
+        """Drop what belongs to one step only, so that it is not drawn again at every later one."""
+        demands = self._demands.get(stream, set())
+        self._demands[stream] = {demand for demand in demands if demand.kind != "pair"}
 
     def of(self, block: BlockState, stream: int, batch: Drawn | None) -> Supplied:
         """Everything asked for so far; `batch` is the one of this step if it was drawn already."""
