@@ -9,7 +9,13 @@ from hypothesis import strategies as some
 from hypothesis.extra.numpy import arrays
 
 from thermograd.errors import ConfigError
-from thermograd.estimators.first_passage import FirstPassageTimes, first_passage_times, residual_times
+from thermograd.estimators.first_passage import (
+    FirstPassageTimes,
+    first_passage_times,
+    residual_times,
+    restricted_mean,
+    survival_function,
+)
 
 TABLES = arrays(
     float, some.tuples(some.integers(1, 6), some.integers(1, 8)), elements=some.integers(-3, 3).map(float)
@@ -74,7 +80,83 @@ def test_nan_inside_is_skipped_and_nan_at_the_end_censors():
     passages = first_passage_times([[0.1, nan, 0.9], [0.1, 0.2, nan], [0.1, nan, nan]], 0.9)
     assert passages.time.tolist() == [3, 2, 1]
     assert passages.reached.tolist() == [True, False, False]
-    assert passages.horizon == 2
+    assert passages.horizon == 3
+
+
+def test_runs_that_end_early_do_not_hide_what_the_others_show():
+    # geometric arrivals with mean 25 within 100 epochs; 40 % of the runs end after epoch 3, for no reason of
+    # their own. Psi(t) = (1 - q)^t exactly, and the mean of min(T, 40) is (1 - (1 - q)^40) / q.
+    q, draw = 1 / 25, np.random.default_rng(5)
+    arrival = draw.geometric(q, 2000)
+    values = (np.arange(1, 101) >= arrival[:, None]).astype(float)
+    values[draw.random(2000) < 0.4, 3:] = np.nan
+    passages = first_passage_times(values, 1.0)
+    assert 80 < passages.horizon <= 100
+    survival = survival_function(passages, resamples=0, level=0.9999)
+    at = np.array([3, 10, 25, 50, 75])
+    truth = (1 - q) ** at
+    assert (np.asarray(survival.low)[at] < truth).all()
+    assert (truth < np.asarray(survival.high)[at]).all()
+    mean = restricted_mean(passages, horizon=40, level=0.9999)
+    exact = (1 - (1 - q) ** 40) / q
+    assert mean.low < exact < mean.high
+    assert mean.high - mean.low < 4.0
+    # the control: watching up to the last censoring time of those that ended early knows 3 epochs
+    assert restricted_mean(passages, horizon=3).high < 3.0 < exact
+
+
+def test_the_horizon_never_exceeds_what_anybody_was_watched_for():
+    nan = np.nan
+    lost_early = first_passage_times([[0, 1, 1, 1], [0, 0, 1, 1], [0, nan, nan, nan]], 1.0)
+    assert lost_early.horizon == 3
+    lost_last = first_passage_times([[0, 1, 1, 1], [0, 0, 0, nan]], 1.0)
+    assert lost_last.horizon == 3
+    assert first_passage_times([[0, 1, 1, 1], [0, 0, 1, 1]], 1.0).horizon == 4
+
+
+def test_nobody_left_at_risk_keeps_the_widest_band():
+    # 40 of 50 runs end after epoch 1; the ten others arrive at 2, ..., 11: Psi(11) = 0 from one run at risk.
+    values = np.full((50, 12), np.nan)
+    values[:, 0] = 0.0
+    values[:10] = np.arange(1, 13) >= np.arange(2, 12)[:, None]
+    survival = survival_function(first_passage_times(values, 1.0), resamples=0)
+    assert np.asarray(survival.value)[-1] == 0.0
+    assert np.asarray(survival.high)[-1] > 0.2
+    widths = np.asarray(survival.high) - np.asarray(survival.low)
+    assert widths[1] < 0.12
+
+
+@pytest.mark.parametrize(
+    ("values", "target", "direction", "asks"),
+    [
+        (
+            [[39.0, 60.0], [41.0, 74.0]],
+            7.2,
+            "up",
+            r"all 2 runs are past 7\.2 .* \(values 39 to 74\): .* mean 72\?",
+        ),
+        ([[3955.0, 7408.0], [4000.0, 7000.0]], 0.72, "up", "did you mean 7200"),
+        ([[2.3, 0.4], [2.2, 0.5]], 0.45, "up", "'up' \\(did you mean 'down'"),
+        ([[np.nan, 0.9], [0.8, 0.7]], 0.7, "up", "mean 'down'"),
+    ],
+)
+def test_a_question_that_the_first_record_answers_is_refused(values, target, direction, asks):
+    with pytest.raises(ConfigError, match=asks):
+        first_passage_times(values, target, direction=direction, from_start=True)
+    with pytest.raises(ConfigError, match=asks):
+        first_passage_times(values, target, direction=direction, times=[0, 1])
+
+
+def test_what_follows_a_perturbation_may_be_at_the_target_at_once():
+    there = np.array([[0.9, 0.8], [0.95, 0.7]])
+    assert first_passage_times(there, 0.9).time.tolist() == [1, 1]
+    assert first_passage_times(there, 0.9, times=[1, 2], from_start=False).time.tolist() == [1, 1]
+    one = first_passage_times(there[:1], 0.9, from_start=True)
+    assert one.time.tolist() == [1]
+    assert first_passage_times(there - [[0.1, 0], [0, 0]], 0.9, from_start=True).reached.tolist() == [
+        False,
+        True,
+    ]
 
 
 def test_a_diverged_run_is_watched_to_the_end_without_arriving():

@@ -23,7 +23,8 @@ class FirstPassageTimes:
     Attributes:
         time: `(N,)` time of arrival, or the last time at which a trajectory that did not arrive was seen.
         reached: `(N,)` True where the trajectory arrived.
-        horizon: up to where survival is known: the largest censoring time, else the largest recorded time.
+        horizon: up to where survival is known: the largest time at which anybody was still under way, or the
+            end of the record if everybody arrived.
         unit: unit of the times.
 
     >>> passages = FirstPassageTimes([3, 5, 8], [True, True, False], horizon=8)
@@ -84,6 +85,7 @@ def first_passage_times(
     direction: str = "up",
     times: npt.ArrayLike | None = None,
     unit: str = "epoch",
+    from_start: bool | None = None,
 ) -> FirstPassageTimes:
     """First time at which each trajectory is at or beyond the target.
 
@@ -92,6 +94,9 @@ def first_passage_times(
     NaN inside a trajectory is "not evaluated" and skipped; NaN at its end means that the run stopped there,
     and it is censored at its last number. A run that ends in infinity has diverged: it is known never to
     arrive and counts as watched to the end of the record. An infinite value is no arrival.
+    The horizon is the largest arrival or censoring time: runs that end early do not shorten it, Kaplan-Meier
+    weighs them. Where everybody arrived it is the end of the record. Runs that end early *because* of how
+    they did (stopped when they looked hopeless) spoil the estimate, and no column can show that.
 
     Args:
         values: recorded values `(trajectory, time)`.
@@ -100,13 +105,17 @@ def first_passage_times(
         times: `(time,)` whole, strictly increasing numbers of steps completed; default 1, 2, ...; a time 0 is
             allowed.
         unit: what is counted, for display.
+        from_start: refuse two or more runs that are all past the target at their first record, which is a
+            wrong target, unit or direction. False for values that follow something else, as a perturbation;
+            default True where `times` place the values in the training.
 
     Returns:
         One time per trajectory, in order.
 
     Raises:
         ConfigError: values are not two-dimensional or empty, a run has no number at all, `direction`,
-            `target` or `times` cannot be used, or the target is in other units than the values (per cent).
+            `target` or `times` cannot be used, the target is in other units than the values (per cent), or
+            every run is past it at its first record.
 
     >>> first_passage_times([[0.2, 0.6, 0.5], [0.1, 0.2, 0.3]], 0.6).time.tolist()
     [2, 3]
@@ -129,11 +138,14 @@ def first_passage_times(
     met = finite & ((table >= goal) if direction == "up" else (table <= goal))
     reached: Array = np.asarray(met.any(axis=1))
     _check_units(table[finite], target, reached)
+    if (times is not None if from_start is None else from_start) and len(table) > 1:
+        begun = met[np.arange(len(table)), np.argmax(recorded, axis=1)]
+        _check_begun(table[finite], target, direction, begun)
     end = table.shape[1] - 1
     last = end - np.argmax(recorded[:, ::-1], axis=1)
     diverged = ~finite[np.arange(len(table)), last]
     time = at[np.where(reached, np.argmax(met, axis=1), np.where(diverged, end, last))]
-    horizon = at[-1] if reached.all() else time[~reached].max()
+    horizon = at[-1] if reached.all() else time.max()
     return FirstPassageTimes(time, reached, int(horizon), unit)
 
 
@@ -204,7 +216,32 @@ def _check_units(finite: Array, target: float, reached: Array) -> None:
         return
     low, high = float(finite.min()), float(finite.max())
     far = low >= 0.0 and (target > 10.0 * high or 0.0 < 10.0 * target < low)
-    for meant in (target * 100.0, target / 100.0):
-        if far and low <= meant <= high:
-            message = f"target {target:g} but values span {low:.4g} to {high:.4g}; did you mean {meant:g}?"
-            raise ConfigError(message)
+    meant = _in_other_units(target, low, high) if far else None
+    if meant is not None:
+        message = f"target {target:g} but values span {low:.4g} to {high:.4g}; did you mean {meant:g}?"
+        raise ConfigError(message)
+
+
+def _check_begun(finite: Array, target: float, direction: str, begun: Array) -> None:
+    """Refuse a question that the first record has answered."""
+    if not begun.all():
+        return
+    low, high = float(finite.min()), float(finite.max())
+    meant = _in_other_units(target, low, high)
+    other = "down" if direction == "up" else "up"
+    unit = "" if meant is None else f" (did you mean {meant:g}?)"
+    way = f" (did you mean {other!r}?)" if low <= target <= high else ""
+    message = (
+        f"all {begun.size} runs are past {target:g} at the first record (values {low:.4g} to {high:.4g}): is "
+        f"the target, its unit{unit} or the direction {direction!r}{way} right?"
+    )
+    raise ConfigError(message)
+
+
+def _in_other_units(target: float, low: float, high: float) -> float | None:
+    """The target times a power of ten among the values, if it lies outside of them itself."""
+    if low <= target <= high or low < 0.0:
+        return None
+    powers = (100.0, 10.0, 1000.0, 10_000.0)
+    candidates = [value for power in powers for value in (target * power, target / power)]
+    return next((value for value in candidates if low <= value <= high), None)
