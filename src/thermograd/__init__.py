@@ -23,24 +23,7 @@ _DOORS = {
     "Advice": "thermograd.quantities",
     "advise": "thermograd.advisor.perturbation_interval",
 }
-__all__ = [
-    "__version__",
-    *_DOORS,
-    "advise",
-    "load_config",
-    "Experiment",
-    "PerturbationStudy",
-    "plan",
-    "resume",
-    "run",
-    "Problem",
-    "Advice",
-    "Estimate",
-    "Prediction",
-    "Verdict",
-    "open_run",
-    "Run",
-]
+__all__ = ["__version__", *_DOORS]
 
 
 def __getattr__(name: str) -> Any:
@@ -56,14 +39,25 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from thermograd.advisor.perturbation_interval import advise
-    from thermograd.ensemble.config import load_config
-    from thermograd.ensemble.experiment import Experiment
-    from thermograd.ensemble.perturbation_study import PerturbationStudy
-    from thermograd.ensemble.plan import plan
-    from thermograd.ensemble.resume import resume
-    from thermograd.ensemble.run import run
-    from thermograd.problems.problem import Problem
-    from thermograd.quantities import Advice, Estimate, Prediction, Verdict
-    from thermograd.store.reader import open_run
-    from thermograd.store.run import Run
+    from thermograd.advisor.perturbation_interval import advise as advise
+    from thermograd.ensemble.config import load_config as load_config
+    from thermograd.ensemble.experiment import Experiment as Experiment
+    from thermograd.ensemble.perturbation_study import PerturbationStudy as PerturbationStudy
+    from thermograd.ensemble.plan import plan as plan
+    from thermograd.ensemble.resume import resume as resume
+    from thermograd.ensemble.run import run as run
+    from thermograd.problems.problem import Problem as Problem
+    from thermograd.quantities import (
+        Advice as Advice,
+    )
+    from thermograd.quantities import (
+        Estimate as Estimate,
+    )
+    from thermograd.quantities import (
+        Prediction as Prediction,
+    )
+    from thermograd.quantities import (
+        Verdict as Verdict,
+    )
+    from thermograd.store.reader import open_run as open_run
+    from thermograd.store.run import Run as Run

@@ -61,14 +61,21 @@ def available(package: str) -> dict[str, type]:
     return dict(sorted(found.items()))
 
 
-def lazy_exports(package: str) -> Callable[[str], Any]:
-    """A module `__getattr__` that finds `ClassName` in the file `class_name` of the package (PEP 562)."""
+def lazy_exports(package: str, **elsewhere: str) -> Callable[[str], Any]:
+    """A module `__getattr__` that finds `ClassName` in the file `class_name` of the package (PEP 562).
+
+    Args:
+        package: name of the package.
+        **elsewhere: stems of names that are in a file called otherwise.
+
+    Returns:
+        The function to assign to `__getattr__`.
+    """
 
     def __getattr__(name: str) -> Any:  # ruff: ignore[dunder-function-name] - assigned to a module's __getattr__
-        stem = snake_case(name)
-        if name[:1].isupper() and any(
-            module.name == stem for module in pkgutil.iter_modules(importlib.import_module(package).__path__)
-        ):
+        stem = elsewhere.get(name, snake_case(name) if name[:1].isupper() else "")
+        files = pkgutil.iter_modules(importlib.import_module(package).__path__)
+        if any(module.name == stem for module in files):
             return getattr(importlib.import_module(f"{package}.{stem}"), name)
         message = f"module {package!r} has no attribute {name!r}"
         raise AttributeError(message)

@@ -69,7 +69,7 @@ def test_a_finished_run_can_stand_for_the_first_leg(measured):
     for name, values in measured.record.residual.items():
         assert np.array_equal(again.residual[name], values, equal_nan=True)
     other = tg.run(make_experiment(trajectories=12, epochs=5, seed=5))
-    with pytest.raises(ValueError, match="with seed 4"):
+    with pytest.raises(ValueError, match="another experiment; they differ in seed"):
         make_study().run(make_experiment(), unperturbed=other)
 
 

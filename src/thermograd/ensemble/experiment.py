@@ -171,8 +171,7 @@ class Experiment:
         Raises:
             ValueError: a trajectory or step outside the experiment.
         """
-        one = isinstance(trajectory, int | np.integer)
-        rows = [int(trajectory)] if one else [int(entry) for entry in trajectory]
+        rows = np.atleast_1d(np.asarray(trajectory, np.int64)).tolist()
         _check_integer("step", step, 0, self.total_steps)
         for row in rows:
             _check_integer("trajectory", row, 0, self.trajectories)
@@ -182,7 +181,7 @@ class Experiment:
             _, state = self.minibatching.draw(state, self.seed, rows, earlier, samples)
         batch, _ = self.minibatching.draw(state, self.seed, rows, step, samples)
         indices = np.asarray(batch.indices, np.int64)
-        return indices[0] if one else indices
+        return indices[0] if np.ndim(trajectory) == 0 else indices
 
     def initial_weights(self, trajectories: Sequence[int]) -> dict[str, npt.NDArray[Any]]:
         """Weights at time 0, name to `(B, ...)`, in the dtype of the run."""

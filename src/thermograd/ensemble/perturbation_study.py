@@ -12,11 +12,13 @@ import numpy.typing as npt
 
 from thermograd.ensemble.block import BlockState
 from thermograd.ensemble.executors import check_executor
-from thermograd.ensemble.experiment import Experiment
+from thermograd.ensemble.experiment import Experiment, differing_fields
+from thermograd.ensemble.identity import describe, differing
 from thermograd.ensemble.training_loop import Trainer
 from thermograd.estimators.first_passage import FirstPassageTimes, first_passage_times
 from thermograd.numerics.log_times import Epochs
 from thermograd.perturbations.reset import Reset
+from thermograd.store.memory import MemoryStorage
 from thermograd.store.perturbation_record import PerturbationRecord
 
 if TYPE_CHECKING:
@@ -67,6 +69,19 @@ class PerturbationStudy:
         if self.direction not in {"up", "down"}:
             message = f"direction is {self.direction!r}; use 'up' or 'down'"
             raise ValueError(message)
+        candidates: object = self.candidates
+        if not isinstance(candidates, Mapping):
+            message = f"candidates is {candidates!r}; give a dict from names to perturbations"
+            raise ValueError(message)
+        for name, candidate in self.candidates.items():
+            if name == "nothing" or (name == "reset" and not isinstance(candidate, Reset)):
+                message = (
+                    f"the name {name!r} is taken: doing nothing and restarting always compete; use another"
+                )
+                raise ValueError(message)
+            if isinstance(candidate, type) or not callable(getattr(candidate, "apply", candidate)):
+                message = f"candidate {name!r} is {candidate!r}; give a perturbation, or a function like one"
+                raise ValueError(message)
         for name in ("interval", "trajectories", "horizon"):
             value = getattr(self, name)
             if not isinstance(value, int | np.integer) or value < 1:
@@ -176,6 +191,12 @@ class PerturbationStudy:
         if not 1 <= interval <= length:
             message = f"interval {interval} is outside 1 to {length} epochs (interval + horizon of the study)"
             raise ValueError(message)
+        if not isinstance(experiment.start, str):
+            message = (
+                "brute force needs fresh starts, but the experiment starts from given weights; use "
+                "start='independent' or 'shared'"
+            )
+            raise ValueError(message)
         trainer = Trainer(
             replace(
                 experiment,
@@ -219,16 +240,16 @@ class PerturbationStudy:
         return trainer.follow(state, until=begin + epochs * per_epoch, visit=visit, every=per_epoch)
 
     def _finished_leg(self, trainer: Trainer, run: Run, block: int, curves: Curves) -> BlockState:
-        """The survivors at P* and the values before, read from a finished run."""
+        """The survivors at P* and the values before, read from a finished run of the same experiment."""
         experiment = trainer.experiment
+        different = _differences(run, experiment)
+        if different:
+            message = f"unperturbed= is a run of another experiment; they differ in {different}"
+            raise ValueError(message)
         name = experiment.observables[0].name
         epochs = experiment.steps_per_epoch * np.arange(1, self.interval + 1)
-        same = (run.seed, run.trajectories, run.steps) == (self.seed, self.trajectories, trainer.total)
-        if not same or name not in run.names or not np.isin(epochs, run.times(name)).all():
-            message = (
-                f"unperturbed= must be a finished run of {self.trajectories} trajectories and "
-                f"{trainer.total} steps with seed {self.seed}, {name!r} recorded every epoch; got {run}"
-            )
+        if name not in run.names or not np.isin(epochs, run.times(name)).all():
+            message = f"unperturbed= must hold {name!r} at the end of every epoch; got {run}"
             raise ValueError(message)
         checkpoint = run.checkpoint(block)
         if checkpoint is None or checkpoint.step != trainer.total:
@@ -252,6 +273,17 @@ class PerturbationStudy:
 
     def _reached(self, values: Curves) -> npt.NDArray[np.bool_]:
         return values >= self.target if self.direction == "up" else values <= self.target
+
+
+def _differences(run: Run, experiment: Experiment) -> str:
+    """The fields in which the experiment of a run differs, "" if it is the same."""
+    if isinstance(run.source, MemoryStorage):
+        return ", ".join(differing_fields(run.source.trainer.experiment, experiment))
+    given = describe(experiment)
+    recorded = run.manifest or {}
+    if recorded.get("identity") == given.identity:
+        return ""
+    return "; ".join(differing(recorded.get("experiment", {}), given.content))
 
 
 def _scalars(records: dict[str, npt.NDArray[Any]]) -> Curves:

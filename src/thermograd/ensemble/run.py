@@ -35,7 +35,7 @@ def run(
         store: path of the run directory; None keeps everything in memory.
         executor: who runs the blocks; None = here.
         until: stop after that many steps, with a checkpoint.
-        resume: an incomplete run in memory to go on with.
+        resume: an incomplete run in memory to go on with; it stays as it is.
         name: name of the run; the problem's if None.
         progress: called with (block, step) now and then.
 
@@ -69,8 +69,7 @@ def run(
     for block in range(storage.header.blocks):
         trainer.train(block, storage.sink(block), until=until, progress=progress)
     note = divergence_note(trainer.experiment, storage.diverged_at())
-    for text in (*trainer.notes, *([note] if note else [])):
-        storage.note(text)
+    storage.set_notes([*trainer.notes, *([note] if note else [])])
     return Run(storage)
 
 
@@ -93,7 +92,7 @@ def _storage(experiment: Experiment | None, resume: Run | None, name: str | None
             )
             message = f"the run to resume is of another experiment ({shown})"
             raise ExperimentMismatchError(message)
-    return source
+    return source.copy()
 
 
 def _required(experiment: Experiment | None) -> Experiment:

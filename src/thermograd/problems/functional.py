@@ -210,11 +210,11 @@ class FunctionalProblem:
 def _keep_constants(given: nn.Module, drawn: nn.Module) -> None:
     """Frozen parameters and buffers are as in the module that was given, whatever its reset did."""
     with torch.no_grad():
-        for name, value in given.named_parameters():
-            if not value.requires_grad:
-                drawn.get_parameter(name).copy_(value)
-        for name, value in given.named_buffers():
-            drawn.get_buffer(name).copy_(value)
+        for name, parameter in given.named_parameters():
+            if not parameter.requires_grad:
+                drawn.get_parameter(name).copy_(parameter)
+        for name, buffer in given.named_buffers():
+            drawn.get_buffer(name).copy_(buffer)
 
 
 @contextmanager

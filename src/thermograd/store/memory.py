@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +30,24 @@ class MemoryStorage:
         self._committed = np.full(header.blocks, -1, np.int64)
         self._outcome = np.full(header.trajectories, PENDING, np.uint8)
         self._diverged_at = np.full(header.trajectories, -1, np.int64)
-        self._notes: list[str] = []
+        self._notes: tuple[str, ...] = ()
 
     def sink(self, block: int) -> MemorySink:
         """The sink of one block."""
         return MemorySink(self, block)
 
-    def note(self, text: str) -> None:
-        """Add a note once."""
-        if text not in self._notes:
-            self._notes.append(text)
+    def copy(self) -> MemoryStorage:
+        """The same state in arrays of its own, so that going on leaves the interrupted run as it is."""
+        other = MemoryStorage(self.header, self.trainer)
+        other.checkpoints = dict(self.checkpoints)
+        other._arrays = {name: values.copy() for name, values in self._arrays.items()}
+        other._committed, other._outcome = self._committed.copy(), self._outcome.copy()
+        other._diverged_at = self._diverged_at.copy()
+        return other
+
+    def set_notes(self, notes: Sequence[str]) -> None:
+        """What a reader of the numbers should know."""
+        self._notes = tuple(notes)
 
     def checkpoint(self, block: int) -> Checkpoint | None:
         """The last checkpoint of a block."""
@@ -81,7 +90,7 @@ class MemoryStorage:
 
     def notes(self) -> tuple[str, ...]:
         """Notes so far."""
-        return tuple(self._notes)
+        return self._notes
 
 
 class MemorySink:

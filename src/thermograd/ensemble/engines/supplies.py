@@ -88,6 +88,10 @@ class Supplies:
         if demand.kind == "batch":
             return (batch or self.draw(block)).tensors(self._problem)
         if demand.kind == "minibatch":
+            if isinstance(block.sampler, dict):
+                rule = type(self._experiment.minibatching).__name__
+                message = f"oracle.minibatch() asks for other batches of the epoch, but {rule} keeps a state"
+                raise ValueError(message)
             per_epoch = self._experiment.steps_per_epoch
             step = block.step // per_epoch * per_epoch + demand.number
             return self.draw(replace(block, step=step)).tensors(self._problem)
