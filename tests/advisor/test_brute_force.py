@@ -112,3 +112,17 @@ def test_a_point_outside_the_valid_range_is_named(record):
     times = drawn(generator, 200)
     times = np.where(times <= 7, times, 7 + generator.geometric(0.3, 200))
     assert "outside its valid range" in verdict(record, {"kick": {7: values_of(times, 400)}}).text
+
+
+def test_a_prediction_that_is_a_bound_can_only_be_contradicted(record):
+    """Some branches never arrived, so the prediction lies below the truth: agreement means nothing."""
+    unfinished = np.array(record.residual["kick"])
+    unfinished[:20] = 0.0
+    bound = dataclasses.replace(record, residual={"kick": unfinished})
+    above = values_of(np.full(100, 45), 200)
+    below = values_of(np.full(100, 5), 200)
+    found = verdict(bound, {"kick": {20: above}})
+    assert found.holds is None
+    assert "the prediction at least" in found.text
+    assert verdict(bound, {"kick": {20: below}}).holds is False
+    assert verdict(record, {"kick": {20: above}}).holds is False

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from thermograd.advisor.perturbation_evidence import gather_evidence
-from thermograd.advisor.perturbation_interval import advise
+from thermograd.advisor.perturbation_interval import advise, recommended
 from thermograd.errors import ConfigError
 from thermograd.estimators.first_passage import FirstPassageTimes, restricted_mean
 from thermograd.store.perturbation_record import PerturbationRecord
@@ -332,3 +332,103 @@ def test_passages_are_those_of_the_runs():
     assert isinstance(evidence.passages, FirstPassageTimes)
     assert evidence.passages.time.tolist() == [3, 5, 50]
     assert evidence.best_seen == pytest.approx(1.0)
+
+
+def never_arriving(count=40, interval=20, horizon=25):
+    """Runs perturbed at `interval` of which none arrives by `horizon`."""
+    return np.zeros((count, horizon))
+
+
+@pytest.fixture(scope="module")
+def short_watch():
+    """Half arrive within 11 epochs, the rest not in 80; none of 40 kicked runs arrives 5 epochs after its kick."""
+    times = np.where(np.arange(200) % 2, 8 + np.arange(200) % 4, 1000)
+    return advise(values_of(times, 80), {"short": (never_arriving(), 20)}, target=1.0, relaxation=0)
+
+
+def test_a_mean_that_is_a_lower_bound_gives_no_speed_up(short_watch):
+    short = by_name(short_watch)["short"]
+    # Eq. 9 with the 5 epochs watched in place of the unknown residual time would rank it first.
+    assert short_watch.ranking[0] is short
+    assert short.optimistic
+    assert short.speed_up is None
+    assert "no speed-up can be stated: its mean is a lower bound" in str(short)
+    assert "at best" in str(short)
+    assert not re.search(r"speed-up (≥|\d)", str(short))
+    assert "worth_one_test" not in kinds(short_watch)
+
+
+def test_what_is_recommended_is_not_the_bound_that_ranks_first(short_watch):
+    assert short_watch.recommendation.startswith("Restart from scratch about every 11 epochs")
+    chosen = recommended(short_watch)
+    assert chosen is by_name(short_watch)["reset"]
+    assert not chosen.optimistic
+    assert chosen.speed_up is not None
+
+
+def test_one_missing_arrival_is_enough_to_withhold_the_speed_up():
+    times = np.where(np.arange(200) % 2, 8, 1000)
+    for missing, stated in ((0, True), (1, False)):
+        kicked = np.where(np.arange(40) < missing, 1000, 23)
+        advice = advise(values_of(times, 80), {"kick": (values_of(kicked, 60), 20)}, target=1.0, relaxation=0)
+        assert (by_name(advice)["kick"].speed_up is not None) is stated
+
+
+def test_what_holds_of_two_candidates_is_said_once():
+    times = np.where(np.arange(60) % 2, 8, 1000)
+    runs = never_arriving()
+    advice = advise(values_of(times, 80), {"one": (runs, 20), "two": (runs, 20)}, target=1.0, relaxation=0)
+    (caveat,) = [caveat for caveat in advice.caveats if "ranked optimistically" in caveat]
+    assert caveat.startswith("one and two are ranked optimistically: 40 of 40 had not arrived 5 epochs")
+
+
+def diverged_study(rows, finite):
+    """A record in which the first `finite` runs stay at 0.2 and arrive after the kick; the rest end in infinity."""
+    unperturbed = np.full((rows, 20), np.inf)
+    unperturbed[:finite] = 0.2
+    residual = np.full((rows, 10), np.inf)
+    residual[:finite, :4] = 0.2
+    residual[:finite, 4] = 1.0
+    residual[:finite, 5:] = np.nan
+    return PerturbationRecord(
+        unperturbed,
+        {"kick": residual},
+        np.arange(rows),
+        target=1.0,
+        direction="up",
+        interval=20,
+        horizon=10,
+        candidates={"kick": "Kick()"},
+    )
+
+
+@pytest.mark.parametrize("source", ["study", "logs"])
+def test_every_run_diverged(source):
+    advice = (
+        advise(diverged_study(12, 0)) if source == "study" else advise(np.full((12, 20), np.inf), target=1.0)
+    )
+    assert advice.recommendation.startswith("These runs cannot tell: every run diverged (12 of 12)")
+    assert recommended(advice) is None
+    (verdict,) = [verdict for verdict in advice.verdicts if verdict.kind == "never_reached"]
+    assert verdict.text == "0 of 12 runs reached 1 in 20 epochs; best seen unknown; every run diverged."
+    assert "stayed_finite" not in kinds(advice)
+
+
+@pytest.mark.parametrize("finite", [1, 6])
+def test_some_runs_diverged(finite):
+    """Diverged runs count as never arriving, their branches too, so the kick is a bound only."""
+    advice = advise(diverged_study(12, finite))
+    (verdict,) = [verdict for verdict in advice.verdicts if verdict.kind == "stayed_finite"]
+    assert verdict.text.startswith(f"{12 - finite} of 12 unperturbed runs diverged")
+    assert by_name(advice)["kick"].optimistic
+    assert recommended(advice) is None
+
+
+def test_runs_that_diverge_before_the_window_leave_nothing_to_test_for_relaxation():
+    early = np.full((30, 40), np.inf)
+    early[:, :3] = 0.1
+    kicked = np.where(np.arange(1, 41) > 22, 1.0, 0.0) * np.ones((30, 1))
+    advice = advise(early, {"kick": (kicked, 20)}, target=1.0)
+    assert "relaxation_unknown" in kinds(advice)
+    assert recommended(advice) is by_name(advice)["kick"]
+    assert "every run diverged" in next(v.text for v in advice.verdicts if v.kind == "never_reached")

@@ -22,7 +22,8 @@ def brute_force_verdicts(evidence: PerturbationEvidence) -> list[Verdict]:
 
     They agree if the 95 % interval of their difference holds 0, so 5 % of true predictions are called
     contradicted. Where runs are censored the measured mean is known to lie above the restricted one: a
-    prediction below that is contradicted, and unless few are censored nothing more can be said.
+    prediction below that is contradicted, and unless few are censored nothing more can be said. A prediction
+    that is itself a lower bound, as some perturbed runs never arrived, can only be contradicted, by a mean below it.
 
     Args:
         evidence: what the predictions rest on, and what was `verified`.
@@ -31,7 +32,7 @@ def brute_force_verdicts(evidence: PerturbationEvidence) -> list[Verdict]:
         One verdict each, of kind "prediction_against_brute_force".
     """
     return [
-        _compare(name, interval, _predicted(evidence, name, interval), arrived)
+        _compare(name, interval, _predicted(evidence, name, interval), arrived, _bound_only(evidence, name))
         for name, intervals in evidence.verified.items()
         for interval, arrived in intervals.items()
     ]
@@ -50,7 +51,13 @@ def _predicted(evidence: PerturbationEvidence, name: str, interval: int) -> Esti
     return Estimate(value, (float(low), float(high)), note=note, samples=samples)
 
 
-def _compare(name: str, interval: int, predicted: Estimate | None, arrived: FirstPassageTimes) -> Verdict:
+def _bound_only(evidence: PerturbationEvidence, name: str) -> bool:
+    return name in evidence.measured and evidence.measured[name].optimistic
+
+
+def _compare(
+    name: str, interval: int, predicted: Estimate | None, arrived: FirstPassageTimes, bound_only: bool
+) -> Verdict:
     measured = restricted_mean(arrived)
     what = "restart from scratch" if name == RESET else name
     if predicted is None:
@@ -59,27 +66,31 @@ def _compare(name: str, interval: int, predicted: Estimate | None, arrived: Firs
     samples = (
         np.asarray(measured.samples) - np.asarray(predicted.samples)[: len(np.asarray(measured.samples))]
     )
-    holds: bool | None
-    if not arrived.censored_fraction:
+    missing = len(arrived) - int(arrived.reached.sum())
+    if bound_only:
+        # A mean above the bound was to be expected, whatever it is; one below contradicts.
+        holds = False if not missing and percentile_interval(samples)[1] < 0.0 else None
+    elif not missing:
         low, high = percentile_interval(samples)
         holds = bool(low <= 0.0 <= high)
-        bound = ""
     else:
-        above = extrapolated_mean(arrived)
-        never = len(arrived) - int(arrived.reached.sum())
-        bound = f", at least, as {never} of them never arrived"
-        if predicted.high < measured.low:
-            holds = False
-        elif arrived.censored_fraction <= _FEW:
-            holds = bool(predicted.low <= above.high)
-        else:
-            holds = None
+        holds = _of_censored(predicted, measured, arrived)
     answer = {True: "agrees with", False: "is contradicted by", None: "cannot be decided by"}[holds]
+    least = "at least " if bound_only else ""
+    never = f", at least, as {missing} of them never arrived" if missing else ""
     text = (
-        f"{what} every {interval} {arrived.unit}s: the prediction {with_interval(predicted)}{predicted.note} "
-        f"{answer} brute force, {with_interval(measured)} from {len(arrived)} runs{bound}."
+        f"{what} every {interval} {arrived.unit}s: the prediction {least}{with_interval(predicted)}{predicted.note} "
+        f"{answer} brute force, {with_interval(measured)} from {len(arrived)} runs{never}."
     )
     return _verdict(holds, text, name, interval, predicted, measured)
+
+
+def _of_censored(predicted: Estimate, measured: Estimate, arrived: FirstPassageTimes) -> bool | None:
+    if predicted.high < measured.low:
+        return False
+    if arrived.censored_fraction <= _FEW:
+        return bool(predicted.low <= extrapolated_mean(arrived).high)
+    return None
 
 
 def _verdict(

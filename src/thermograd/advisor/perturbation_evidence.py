@@ -71,7 +71,9 @@ class PerturbationEvidence:
         measured: the perturbations by name.
         spent: perturbations that could not act, since every run had arrived before, and when.
         target: the value to reach.
-        best_seen: the value nearest to the target, or beyond it, in any unperturbed run.
+        best_seen: the value nearest to the target, or beyond it, in any unperturbed run; NaN if no value of
+            any was finite.
+        diverged: number of unperturbed runs that ended in infinity without having arrived.
         verified: brute force, per alternative and interval: times of runs really perturbed that often.
     """
 
@@ -83,6 +85,7 @@ class PerturbationEvidence:
     spent: Mapping[str, int]
     target: float
     best_seen: float
+    diverged: int = 0
     verified: Mapping[str, Mapping[int, FirstPassageTimes]] = field(default_factory=dict)
 
     @cached_property
@@ -199,6 +202,7 @@ def _of_logs(
         spent,
         target,
         _best(values, direction),
+        _diverged(values, passages),
     )
 
 
@@ -206,7 +210,7 @@ def _of_study(
     record: PerturbationRecord, relaxation: float | None, resamples: int, seed: int
 ) -> PerturbationEvidence:
     """Branches share their survivors, so whole trajectories are resampled, with all that followed."""
-    settings = {"direction": record.direction, "unit": record.unit}
+    settings: dict[str, Any] = {"direction": record.direction, "unit": record.unit}
     passages = first_passage_times(record.unperturbed, record.target, **settings)
     branches = {
         name: first_passage_times(values, record.target, **settings)
@@ -238,6 +242,7 @@ def _of_study(
         {} if record.survivor.size else dict.fromkeys(record.residual, record.interval),
         record.target,
         _best(record.unperturbed, record.direction),
+        _diverged(record.unperturbed, passages),
         {
             name: {
                 interval: first_passage_times(values, record.target, **settings)
@@ -296,8 +301,11 @@ def _relaxation(
         return float(known), Verdict(True, "relaxation_given", f"Relaxation time {known:g}, as given.")
     first = max(int(times[0]), -(-interval // 5))
     inside = times <= interval
-    alive = passages.time > first
-    if inside.sum() < 2 or first >= times[inside][-1] or not alive.any():
+    if (
+        inside.sum() < 2
+        or first >= times[inside][-1]
+        or not _seen_under_way(values, times, passages, first, interval)
+    ):
         text = f"Too few records up to {interval} to see whether the survivors relax."
         return 0.0, Verdict(None, "relaxation_unknown", text)
     steady = quasi_steady_state(
@@ -314,6 +322,14 @@ def _relaxation(
     return since, Verdict(True, "quasi_stationary", text, {"relaxation_time": found.value, "since": since})
 
 
+def _seen_under_way(values: Array, times: Array, passages: FirstPassageTimes, first: int, last: int) -> bool:
+    """Whether any run that had not arrived has a finite value from `first` to `last`."""
+    window = (times >= first) & (times <= last)
+    ahead = passages.time[:, None] - times[window]
+    under_way = (ahead > 0) | ((ahead == 0) & ~passages.reached[:, None])
+    return bool((under_way & np.isfinite(values[:, window])).any())
+
+
 def _table(recorded: Recorded) -> tuple[Array, npt.NDArray[np.int64], str]:
     if isinstance(recorded, Trajectories):
         return recorded.values, recorded.times, recorded.unit
@@ -323,4 +339,13 @@ def _table(recorded: Recorded) -> tuple[Array, npt.NDArray[np.int64], str]:
 
 def _best(values: Array, direction: str) -> float:
     finite = values[np.isfinite(values)]
+    if not finite.size:
+        return float("nan")
     return float(finite.max() if direction == "up" else finite.min())
+
+
+def _diverged(values: Array, passages: FirstPassageTimes) -> int:
+    """Runs whose last recorded value is infinite; those that had arrived before do not count."""
+    recorded = ~np.isnan(values)
+    last = values.shape[1] - 1 - np.argmax(recorded[:, ::-1], axis=1)
+    return int((np.isinf(values[np.arange(len(values)), last]) & ~passages.reached).sum())

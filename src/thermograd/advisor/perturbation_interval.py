@@ -3,69 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from thermograd.advisor.brute_force import brute_force_verdicts
+from thermograd.advisor.candidate import Candidate
+from thermograd.advisor.caveats import caveats, foreseen_outcomes, worth_one_test
 from thermograd.advisor.perturbation_evidence import (
     NOTHING,
-    RESET,
-    MeasuredPerturbation,
     PerturbationEvidence,
     Recorded,
     gather_evidence,
 )
+from thermograd.advisor.recommendation import recommend, recommended
 from thermograd.advisor.speed_up import SpeedUp, speed_up, speed_up_of
-from thermograd.advisor.wording import number, with_interval
 from thermograd.numerics.bootstrap import percentile_interval
-from thermograd.quantities import Advice, Estimate, Prediction, Verdict
+from thermograd.quantities import Advice, Estimate, Prediction
 from thermograd.store.perturbation_record import PerturbationRecord
 
-__all__ = ["Candidate", "SpeedUp", "advise", "advise_on", "speed_up"]
+__all__ = ["Candidate", "SpeedUp", "advise", "advise_on", "recommended", "speed_up"]
 
 Array = npt.NDArray[Any]
-
-_DECIDED = 0.95
-
-
-@dataclass(frozen=True, eq=False)
-class Candidate:
-    """One way to train on, and the mean first-passage time it is predicted to have.
-
-    Attributes:
-        name: the perturbation; "nothing" leaves training alone, "reset" restarts it from scratch.
-        interval: the best interval within the valid range; None for "nothing", or if there is none.
-        predicted_mean: mean first-passage time at that interval. For "nothing" the restricted mean, which
-            favours it; infinite without an interval.
-        mean_residual_time: after one perturbation; None for "nothing" and "reset", which need none.
-        speed_up: over training unperturbed; None for "nothing".
-        probability_of_being_best: share of the joint resamples in which its mean is the smallest.
-        usable_interval: the best interval of the wider range P >= mean residual time, where the prediction
-            is a bet worth one test.
-        usable_mean: the predicted mean there.
-    """
-
-    name: str
-    interval: int | None
-    predicted_mean: Estimate
-    mean_residual_time: Estimate | None
-    speed_up: SpeedUp | None
-    probability_of_being_best: float
-    usable_interval: int | None
-    usable_mean: Estimate | None
-
-    def __str__(self) -> str:
-        unit = self.predicted_mean.unit
-        how = f"{self.name} every {self.interval} {unit}s" if self.interval else self.name
-        best = f"best in {100 * self.probability_of_being_best:.3g} % of resamples"
-        if not np.isfinite(self.predicted_mean.value):
-            return f"{how}: no interval at which it would arrive ({best})"
-        gain = f"; speed-up {self.speed_up}" if self.speed_up else ""
-        note = f", {self.predicted_mean.note}" if self.predicted_mean.note else ""
-        return f"{how}: {with_interval(self.predicted_mean)} {unit}s{note} ({best}{gain})"
 
 
 def advise(
@@ -84,7 +45,9 @@ def advise(
     E[T_P] = sum of Psi(t) over t < P, plus Psi(P) tau; it competes at the best P of its valid range
     max(relaxation time, tau) <= P <= P*. "reset" competes by Eq. 5, "nothing" by its restricted mean.
     Recommended is what beats "nothing" in 95 % of the joint resamples at the chosen interval, its mean
-    raised there by the optimism of having chosen (Efron 1983).
+    raised there by the optimism of having chosen (Efron 1983); `recommended` gives it. Where some perturbed runs
+    never arrived tau is a lower bound: such a candidate is ranked with it, flagged optimistic, has no speed-up
+    and is never recommended.
 
     Args:
         record: a study; or the unperturbed runs `(trajectory, time)`, an array or `Trajectories`.
@@ -132,12 +95,16 @@ def advise_on(evidence: PerturbationEvidence) -> Advice:
     """
     chosen = _choices(evidence)
     ranking = _ranking(chosen, evidence)
-    verdicts = [*_verdicts(evidence), *_worth_one_test(ranking), *brute_force_verdicts(evidence)]
+    optimism = {name: best.optimism for name, (best, _) in chosen.items()}
+    recommendation, decided = recommend(ranking, optimism, evidence)
+    verdicts = [
+        *decided,
+        *foreseen_outcomes(evidence),
+        *worth_one_test(ranking, evidence),
+        *brute_force_verdicts(evidence),
+    ]
     return Advice(
-        _recommendation(ranking, chosen, evidence),
-        tuple(ranking),
-        tuple(verdicts),
-        tuple(_caveats(ranking, chosen, evidence)),
+        recommendation, tuple(ranking), tuple(verdicts), tuple(caveats(ranking, optimism, evidence))
     )
 
 
@@ -153,7 +120,9 @@ class _Choice:
 def _choices(evidence: PerturbationEvidence) -> dict[str, tuple[_Choice, _Choice | None]]:
     """Per alternative the best point of its valid range, and that of the usable one."""
     unit = evidence.passages.unit
-    chosen: dict[str, tuple[_Choice, _Choice | None]] = {NOTHING: (_Choice(None, evidence.restricted), None)}
+    chosen: dict[str, tuple[_Choice, _Choice | None]] = {
+        NOTHING: (_Choice(None, _left_alone(evidence)), None)
+    }
     for name, curve in evidence.curves.items():
         found = evidence.measured.get(name)
         note = "a lower bound: some never arrived after it" if found and found.optimistic else ""
@@ -165,23 +134,36 @@ def _choices(evidence: PerturbationEvidence) -> dict[str, tuple[_Choice, _Choice
     return chosen
 
 
+def _left_alone(evidence: PerturbationEvidence) -> Estimate:
+    missing = int((~evidence.passages.reached).sum())
+    if not missing:
+        return evidence.restricted
+    seen = f"{evidence.passages.horizon} {evidence.passages.unit}s"
+    note = f"a lower bound: {missing} of {len(evidence.passages)} had not arrived in the {seen} seen"
+    return replace(evidence.restricted, note=note)
+
+
 def _ranking(
     chosen: Mapping[str, tuple[_Choice, _Choice | None]], evidence: PerturbationEvidence
 ) -> list[Candidate]:
     shares = _probabilities([best.mean for best, _ in chosen.values()])
-    ranked = [
-        Candidate(
-            name,
-            best.interval,
-            best.mean,
-            evidence.measured[name].residual if name in evidence.measured else None,
-            _gain(evidence, best.mean) if name != NOTHING else None,
-            float(share),
-            usable.interval if usable else None,
-            usable.mean if usable else None,
+    ranked = []
+    for (name, (best, usable)), share in zip(chosen.items(), shares, strict=True):
+        found = evidence.measured.get(name)
+        optimistic = found.optimistic if found else name == NOTHING and not evidence.passages.reached.all()
+        ranked.append(
+            Candidate(
+                name,
+                best.interval,
+                best.mean,
+                found.residual if found else None,
+                None if name == NOTHING or optimistic else _gain(evidence, best.mean),
+                float(share),
+                usable.interval if usable else None,
+                usable.mean if usable else None,
+                optimistic,
+            )
         )
-        for (name, (best, usable)), share in zip(chosen.items(), shares, strict=True)
-    ]
     return sorted(ranked, key=lambda candidate: float(candidate.predicted_mean.value))
 
 
@@ -216,137 +198,3 @@ def _gain(evidence: PerturbationEvidence, mean: Estimate) -> SpeedUp | None:
     if not np.isfinite(mean.value):
         return None
     return speed_up_of(evidence.passages, evidence.restricted, evidence.extrapolated, mean)
-
-
-def _recommendation(
-    ranking: list[Candidate],
-    chosen: Mapping[str, tuple[_Choice, _Choice | None]],
-    evidence: PerturbationEvidence,
-) -> str:
-    """What the data support: a candidate whose mean is known and beats "nothing" in 95 % of the resamples."""
-    nothing = next(candidate for candidate in ranking if candidate.name == NOTHING)
-    proper = [candidate for candidate in ranking if not _optimistic(candidate, evidence)]
-    best, unit = proper[0], evidence.passages.unit
-    waiting = ("at least " if evidence.passages.censored_fraction else "") + with_interval(
-        nothing.predicted_mean
-    )
-    if best is nothing and not evidence.passages.reached.any():
-        return (
-            f"These runs cannot tell: none of {len(evidence.passages)} arrived in {evidence.passages.horizon} "
-            f"{unit}s, and no alternative is predicted to; choose an easier target or watch longer."
-        )
-    if best is nothing:
-        others = [candidate for candidate in proper[1:] if candidate.interval is not None]
-        next_best = (
-            f"; the best alternative, {_manner(others[0], unit)}, is predicted at "
-            f"{with_interval(others[0].predicted_mean)}"
-            if others
-            else ""
-        )
-        return f"Leave it alone: doing nothing takes {waiting} {unit}s{next_best}."
-    manner, expected = _manner(best, unit), with_interval(best.predicted_mean)
-    sooner = _share_sooner(chosen[best.name][0], nothing)
-    if sooner < _DECIDED:
-        return (
-            f"Leave it alone for now: {manner} is predicted at {expected} {unit}s, doing nothing at {waiting}, "
-            f"which is sooner in only {100 * sooner:.3g} % of the resamples; more runs would decide."
-        )
-    return f"{manner[0].upper()}{manner[1:]}: expected {expected} {unit}s instead of {waiting}."
-
-
-def _optimistic(candidate: Candidate, evidence: PerturbationEvidence) -> bool:
-    return candidate.name in evidence.measured and evidence.measured[candidate.name].optimistic
-
-
-def _manner(candidate: Candidate, unit: str) -> str:
-    if candidate.name == RESET:
-        return f"restart from scratch about every {candidate.interval} {unit}s"
-    return f"apply {candidate.name} every {candidate.interval} {unit}s"
-
-
-def _share_sooner(best: _Choice, nothing: Candidate) -> float:
-    honest = np.asarray(best.mean.samples) + best.optimism
-    return float((honest < np.asarray(nothing.predicted_mean.samples)).mean())
-
-
-def _verdicts(evidence: PerturbationEvidence) -> list[Verdict]:
-    passages, found = evidence.passages, []
-    if not passages.reached.any():
-        text = (
-            f"0 of {len(passages)} runs reached {evidence.target:g} in {passages.horizon} {passages.unit}s; "
-            f"best seen {evidence.best_seen:.4g}."
-        )
-        found.append(Verdict(False, "never_reached", text, {"best_seen": evidence.best_seen}))
-    for name, interval in evidence.spent.items():
-        text = (
-            f"{name}: every run had arrived by {interval}, nothing to perturb; lower P* (the interval of the "
-            "perturbed runs) or raise the target."
-        )
-        found.append(Verdict(False, "nothing_to_perturb", text, {"interval": interval}))
-    relaxed: dict[str, Verdict] = {}
-    for name, perturbation in evidence.measured.items():
-        relaxed[perturbation.relaxed.text] = perturbation.relaxed
-        if float(perturbation.residual.value) > perturbation.interval:
-            found.append(_out_of_reach(name, perturbation))
-    found += relaxed.values()
-    if evidence.measured:
-        text = "One interval only: a plateau of the residual time is assumed."
-        found.append(Verdict(None, "plateau_assumed", text, {"candidates": sorted(evidence.measured)}))
-    return found
-
-
-def _out_of_reach(name: str, perturbation: MeasuredPerturbation) -> Verdict:
-    text = (
-        f"{name}: its mean residual time {number(float(perturbation.residual.value))} exceeds every interval up "
-        f"to {perturbation.interval}, where it was measured, so no interval can be recommended."
-    )
-    return Verdict(False, "residual_beyond_intervals", text, {"interval": perturbation.interval})
-
-
-def _worth_one_test(ranking: list[Candidate]) -> list[Verdict]:
-    found = []
-    for candidate in ranking:
-        mean, interval = candidate.usable_mean, candidate.usable_interval
-        if mean is None or interval == candidate.interval or interval is None:
-            continue
-        text = (
-            f"{candidate.name} every {interval} {mean.unit}s would take {with_interval(mean)} if the residual time "
-            "holds before the survivors have relaxed: worth one test."
-        )
-        found.append(Verdict(None, "worth_one_test", text, {"interval": interval, "mean": mean.value}))
-    return found
-
-
-def _caveats(
-    ranking: list[Candidate],
-    chosen: Mapping[str, tuple[_Choice, _Choice | None]],
-    evidence: PerturbationEvidence,
-) -> list[str]:
-    caveats = []
-    if len(evidence.passages) < 20:
-        caveats.append(f"n = {len(evidence.passages)} unperturbed runs only")
-    for name, perturbation in evidence.measured.items():
-        count = len(perturbation.passages)
-        if count < 10:
-            caveats.append(f"n = {count} survivors only, perturbed with {name}")
-        if perturbation.optimistic:
-            missing = count - int(perturbation.passages.reached.sum())
-            caveats.append(
-                f"{name} is ranked optimistically: {missing} of {count} had not arrived "
-                f"{perturbation.passages.horizon} {perturbation.passages.unit}s after it, so its mean is a lower bound"
-            )
-        unsettled = perturbation.relaxed.holds is not True or perturbation.relaxation > perturbation.interval
-        if unsettled and chosen[name][0].interval is not None:
-            caveats.append(
-                f"{name}: the survivors are not known to have relaxed by {perturbation.interval}, so every "
-                "interval above the mean residual time counts as valid"
-            )
-    for name, (best, _) in chosen.items():
-        if best.optimism > 0.5 * (float(best.mean.value) - float(best.mean.low)):
-            caveats.append(
-                f"{name}: chosen as the best of many intervals, so expect about "
-                f"{number(float(best.mean.value) + best.optimism)} rather than {number(float(best.mean.value))}"
-            )
-    if evidence.passages.censored_fraction and ranking[0].name == NOTHING:
-        caveats.append("nothing enters with its restricted mean, which favours it")
-    return caveats

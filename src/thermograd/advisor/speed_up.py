@@ -49,7 +49,10 @@ class SpeedUp:
     def _censoring(self) -> str:
         if not self.censored_fraction:
             return "every run arrived"
-        return f"{100 * self.censored_fraction:.2g} % of runs never arrived"
+        share = 100 * self.censored_fraction
+        return (
+            f"{share:.0f} % of runs never arrived" if share >= 10 else f"{share:.2g} % of runs never arrived"
+        )
 
 
 def speed_up(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from thermograd.quantities import Estimate
 
@@ -18,19 +19,30 @@ def number(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def interval_text(low: float, high: float) -> str:
-    """The two ends of an interval in brackets.
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence.
 
-    >>> interval_text(18.36, 19.06)
-    '(18.4–19.1)'
+    >>> listed(["shrink"]), listed(["shrink", "partial", "warm"])
+    ('shrink', 'shrink, partial and warm')
     """
-    return f"({number(low)}–{number(high)})"
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def with_interval(estimate: Estimate) -> str:
-    """A value and its interval.
+    """A value and its interval; where that is open above, in words.
 
     >>> with_interval(Estimate(18.707, (18.36, 19.06)))
     '18.7 (18.4–19.1)'
+    >>> with_interval(Estimate(23.8, (16.8, math.inf))), with_interval(Estimate(math.inf, (5.99, math.inf)))
+    ('23.8 (16.8 or more)', 'no upper limit: at least 5.99')
     """
-    return f"{number(float(estimate.value))} {interval_text(float(estimate.low), float(estimate.high))}"
+    value, low, high = (float(entry) for entry in (estimate.value, estimate.low, estimate.high))
+    if math.isinf(value) and math.isfinite(low):
+        return f"no upper limit: at least {number(low)}"
+    if math.isinf(value):
+        return number(value)
+    return (
+        f"{number(value)} ({number(low)} or more)"
+        if math.isinf(high)
+        else f"{number(value)} ({number(low)}–{number(high)})"
+    )

@@ -1,0 +1,175 @@
+"""What was decided on the way to the advice, and what weakens it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from thermograd.advisor.candidate import Candidate
+from thermograd.advisor.perturbation_evidence import NOTHING, MeasuredPerturbation, PerturbationEvidence
+from thermograd.advisor.wording import listed, number, with_interval
+from thermograd.quantities import Verdict
+
+Case = TypeVar("Case")
+
+
+def foreseen_outcomes(evidence: PerturbationEvidence) -> list[Verdict]:
+    """Targets never reached, runs that diverged, perturbations that could not act, relaxation, plateau.
+
+    Args:
+        evidence: what the advice rests on.
+
+    Returns:
+        One verdict per outcome that occurred.
+    """
+    found = [*_never_reached(evidence), *_diverged(evidence), *_nothing_to_perturb(evidence)]
+    relaxed: dict[str, Verdict] = {}
+    for name, perturbation in evidence.measured.items():
+        relaxed[perturbation.relaxed.text] = perturbation.relaxed
+        if float(perturbation.residual.value) > perturbation.interval:
+            found.append(_out_of_reach(name, perturbation))
+    found += relaxed.values()
+    if evidence.measured:
+        text = (
+            "One interval only: that the time left after a perturbation is the same at every interval (a "
+            "plateau) is assumed, not tested."
+        )
+        found.append(Verdict(None, "plateau_assumed", text, {"candidates": sorted(evidence.measured)}))
+    return found
+
+
+def worth_one_test(ranking: Sequence[Candidate], evidence: PerturbationEvidence) -> list[Verdict]:
+    """Intervals that only the wider range holds, where the prediction is a bet.
+
+    Args:
+        ranking: all alternatives.
+        evidence: what they rest on.
+
+    Returns:
+        One verdict per alternative whose mean is known and would be smaller there.
+    """
+    found = []
+    for candidate in ranking:
+        mean, interval = candidate.usable_mean, candidate.usable_interval
+        if mean is None or interval in (None, candidate.interval) or candidate.optimistic:
+            continue
+        text = (
+            f"{candidate.name} every {interval} {evidence.passages.unit}s would take {with_interval(mean)} if the "
+            "residual time holds before the survivors have relaxed: worth one test."
+        )
+        found.append(Verdict(None, "worth_one_test", text, {"interval": interval, "mean": mean.value}))
+    return found
+
+
+def caveats(
+    ranking: Sequence[Candidate], optimism: Mapping[str, float], evidence: PerturbationEvidence
+) -> list[str]:
+    """What weakens the advice, one sentence each; what holds of several alternatives is said once.
+
+    Args:
+        ranking: all alternatives, best first.
+        optimism: per alternative, by how much having been chosen as the best of many flatters its mean.
+        evidence: what they rest on.
+
+    Returns:
+        The sentences, possibly none.
+    """
+    found = []
+    if len(evidence.passages) < 20:
+        found.append(f"n = {len(evidence.passages)} unperturbed runs only")
+    found += [*_few_survivors(evidence), *_bounds(evidence), *_unsettled(ranking, evidence)]
+    for candidate in ranking:
+        mean = candidate.predicted_mean
+        flattered, value = optimism[candidate.name], float(mean.value)
+        if flattered > 0.5 * (value - float(mean.low)):
+            found.append(
+                f"{candidate.name}: chosen as the best of many intervals, so expect about "
+                f"{number(value + flattered)} rather than {number(value)}"
+            )
+    if ranking[0].name == NOTHING and ranking[0].optimistic:
+        found.append(
+            f"doing nothing competes with its mean over the {evidence.passages.horizon} "
+            f"{evidence.passages.unit}s seen, a lower bound, which favours it"
+        )
+    return found
+
+
+def _never_reached(evidence: PerturbationEvidence) -> list[Verdict]:
+    passages = evidence.passages
+    if passages.reached.any():
+        return []
+    lost = "; every run diverged" if evidence.diverged == len(passages) else ""
+    text = (
+        f"0 of {len(passages)} runs reached {evidence.target:g} in {passages.horizon} {passages.unit}s; "
+        f"best seen {number(evidence.best_seen)}{lost}."
+    )
+    return [Verdict(False, "never_reached", text, {"best_seen": evidence.best_seen})]
+
+
+def _diverged(evidence: PerturbationEvidence) -> list[Verdict]:
+    count, runs = evidence.diverged, len(evidence.passages)
+    if not 0 < count < runs:
+        return []
+    text = f"{count} of {runs} unperturbed runs diverged; they count as never arriving."
+    return [Verdict(False, "stayed_finite", text, {"diverged": count, "runs": runs})]
+
+
+def _nothing_to_perturb(evidence: PerturbationEvidence) -> list[Verdict]:
+    found = []
+    for interval, names in _grouped(evidence.spent).items():
+        text = (
+            f"{listed(names)}: every run had arrived by {interval}, nothing to perturb; lower P* (the interval "
+            "of the perturbed runs) or raise the target."
+        )
+        found.append(Verdict(False, "nothing_to_perturb", text, {"candidates": names, "interval": interval}))
+    return found
+
+
+def _out_of_reach(name: str, perturbation: MeasuredPerturbation) -> Verdict:
+    text = (
+        f"{name}: its mean residual time {number(float(perturbation.residual.value))} exceeds every interval up "
+        f"to {perturbation.interval}, where it was measured, so no interval can be recommended."
+    )
+    return Verdict(False, "residual_beyond_intervals", text, {"interval": perturbation.interval})
+
+
+def _few_survivors(evidence: PerturbationEvidence) -> list[str]:
+    counts = {name: len(found.passages) for name, found in evidence.measured.items()}
+    few = _grouped({name: count for name, count in counts.items() if count < 10})
+    return [f"n = {count} survivors only, perturbed with {listed(names)}" for count, names in few.items()]
+
+
+def _bounds(evidence: PerturbationEvidence) -> list[str]:
+    cases = {}
+    for name, found in evidence.measured.items():
+        missing = len(found.passages) - int(found.passages.reached.sum())
+        if missing:
+            cases[name] = (missing, len(found.passages), found.passages.horizon)
+    return [
+        f"{listed(names)} {'is' if len(names) == 1 else 'are'} ranked optimistically: {missing} of {count} had "
+        f"not arrived {horizon} {evidence.passages.unit}s after the perturbation, which bounds the mean from "
+        "below only, so it cannot be recommended; follow the perturbed runs for longer"
+        for (missing, count, horizon), names in _grouped(cases).items()
+    ]
+
+
+def _unsettled(ranking: Sequence[Candidate], evidence: PerturbationEvidence) -> list[str]:
+    chosen = {entry.name for entry in ranking if entry.interval is not None and not entry.optimistic}
+    cases = {
+        name: found.interval
+        for name, found in evidence.measured.items()
+        if name in chosen and (found.relaxed.holds is not True or found.relaxation > found.interval)
+    }
+    return [
+        f"{listed(names)}: the survivors are not known to have relaxed by {interval}, so every interval above "
+        "the mean residual time counts as valid"
+        for interval, names in _grouped(cases).items()
+    ]
+
+
+def _grouped(cases: Mapping[str, Case]) -> dict[Case, list[str]]:
+    """The names by what holds of them."""
+    groups: dict[Case, list[str]] = {}
+    for name, case in cases.items():
+        groups.setdefault(case, []).append(name)
+    return groups

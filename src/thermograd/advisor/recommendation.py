@@ -1,0 +1,111 @@
+"""The sentence that says what to do, and which alternative it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from thermograd.advisor.candidate import Candidate
+from thermograd.advisor.perturbation_evidence import NOTHING, RESET, PerturbationEvidence
+from thermograd.advisor.wording import with_interval
+from thermograd.quantities import Advice, Verdict
+
+_DECIDED = 0.95
+_SOONER = "sooner_than_nothing"
+
+
+def recommended(advice: Advice) -> Candidate | None:
+    """The alternative that the recommendation tells to use; None if it says to leave training alone.
+
+    It need not be the first of the ranking: that one may be a bound only, or not decided yet.
+
+    Args:
+        advice: from `advise`.
+
+    Returns:
+        The entry of the ranking, or None.
+
+    >>> recommended(Advice("Leave it alone.")) is None
+    True
+    """
+    for verdict in advice.verdicts:
+        if verdict.kind == _SOONER and verdict.holds:
+            name = verdict.evidence["candidate"]
+            entry: Candidate = next(candidate for candidate in advice.ranking if candidate.name == name)
+            return entry
+    return None
+
+
+def recommend(
+    ranking: Sequence[Candidate], optimism: Mapping[str, float], evidence: PerturbationEvidence
+) -> tuple[str, list[Verdict]]:
+    """What the data support: an alternative whose mean is known and beats "nothing" in 95 % of the resamples.
+
+    Args:
+        ranking: all alternatives, best first.
+        optimism: per alternative, by how much having been chosen as the best of many flatters its mean.
+        evidence: what they rest on.
+
+    Returns:
+        One sentence; and the verdict "sooner_than_nothing" on the best alternative whose mean is known, if
+        that is predicted below "nothing".
+    """
+    passages = evidence.passages
+    nothing = next(candidate for candidate in ranking if candidate.name == NOTHING)
+    known = [candidate for candidate in ranking if candidate is nothing or not candidate.optimistic]
+    best, unit = known[0], passages.unit
+    if best is nothing and not passages.reached.any():
+        return _cannot_tell(evidence), []
+    waiting = ("at least " if nothing.optimistic else "") + with_interval(nothing.predicted_mean)
+    if best is nothing:
+        others = [candidate for candidate in known[1:] if candidate.interval is not None]
+        next_best = (
+            f"; the best alternative, {_manner(others[0], unit)}, is predicted at "
+            f"{with_interval(others[0].predicted_mean)}"
+            if others
+            else ""
+        )
+        return f"Leave it alone: doing nothing takes {waiting} {unit}s{next_best}.", []
+    manner, expected = _manner(best, unit), with_interval(best.predicted_mean)
+    honest = np.asarray(best.predicted_mean.samples) + optimism[best.name]
+    share = float((honest < np.asarray(nothing.predicted_mean.samples)).mean())
+    verdict = _sooner(best, manner, share)
+    if not verdict.holds:
+        text = (
+            f"Leave it alone for now: {manner} is predicted at {expected} {unit}s, doing nothing at {waiting}; "
+            "more runs would decide."
+        )
+        return text, [verdict]
+    return f"{manner[0].upper()}{manner[1:]}: expected {expected} {unit}s instead of {waiting}.", [verdict]
+
+
+def _cannot_tell(evidence: PerturbationEvidence) -> str:
+    passages = evidence.passages
+    if evidence.diverged == len(passages):
+        return (
+            f"These runs cannot tell: every run diverged ({len(passages)} of {len(passages)}), and no "
+            "alternative is predicted to arrive; first find settings, such as a lower learning rate, with "
+            "which training stays finite."
+        )
+    return (
+        f"These runs cannot tell: none of {len(passages)} arrived in {passages.horizon} {passages.unit}s, "
+        "and no alternative is predicted to; choose an easier target or watch longer."
+    )
+
+
+def _sooner(best: Candidate, manner: str, share: float) -> Verdict:
+    decided = share >= _DECIDED
+    asked = "" if decided else f"; {100 * _DECIDED:g} % are asked for"
+    text = (
+        f"Sooner than doing nothing in {100 * share:.3g} % of the resamples, after allowance for having chosen "
+        f"the best interval: {manner}{asked}."
+    )
+    evidence = {"candidate": best.name, "interval": best.interval, "share": share}
+    return Verdict(True if decided else None, _SOONER, text, evidence)
+
+
+def _manner(candidate: Candidate, unit: str) -> str:
+    if candidate.name == RESET:
+        return f"restart from scratch about every {candidate.interval} {unit}s"
+    return f"apply {candidate.name} every {candidate.interval} {unit}s"
