@@ -14,7 +14,6 @@ help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 demo: $(VENV)/.lab ## install what it needs, run the main job on real digits, say where the page is
-	@rm -rf demo
 	@$(BIN)/thermograd quickstart --out demo
 	@echo "Open demo/report.html in a browser."
 
@@ -34,7 +33,7 @@ unit: $(VENV)/.dev browser-setup ## tests and doctests; browser tests skip where
 	@$(BIN)/python -m pytest -n 2 -q -rs -m "not slow"
 
 minimal: $(MINIMAL)/.core ## the same core with torch, numpy and scipy only
-	@$(MINIMAL)/bin/python -m pytest -q -rs tests/minimal tests/numerics tests/theory tests/minibatching tests/dynamics tests/physics
+	@$(MINIMAL)/bin/python -m pytest -q -rs tests/minimal tests/numerics tests/theory tests/estimators tests/minibatching tests/dynamics tests/physics
 
 docs: $(VENV)/.dev ## build the documentation
 	@$(BIN)/zensical build --clean --strict
@@ -72,5 +71,5 @@ $(MINIMAL)/.core: pyproject.toml constraints.txt
 	@$(MINIMAL)/bin/pip install $(PIP) -e . pytest pytest-timeout
 	@touch $@
 
-clean: ## remove everything that was made
+clean: ## remove everything that was made, the demo too
 	@rm -rf $(VENV) $(MINIMAL) demo site .mypy_cache .ruff_cache
