@@ -68,7 +68,7 @@ $(VENV)/.dev: $(VENV)/.torch pyproject.toml constraints.txt
 $(MINIMAL)/.core: pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(MINIMAL)
 	@$(MINIMAL)/bin/pip install $(PIP) torch==2.13.0
-	@$(MINIMAL)/bin/pip install $(PIP) -e . pytest pytest-timeout
+	@$(MINIMAL)/bin/pip install $(PIP) -e . hypothesis pytest pytest-timeout
 	@touch $@
 
 clean: ## remove everything that was made, the demo too
