@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,9 +18,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-TINY = {"trajectories": 2, "block_size": 2, "steps": 3, "diverging": [], "observables": 2}
+TINY = {"trajectories": 2, "block_size": 2, "steps": 3, "diverging": [], "observables": 1}
 SMALL = {"trajectories": 5, "block_size": 2, "steps": 9, "diverging": [3], "observables": 3}
-SERVERS = 2
+SERVERS = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
 NIGHTLY = bool(os.environ.get("THERMOGRAD_NIGHTLY"))
 
 Job = dict[str, Any]
@@ -31,7 +33,11 @@ class Server:
     def __init__(self) -> None:
         script = Path(__file__).parent / "fork_server.py"
         self.process = subprocess.Popen(
-            [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, str(script)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
 
     def ask(self, job: Job) -> dict[str, Any]:
@@ -41,21 +47,22 @@ class Server:
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
 
-    def close(self) -> None:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.close()
-        self.process.wait(timeout=20)
-        self.process.stdout.close()
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it together with the children that a failing test may have left it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.communicate()
 
 
 class Pool:
     """Several servers; each call of `series` keeps one of them for a chain of jobs."""
 
-    def __init__(self) -> None:
+    def __init__(self, servers: list[Server]) -> None:
         self.free: queue.Queue[Server] = queue.Queue()
-        self.servers = [Server() for _ in range(SERVERS)]
-        for server in self.servers:
+        for server in servers:
             self.free.put(server)
 
     def ask(self, job: Job) -> dict[str, Any]:
@@ -72,10 +79,8 @@ class Pool:
 
 @pytest.fixture(scope="session")
 def pool() -> Iterator[Pool]:
-    pool = Pool()
-    yield pool
-    for server in pool.servers:
-        server.close()
+    with contextlib.ExitStack() as servers:
+        yield Pool([servers.enter_context(Server()) for _ in range(SERVERS)])
 
 
 @pytest.fixture(scope="session")
@@ -85,7 +90,7 @@ def nightly() -> bool:
 
 @pytest.fixture(scope="session")
 def thinned() -> Callable[[list[Any], int], list[Any]]:
-    """All of a list at night, every so manieth of it otherwise."""
+    """All of a list at night (THERMOGRAD_NIGHTLY=1), every so manieth of it otherwise."""
     return lambda items, stride: items if NIGHTLY else items[::stride]
 
 

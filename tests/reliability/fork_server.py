@@ -7,6 +7,8 @@ whatever library does it: nothing in the package knows of it.
 from __future__ import annotations
 
 import errno
+import gc
+import importlib
 import json
 import os
 import signal
@@ -135,9 +137,10 @@ PATCHES = {"commit order swapped": _commit_order_swapped, "no checksums": _no_ch
 
 def main() -> None:
     """Serve until stdin ends."""
-    # import what a run imports, but start no thread: a child must find a fork-safe process
-    import zarr.codecs  # ruff: ignore[unused-import]
-
+    # what a run imports, once for all children; but no thread is started: they must find a fork-safe process
+    for name in ("zarr.codecs", "safetensors.numpy", "numpy.ma"):
+        importlib.import_module(name)
+    gc.freeze()
     for line in sys.stdin:
         job = json.loads(line)
         children = [_forked(job) for _ in range(job.get("at_once", 1))]
