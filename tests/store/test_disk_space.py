@@ -19,13 +19,41 @@ def test_a_refusing_disk_is_recognised_through_what_it_caused(number):
     assert not is_disk_error(OSError(errno.ENOENT, "gone"))
 
 
-def test_the_message_has_sizes_and_the_command(tmp_path):
-    error = disk_full(tmp_path / "my run", 1_200_000_000, OSError(errno.ENOSPC, "No space left on device"))
+def test_a_run_that_was_begun_is_resumed_after_making_room(tmp_path):
+    folder = tmp_path / "my run"
+    folder.mkdir()
+    (folder / "manifest.json").write_text("{}", encoding="utf-8")
+    error = disk_full(folder, 1_200_000_000, OSError(errno.ENOSPC, "No space left on device"))
     assert isinstance(error, DiskFullError)
     assert error.exit_code == 4
     assert "needs about 1.2 GB" in str(error)
-    assert f"free on {tmp_path}" in str(error)
-    assert f"thermograd resume '{tmp_path}/my run'" in str(error)
+    assert f"free on {folder}" in str(error)
+    assert f"What is there is whole; free space, then: thermograd resume '{folder}'" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("number", "says", "todo"),
+    [
+        (errno.ENOSPC, "the disk refused to write", "free space, or choose another folder with --out"),
+        (errno.EROFS, "is on a read-only file system", "choose another folder with --out"),
+        (errno.EACCES, "you may not write to", "choose another folder with --out"),
+    ],
+)
+def test_a_run_that_was_never_begun_is_not_resumed(tmp_path, number, says, todo):
+    cause = RuntimeError("zarr")
+    cause.__cause__ = OSError(number, "refused")
+    text = str(disk_full(tmp_path / "a" / "new", 1_200_000_000, cause))
+    assert says in text
+    assert text.endswith(f"Nothing was written; {todo}")
+    assert "resume" not in text
+    assert (f"free on {tmp_path}" in text) == (number == errno.ENOSPC)
+
+
+def test_a_begun_run_on_a_read_only_disk_needs_no_room(tmp_path):
+    (tmp_path / "manifest.json").write_text("{}", encoding="utf-8")
+    text = str(disk_full(tmp_path, 10, OSError(errno.EROFS, "Read-only file system")))
+    assert "make it writable, then: thermograd resume" in text
+    assert "free" not in text
 
 
 def test_the_reserve_takes_real_room_once(tmp_path):

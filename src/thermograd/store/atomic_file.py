@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 from pathlib import Path
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write to `<path>.tmp`, flush to the disk, rename over `path`, flush the folder.
+    """Write a file of a name of its own next to `path`, flush to the disk, rename over `path`, flush the folder.
+
+    The name is `.<path>.<random>.tmp`: two processes never share one, and no file of anybody is overwritten.
 
     Args:
         path: the file to create or replace.
         content: all of its bytes.
 
     Raises:
-        OSError: the disk is full or read-only; the old file is untouched.
+        OSError: the disk is full or read-only, or `path` is a folder or in none; it names `path`, the old file
+            is untouched and nothing is left beside it.
     """
-    temporary = path.with_name(path.name + ".tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    temporary = path.with_name(f".{path.name[:80]}.{secrets.token_hex(8)}.tmp")
     try:
-        view = memoryview(content)
-        while view:
-            view = view[os.write(descriptor, view) :]
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    os.replace(temporary, path)
-    flush_folder(path.parent)
+        _write_new(temporary, content)
+        os.replace(temporary, path)
+        flush_folder(path.parent)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, OSError):
+            # nobody knows the temporary name
+            error.filename, error.filename2 = str(path), None
+        raise
 
 
 def flush_folder(folder: Path) -> None:
@@ -46,3 +52,14 @@ def flush_file(path: Path) -> None:
     finally:
         os.close(descriptor)
     flush_folder(path.parent)
+
+
+def _write_new(file: Path, content: bytes) -> None:
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    try:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

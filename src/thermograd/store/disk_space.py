@@ -9,10 +9,12 @@ import shutil
 from pathlib import Path
 
 from thermograd.errors import DiskFullError
+from thermograd.store.manifest import FILE as MANIFEST
 
 RESERVE = "reserve"
 RESERVE_BYTES = 2**20
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
+_FORBIDDEN = {errno.EACCES, errno.EPERM}
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, *_FORBIDDEN}
 
 
 def is_disk_error(error: BaseException) -> bool:
@@ -21,12 +23,7 @@ def is_disk_error(error: BaseException) -> bool:
     >>> is_disk_error(OSError(errno.ENOSPC, "full")), is_disk_error(OSError(errno.ENOENT, "gone"))
     (True, False)
     """
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, OSError) and seen.errno in _DISK:
-            return True
-        seen = seen.__cause__ or seen.__context__
-    return False
+    return _refusal(error) is not None
 
 
 def keep_reserve(folder: Path) -> None:
@@ -51,23 +48,62 @@ def disk_full(folder: Path, needed: int, cause: BaseException) -> DiskFullError:
     """The error for a disk that refused.
 
     Args:
-        folder: the run directory.
+        folder: the run directory; without a manifest in it nothing was begun that could be resumed.
         needed: bytes still to be written, before compression.
         cause: what the disk said.
 
     Returns:
-        The error to raise, with the resume command.
+        The error to raise: what happened, what is there, and what to do.
     """
-    place = folder if folder.exists() else folder.parent
+    refusal = _refusal(cause)
+    begun = (folder / MANIFEST).exists()
+    room = refusal is None or refusal.errno not in {*_FORBIDDEN, errno.EROFS}
+    sizes = f": the run needs about {_size(needed)}, {_free(folder)}" if room else ""
+    state = "What is there is whole" if begun else "Nothing was written"
+    if begun:
+        todo = f"{'free space' if room else 'make it writable'}, then: thermograd resume {shlex.quote(str(folder))}"
+    else:
+        todo = f"{'free space, or ' if room else ''}choose another folder with --out"
+    said = cause if refusal is None else refusal
+    return DiskFullError(f"{_what(refusal, folder)} ({said}){sizes}. {state}; {todo}")
+
+
+def refused_by_disk(error: OSError) -> str:
+    """One sentence on a disk that refused to write one file, for a person.
+
+    >>> refused_by_disk(OSError(errno.EROFS, "Read-only file system", "/mnt/page.html"))
+    'cannot write /mnt/page.html (Read-only file system): choose another place'
+    """
+    name = "standard output" if error.filename is None else str(error.filename)
+    verb = "use" if error.errno in _FORBIDDEN else "write"
+    room = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    todo = "free space, or choose another place" if room else "choose another place"
+    return f"cannot {verb} {name} ({error.strerror or error}): {todo}"
+
+
+def _refusal(error: BaseException) -> OSError | None:
+    """The complaint of the disk that an exception came from."""
+    seen: BaseException | None = error
+    while seen is not None and not (isinstance(seen, OSError) and seen.errno in _DISK):
+        seen = seen.__cause__ or seen.__context__
+    return seen
+
+
+def _what(refusal: OSError | None, folder: Path) -> str:
+    number = None if refusal is None else refusal.errno
+    if number == errno.EROFS:
+        return f"{folder} is on a read-only file system"
+    if number in _FORBIDDEN:
+        return f"you may not write to {folder}"
+    return "the disk refused to write"
+
+
+def _free(folder: Path) -> str:
+    place = next((above for above in (folder, *folder.parents) if above.exists()), folder)
     try:
-        free = f"{_size(shutil.disk_usage(place).free)} free on {place}"
+        return f"{_size(shutil.disk_usage(place).free)} free on {place}"
     except OSError:
-        free = f"the free space on {place} is not known"
-    said = cause if isinstance(cause, OSError) else (cause.__cause__ or cause.__context__ or cause)
-    return DiskFullError(
-        f"the disk refused to write ({said}): the run needs about {_size(needed)}, {free}. "
-        f"What is there is whole; free space, then: thermograd resume {shlex.quote(str(folder))}"
-    )
+        return f"the free space on {place} is not known"
 
 
 def _size(count: int) -> str:
