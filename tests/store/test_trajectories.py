@@ -79,8 +79,40 @@ def test_npz_that_cannot_be_used(archive, tmp_path):
 
 def test_npz_with_pickled_objects_is_refused(tmp_path):
     np.savez(tmp_path / "evil.npz", unperturbed=np.array([[print]], dtype=object))
-    with pytest.raises(DamagedRunError, match="plain arrays"):
+    with pytest.raises(ConfigError, match="something else than arrays of plain numbers") as refusal:
         load_trajectories(tmp_path / "evil.npz")
+    assert "allow_pickle" not in str(refusal.value)
+
+
+def test_what_is_no_npz_is_said_in_our_words(tmp_path):
+    np.save(tmp_path / "one.npy", TABLE)
+    (tmp_path / "one.npy").rename(tmp_path / "one.npz")
+    with pytest.raises(ConfigError, match=r"one array \(\.npy\): save it with np\.savez"):
+        load_trajectories(tmp_path / "one.npz")
+    for content in (b"", b"epoch,a\n1,2\n", b"\x00\xff" * 99):
+        (tmp_path / "garbage.npz").write_bytes(content)
+        with pytest.raises(ConfigError, match=r"garbage\.npz is not an npz file, but something else$"):
+            load_trajectories(tmp_path / "garbage.npz")
+    np.savez(tmp_path / "flat.npz", np.zeros(200))
+    with pytest.raises(
+        ConfigError, match=r"arr_0 has shape \(200,\); a table \(trajectory, time\) is needed"
+    ):
+        load_trajectories(tmp_path / "flat.npz")
+
+
+def test_runs_without_any_number_are_named_and_counted(tmp_path):
+    file = written(tmp_path, "w.csv", "epoch,a,b,c,d,e\n1,1,,nan,,\n2,2,,,,\n")
+    with pytest.raises(
+        ConfigError, match=r"w\.csv: 4 of 5 runs hold no number at all \(b, c, d and 1 more\)"
+    ):
+        load_trajectories(file)
+
+
+def test_a_note_counts_the_runs_that_end_early(tmp_path):
+    read = load_trajectories(written(tmp_path, "w.csv", "epoch,a,b,c\n3,1,2,3\n4,1,,3\n5,2,,\n6,2,,\n"))
+    assert read.notes[0].startswith("2 of 3 runs end early (the first at epoch 3)")
+    whole = load_trajectories(written(tmp_path, "x.csv", "epoch,a,b\n1,1,\n2,1,2\n3,,\n"))
+    assert whole.notes == ()
 
 
 def test_wide_csv(tmp_path):
@@ -193,5 +225,7 @@ def test_epochs_from_steps():
     assert in_epochs(steps, 30).times.tolist() == [0, 2]
     with pytest.raises(ConfigError, match="step 60 is not the end of an epoch of 40 steps"):
         in_epochs(steps, 40)
-    with pytest.raises(ConfigError, match="this one counts epochs"):
+    with pytest.raises(ConfigError, match="this log counts epochs already"):
         in_epochs(in_epochs(steps, 30), 30)
+    with pytest.raises(ConfigError, match="a whole number from 1, got 0"):
+        in_epochs(steps, 0)

@@ -1,10 +1,8 @@
-"""Recorded logs of training runs, read into one table: npz, wide csv and long csv."""
+"""Recorded logs of training runs, read into one table: npz, wide csv, long csv and run directories."""
 
 from __future__ import annotations
 
 import csv
-import zipfile
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from thermograd.errors import ConfigError, DamagedRunError
+from thermograd.errors import ConfigError
+from thermograd.store.manifest import FILE as MANIFEST
+from thermograd.store.npz_array import read_npz
 from thermograd.store.printable import printable
 
 Array = npt.NDArray[Any]
@@ -22,8 +22,8 @@ _RUN_COLUMNS = ("run", "run_id", "seed")
 _TIME_COLUMNS = ("step", "epoch")
 _BLANK = {"", "nan", "none", "null", "na", "n/a"}
 _READS = (
-    "this version reads .npz (an array (trajectory, time)), wide .csv (one column a run) and long .csv "
-    "(columns run, step, value)"
+    "this version reads .npz (an array (trajectory, time)), wide .csv (one column a run), long .csv "
+    "(columns run, step, value) and run directories of thermograd"
 )
 
 
@@ -58,11 +58,14 @@ def load_trajectories(
     `metric`), else the only two-dimensional one; columns are epochs 1, 2, .... Wide csv: a first column `step`
     or `epoch` (or none), each further column a run. Long csv: columns run (`seed`, `run_id`), step (`epoch`)
     and the value (`metric`, else `value`, else the only one left). Blank means not evaluated; where a resumed
-    run logged a step twice, the later value counts, and a note says how often.
+    run logged a step twice, the later value counts, and a note says how often. Run directory: the committed
+    records of one scalar at ends of epochs (not that of time 0), trajectories named by number, infinite from
+    where one diverged. A note says how many runs end before the last.
 
     Args:
-        path: the file, or `FILE:KEY` for an npz.
-        metric: which value, where there are several.
+        path: the file, `FILE:KEY` for an npz, or a run directory.
+        metric: which value, where there are several; of a run directory the scalar, default the only one, or
+            `test_accuracy`.
         key: which array of an npz.
         scale: factor of all values, 0.01 for per cent times 100.
 
@@ -70,8 +73,10 @@ def load_trajectories(
         The runs, in the order of the file.
 
     Raises:
-        ConfigError: no such file, a layout that is not read, or an array or column that has to be named.
-        DamagedRunError: an npz that is cut short.
+        ConfigError: no such file, a layout that is not read, an array or column that has to be named, or a run
+            without any number.
+        DamagedRunError: an npz that is cut short, or a run directory that cannot be trusted.
+        MissingExtraError: a run directory, and zarr is not installed.
 
     >>> import tempfile
     >>> file = Path(tempfile.mkdtemp()) / "log.csv"
@@ -84,7 +89,13 @@ def load_trajectories(
         message = f"scale must be a finite factor other than 0, got {scale}"
         raise ConfigError(message)
     suffix = file.suffix.lower()
-    if suffix == ".npz":
+    if file.is_dir() and key is None and (file / MANIFEST).exists():
+        from thermograd.store.run_trajectories import (
+            trajectories_of_run,
+        )  # here: zarr, an extra, for this only
+
+        found = trajectories_of_run(file, metric)
+    elif suffix == ".npz":
         found = _from_npz(file, key, metric)
     elif suffix == ".csv" and key is None:
         found = _from_csv(file, metric)
@@ -92,7 +103,9 @@ def load_trajectories(
         what = f"{file} has no keys to choose {key!r} from" if suffix == ".csv" else f"cannot read {file}"
         message = f"{what}: {_READS}"
         raise ConfigError(message)
-    return replace(found, values=_scaled(found.values, scale))
+    _check_numbers(file, found)
+    notes = (*found.notes, *_early_ends(found))
+    return replace(found, values=_scaled(found.values, scale), notes=notes)
 
 
 def joined(parts: Sequence[Trajectories]) -> Trajectories:
@@ -140,15 +153,18 @@ def in_epochs(recorded: Trajectories, steps_per_epoch: int) -> Trajectories:
         The runs; the values are shared.
 
     Raises:
-        ConfigError: the times are epochs already, or some are no multiple of `steps_per_epoch`.
+        ConfigError: fewer than one step per epoch, the times are epochs already, or some are no multiple of it.
 
     >>> in_epochs(Trajectories(np.zeros((1, 2)), np.array([30, 60]), ("a",), "step"), 30).times.tolist()
     [1, 2]
     """
-    if recorded.unit != "step" or steps_per_epoch < 1:
+    if steps_per_epoch < 1:
+        message = f"steps per epoch must be a whole number from 1, got {steps_per_epoch}"
+        raise ConfigError(message)
+    if recorded.unit != "step":
         message = (
-            f"steps per epoch ({steps_per_epoch}, at least 1) are for logs that count steps; this one counts "
-            f"{recorded.unit}s"
+            f"this log counts {recorded.unit}s already; leave the steps per epoch ({steps_per_epoch}) out, they "
+            "are for logs that count steps"
         )
         raise ConfigError(message)
     between = recorded.times[recorded.times % steps_per_epoch != 0]
@@ -174,8 +190,13 @@ def _file_and_key(path: str | Path, key: str | None) -> tuple[Path, str | None]:
         name, colon, inside = str(path).rpartition(":")
         if colon and name.lower().endswith((".npz", ".csv")):
             file, key = Path(name), inside
-    if file.is_dir():
-        message = f"{file} is a folder: {_READS}"
+    if file.is_dir() and (key is not None or not (file / MANIFEST).exists()):
+        kind = (
+            "a folder, not a run directory"
+            if key is None
+            else f"a folder without keys to choose {key!r} from"
+        )
+        message = f"{file} is {kind}: {_READS}"
         raise ConfigError(message)
     if not file.exists():
         message = f"no file {file}"
@@ -183,40 +204,41 @@ def _file_and_key(path: str | Path, key: str | None) -> tuple[Path, str | None]:
     return file, key
 
 
+def _check_numbers(file: Path, found: Trajectories) -> None:
+    empty = np.isnan(found.values).all(axis=1)
+    if not empty.any():
+        return
+    names = [name for name, nothing in zip(found.names, empty, strict=True) if nothing]
+    more = "" if len(names) <= 3 else f" and {len(names) - 3} more"
+    message = (
+        f"{file}: {len(names)} of {empty.size} runs hold no number at all ({', '.join(names[:3])}{more}): "
+        "leave them out, or look at how they were written"
+    )
+    raise ConfigError(message)
+
+
+def _early_ends(found: Trajectories) -> tuple[str, ...]:
+    """A note on the runs whose record stops before that of others: whoever stopped them may have had a reason."""
+    last = found.times.size - 1 - np.argmax(~np.isnan(found.values)[:, ::-1], axis=1)
+    early = last < last.max()
+    if not early.any():
+        return ()
+    first = found.times[last[early].min()]
+    some = "run ends" if early.sum() == 1 else "runs end"
+    return (
+        f"{early.sum()} of {early.size} {some} early (the first at {found.unit} {first}); those not at the "
+        "target by then count as censored, which is right only if they were not stopped for how they did",
+    )
+
+
 def _from_npz(file: Path, key: str | None, metric: str | None) -> Trajectories:
-    try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            name = _array_name(file, archive, key, metric)
-            table = archive[name]
-    except (zipfile.BadZipFile, EOFError, zlib.error, ValueError) as error:
-        if isinstance(error, ConfigError):
-            raise
-        message = f"{file} is not an npz file of plain arrays, or is cut short ({error})"
-        raise DamagedRunError(message) from error
+    name, table = read_npz(file, key, metric)
     if table.ndim != 2 or 0 in table.shape or table.dtype.kind not in "fiub":
         message = f"{file}:{name} must be numbers (trajectory, time), got {table.dtype} {table.shape}"
         raise ConfigError(message)
     names = tuple(printable(f"{name}[{row}]") for row in range(len(table)))
     values = table if table.dtype.kind == "f" else table.astype(np.float64)
     return Trajectories(values, np.arange(1, table.shape[1] + 1), names)
-
-
-def _array_name(file: Path, archive: Any, key: str | None, metric: str | None) -> str:
-    names: list[str] = list(archive.files)
-    if key is not None:
-        found = [name for name in names if name == key]
-    else:
-        found = [name for name in names if name.startswith("unperturbed")] or [
-            name for name in names if archive[name].ndim == 2
-        ]
-        if metric is not None:
-            found = [name for name in found if metric in name]
-    if len(found) == 1:
-        return found[0]
-    listed = printable(", ".join(names) or "none")
-    asked = f"no array {key!r}" if key is not None else f"{len(found)} arrays could be meant"
-    message = f"{asked} in {file}; name one as {file.name}:KEY. It holds: {listed}"
-    raise ConfigError(message)
 
 
 def _from_csv(file: Path, metric: str | None) -> Trajectories:

@@ -1,0 +1,90 @@
+"""One scalar of a run directory as recorded trajectories."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from thermograd.discover import nearest
+from thermograd.errors import ConfigError
+from thermograd.store.printable import printable
+from thermograd.store.reader import open_run
+from thermograd.store.run import Run
+from thermograd.store.trajectories import Trajectories
+
+_USUAL = "test_accuracy"
+
+
+def trajectories_of_run(folder: Path, metric: str | None = None) -> Trajectories:
+    """The committed records of a scalar at ends of epochs.
+
+    The record of time 0 is left out: it is of the initial weights. A trajectory that diverged is infinite from
+    there to the end, so that it never arrives; one that has not been trained that far is NaN.
+
+    Args:
+        folder: the run directory, which may still be written.
+        metric: name of the scalar; default the only one, or `test_accuracy`.
+
+    Returns:
+        The trajectories of which anything is committed, named by their number, in epochs.
+
+    Raises:
+        ConfigError: no such scalar, or nothing is committed at the end of an epoch.
+        ForeignDirectoryError: the folder is not a run.
+        DamagedRunError: the run cannot be trusted.
+        MissingExtraError: zarr is not installed.
+    """
+    run = open_run(folder)
+    name = _scalar(folder, run, metric)
+    steps = run.times(name)
+    ends = np.flatnonzero((steps > 0) & (steps % run.steps_per_epoch == 0))
+    values = _known(run, name)[:, ends]
+    seen = ~np.isnan(values)
+    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    if not rows.size:
+        message = f"{printable(folder)}: no {name} is committed at the end of an epoch of {run.steps_per_epoch} steps"
+        raise ConfigError(message)
+    ended = columns[-1] + 1
+    notes = []
+    if rows.size < run.trajectories:
+        left = run.trajectories - rows.size
+        notes.append(
+            f"{printable(folder)}: {left} of {run.trajectories} trajectories have no record yet, left out"
+        )
+    if not run.complete:
+        notes.append(f"{printable(folder)} is {run.state}: what is committed so far was read")
+    return Trajectories(
+        values[rows, :ended],
+        steps[ends[:ended]] // run.steps_per_epoch,
+        tuple(map(str, rows)),
+        "epoch",
+        tuple(notes),
+    )
+
+
+def _scalar(folder: Path, run: Run, metric: str | None) -> str:
+    scalars = [name for name in run.names if run.source.header.array(name).shape == ()]
+    if metric is None and len(scalars) == 1:
+        return scalars[0]
+    name = _USUAL if metric is None else metric
+    if name in scalars:
+        return name
+    if not scalars:
+        message = f"{printable(folder)} recorded no scalar"
+    elif metric is None:
+        message = f"{printable(folder)} recorded several scalars; choose with metric: {', '.join(scalars)}"
+    else:
+        message = f"{printable(folder)} recorded no scalar {metric!r}. {nearest(metric, scalars)}"
+    raise ConfigError(message)
+
+
+def _known(run: Run, name: str) -> np.ndarray:
+    values = run[name]
+    steps, header = run.times(name), run.source.header
+    committed = np.repeat(run.committed, header.block_size)[: run.trajectories]
+    if values.dtype.kind != "f":
+        values = values.astype(np.float64)
+    values = np.where(steps <= committed[:, None], values, np.nan)
+    diverged_at = run.diverged_at[:, None]
+    return np.where((diverged_at >= 0) & (steps >= diverged_at), np.inf, values)
