@@ -216,7 +216,7 @@ def _check_units(finite: Array, target: float, reached: Array) -> None:
         return
     low, high = float(finite.min()), float(finite.max())
     far = low >= 0.0 and (target > 10.0 * high or 0.0 < 10.0 * target < low)
-    meant = _in_other_units(target, low, high) if far else None
+    meant = _in_other_units(target, low, high, (100.0,)) if far else None
     if meant is not None:
         message = f"target {target:g} but values span {low:.4g} to {high:.4g}; did you mean {meant:g}?"
         raise ConfigError(message)
@@ -227,7 +227,7 @@ def _check_begun(finite: Array, target: float, direction: str, begun: Array) -> 
     if not begun.all():
         return
     low, high = float(finite.min()), float(finite.max())
-    meant = _in_other_units(target, low, high)
+    meant = _in_other_units(target, low, high, (100.0, 10.0, 1000.0, 10_000.0))
     other = "down" if direction == "up" else "up"
     unit = "" if meant is None else f" (did you mean {meant:g}?)"
     way = f" (did you mean {other!r}?)" if low <= target <= high else ""
@@ -238,10 +238,9 @@ def _check_begun(finite: Array, target: float, direction: str, begun: Array) -> 
     raise ConfigError(message)
 
 
-def _in_other_units(target: float, low: float, high: float) -> float | None:
-    """The target times a power of ten among the values, if it lies outside of them itself."""
+def _in_other_units(target: float, low: float, high: float, factors: tuple[float, ...]) -> float | None:
+    """The target times or over a factor, if that is among the values and the target is not."""
     if low <= target <= high or low < 0.0:
         return None
-    powers = (100.0, 10.0, 1000.0, 10_000.0)
-    candidates = [value for power in powers for value in (target * power, target / power)]
+    candidates = [value for factor in factors for value in (target * factor, target / factor)]
     return next((value for value in candidates if low <= value <= high), None)
