@@ -29,10 +29,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
     "Did you mean 'learning_rate'? Known: learning_rate, momentum"
     >>> nearest("zzz", ["momentum"])
     'Known: momentum'
+    >>> nearest("--bogus", ["--out"])  # the dashes of an option make it no nearer
+    'Known: --out'
     """
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    guess = f"Did you mean {close[0]!r}? " if close else ""
+    bare = {entry.lstrip("-"): entry for entry in names}
+    close = difflib.get_close_matches(name.lstrip("-"), bare, n=1)
+    guess = f"Did you mean {bare[close[0]]!r}? " if close else ""
     return f"{guess}Known: {', '.join(names)}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
-from cyclopts.exceptions import UnknownCommandError, UnknownOptionError
+from cyclopts.exceptions import MissingArgumentError, UnknownCommandError, UnknownOptionError
 
 import thermograd
 from thermograd.discover import nearest
@@ -16,7 +16,7 @@ VERBS = {
     "resume": ("thermograd.cli.resume:resume", "Go on with a run after any interruption."),
     "advise": (
         "thermograd.cli.advise:advise",
-        "Would perturbing help, and how often? From a run or recorded files.",
+        "Would perturbing help, and how often? From run directories or recorded files.",
     ),
     "report": ("thermograd.cli.report:report", "One self-contained HTML page of a run."),
     "list": ("thermograd.cli.list:list_", "Plug-ins, runs in a folder, or the config schema."),
@@ -70,10 +70,21 @@ def run_verb(words: Sequence[str]) -> int:
     except UnknownCommandError as error:
         message = f"unknown word {' '.join(error.unused_tokens or words)!r}; see thermograd --help"
         raise UsageError(message) from error
+    except MissingArgumentError as error:
+        message = f"{_missing(error)} See thermograd {words[0] if words else ''} --help"
+        raise UsageError(message) from error
     except CycloptsError as error:
         message = f"{' '.join(str(error).split())} See thermograd {words[0] if words else ''} --help"
         raise UsageError(message) from error
     return code if isinstance(code, int) else 0
+
+
+def _missing(error: MissingArgumentError) -> str:
+    """A word that has no option's name is called as in the usage line."""
+    argument = error.argument
+    if argument is None or argument.field_info.kind is argument.field_info.KEYWORD_ONLY:
+        return " ".join(str(error).split())
+    return f"{argument.name.removeprefix('--').upper()} is missing."
 
 
 def _unknown_option(error: UnknownOptionError) -> str:

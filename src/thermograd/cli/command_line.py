@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 
@@ -52,4 +53,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if show_traceback:
             raise
+        return _refused_path(error) if isinstance(error, OSError) else report_bug(error)
+
+
+def _refused_path(error: OSError) -> int:
+    """The exit code of what the system said about a file, said in one sentence."""
+    from thermograd.store.disk_space import is_disk_error, refused_by_disk  # here, for a quick --help
+
+    if error.filename is None and error.errno == errno.ENOSPC:
+        terminal.discard_output()
+    if is_disk_error(error):
+        terminal.complain(refused_by_disk(error))
+        return RESOURCE
+    if error.filename is None or error.strerror is None:
         return report_bug(error)
+    terminal.complain(f"cannot use {error.filename}: {error.strerror}")
+    return USAGE

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from thermograd.cli import terminal
 from thermograd.cli.exit_codes import DONE
+from thermograd.errors import ConfigError
 
 
 def report(
@@ -28,7 +29,13 @@ def report(
 
     Returns:
         The exit code.
+
+    Raises:
+        ConfigError: `out` is a folder, or in none.
     """
+    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+        message = f"--out {out}: it must be a file in a folder that exists, as {out / 'report.html' if out.is_dir() else out.name}"
+        raise ConfigError(message)
     from thermograd.report.page import report_run  # here, so that `--help` needs no numpy
 
     terminal.result(str(report_run(run, out)))

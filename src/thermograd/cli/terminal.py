@@ -41,13 +41,29 @@ def result(line: str) -> None:
 
 def result_json(content: Mapping[str, Any]) -> None:
     """The result as one JSON object; what is not finite becomes null."""
-    print(json.dumps(_finite(content), indent=1, ensure_ascii=False, default=str), flush=True)
+    result(json_text(content))
+
+
+def json_text(content: Mapping[str, Any]) -> str:
+    """A JSON object, strictly: what is not finite becomes null.
+
+    >>> print(json_text({"mean": float("inf")}))
+    {
+     "mean": null
+    }
+    """
+    return json.dumps(_finite(content), indent=1, ensure_ascii=False, default=str, allow_nan=False)
 
 
 def reader_left() -> int:
     """The exit code when whoever read stdout has gone (`| head`), with stdout made harmless."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    discard_output()
     return 0
+
+
+def discard_output() -> None:
+    """Send stdout nowhere, so that flushing it at the end cannot fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _finite(value: Any) -> Any:

@@ -42,7 +42,10 @@ def problems_of(
     """
     merged: dict[str, list[str]] = {}
     for error in errors:
-        path, got, table = _place(tuple(error["loc"]), content)
+        location = tuple(error["loc"])
+        path, got, table = _place(location, content)
+        if error["type"] == "extra_forbidden":
+            table = _place(location[:-1], content)[2]  # the field may itself be a table with a kind
         text = _message(error, got, table, known)
         if error["type"] == "value_error":
             path = _narrowed(path, text, table)
