@@ -55,7 +55,7 @@ def worth_one_test(ranking: Sequence[Candidate], evidence: PerturbationEvidence)
             continue
         text = (
             f"{candidate.name} every {interval} {evidence.passages.unit}s would take {with_interval(mean)} if the "
-            "residual time holds before the survivors have relaxed: worth one test."
+            "time left after a perturbation is the same before the survivors have relaxed: worth one test."
         )
         found.append(Verdict(None, "worth_one_test", text, {"interval": interval, "mean": mean.value}))
     return found
@@ -146,9 +146,9 @@ def _bounds(evidence: PerturbationEvidence) -> list[str]:
         if missing:
             cases[name] = (missing, len(found.passages), found.passages.horizon)
     return [
-        f"{listed(names)} {'is' if len(names) == 1 else 'are'} ranked optimistically: {missing} of {count} had "
-        f"not arrived {horizon} {evidence.passages.unit}s after the perturbation, which bounds the mean from "
-        "below only, so it cannot be recommended; follow the perturbed runs for longer"
+        f"{listed(names)} {'is' if len(names) == 1 else 'are'} ranked optimistically: {missing} of {count} had not arrived {horizon} "
+        f"{evidence.passages.unit}s after the perturbation, and a lower bound is never recommended; follow the "
+        "perturbed runs for longer"
         for (missing, count, horizon), names in _grouped(cases).items()
     ]
 

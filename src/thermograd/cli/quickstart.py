@@ -10,6 +10,7 @@ from thermograd.cli.exit_codes import DONE
 from thermograd.cli.progress_display import ProgressDisplay
 
 if TYPE_CHECKING:
+    from thermograd.advisor.perturbation_interval import Candidate
     from thermograd.ensemble.experiment import Experiment
     from thermograd.ensemble.perturbation_study import PerturbationStudy
     from thermograd.quantities import Advice
@@ -100,16 +101,26 @@ def _train(out: Path, seed: int) -> Run:
 
 
 def _check(study: PerturbationStudy, advice: Advice) -> Advice:
-    """The advice, with the recommended interval tried out on fresh networks."""
-    from thermograd.advisor.perturbation_interval import advise
+    """The advice, with what it recommends, or else the best that was in the running, tried on fresh networks."""
+    from thermograd.advisor.perturbation_interval import advise, recommended
 
-    best = advice.ranking[0]
-    if best.interval is None:
-        terminal.say("the recommendation is to leave training alone, so there is no interval to check")
+    chosen = recommended(advice)
+    tried = chosen or _in_the_running(advice)
+    if tried is None:
+        terminal.say("there is nothing to check: no perturbation was in the running")
         return advice
+    if chosen is None:
+        terminal.say("the advice is to leave training alone; the best alternative is checked all the same")
     terminal.say(
-        f"checking by brute force: {TRAJECTORIES} fresh networks, {best.name} every {best.interval} epochs"
+        f"checking by brute force: {TRAJECTORIES} fresh networks, {tried.name} every {tried.interval} epochs"
     )
-    study.verify([best.interval], [best.name])
+    assert tried.interval is not None  # without one it is neither recommended nor in the running
+    study.verify([tried.interval], [tried.name])
     assert study.record is not None  # run() made it
     return advise(study.record)
+
+
+def _in_the_running(advice: Advice) -> Candidate | None:
+    """The best alternative that has an interval; one whose mean is known before one whose mean is a bound."""
+    perturbing = [entry for entry in advice.ranking if entry.interval is not None]
+    return min(perturbing, key=lambda entry: entry.optimistic, default=None)
