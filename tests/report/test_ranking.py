@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from thermograd.advisor.candidate import Candidate
 from thermograd.quantities import Estimate
 from thermograd.report.ranking import number_text, ranking_table
 
@@ -26,6 +27,7 @@ class Entry:
         (0.0, "0"),
         (-np.inf, "−∞"),
         (np.nan, "–"),
+        (Estimate(np.inf, (np.inf, np.inf)), "∞"),
         (100.0, "100"),
     ],
 )
@@ -57,3 +59,12 @@ def test_nothing_to_rank_is_no_table():
 
 def test_entries_of_no_dataclass_are_one_cell():
     assert '<td data-heading="alternative">wait</td>' in ranking_table(["wait"])
+
+
+@pytest.mark.parametrize("optimistic", [True, False])
+def test_a_mean_that_is_a_bound_says_so_where_its_speed_up_would_stand(optimistic):
+    entry = Candidate("kick", 5, Estimate(8.35, (7.9, 8.8)), None, None, 0.9, None, None, optimistic)
+    table = ranking_table([entry], "epoch")
+    assert ("no speed-up can be stated: its mean is a lower bound" in table) is optimistic
+    assert (">0.9 at best<" in table) is optimistic
+    assert ">optimistic<" not in table

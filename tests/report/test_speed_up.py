@@ -98,10 +98,31 @@ def test_brute_force_points_are_ratios_of_restricted_means_and_bounds_are_open()
     (marks,) = [trace for trace in figure.traces if trace["name"] == "reset, tried"]
     assert marks["y"][0] == pytest.approx(found.restricted.value / 5, rel=1e-6)
     assert [symbol.endswith("-open") for symbol in marks["marker"]["symbol"]] == [False, True]
-    assert "tried, upper bound" in figure.table["what"]
+    # Both means are restricted ones, so their ratio bounds the speed-up from neither side.
+    assert found.passages.censored_fraction > 0
+    assert "tried: no bound, as 1 of 50 runs never arrived" in figure.table["what"]
+    every_run_arrived = speed_up(evidence(logs(0.5)), {"reset": {20: late}})
+    assert "tried: an upper bound, as 1 of 50 runs never arrived" in every_run_arrived.table["what"]
 
 
-def test_a_censored_residual_is_never_recommended():
-    figure = speed_up(evidence(logs(0.005), {"kick": (kicked(0.02)[:, :60], 30)}, relaxation=1.0))
+def test_a_censored_residual_predicts_no_speed_up():
+    """The mean over a lower bound is neither a lower nor an upper bound: there is nothing to draw."""
+    found = evidence(logs(0.005), {"kick": (kicked(0.02)[:, :60], 30)}, relaxation=1.0)
+    assert found.measured["kick"].optimistic
+    tried = FirstPassageTimes(np.full(50, 12), np.ones(50, bool), 20)
+    figure = speed_up(found, {"kick": {20: tried}})
     assert not figure.conclusion.startswith("Best covered by the theory: kick")
-    assert any("optimistic" in trace["name"] for trace in figure.traces)
+    assert "so no speed-up can be predicted for it" in figure.conclusion
+    assert [trace["name"] for trace in figure.traces if "kick" in trace.get("name", "")] == ["kick, tried"]
+    rows = list(zip(figure.table["alternative"], figure.table["what"], strict=True))
+    assert [what for name, what in rows if name == "kick"] == ["tried"]
+
+
+def test_below_one_times_at_least_leaves_it_open():
+    """Of censored runs a ratio below 1 is a lower bound: that nothing helps does not follow."""
+    steady = np.tile(np.arange(1, 41) >= 20, (50, 1)).astype(float)
+    late = np.vstack([steady, np.zeros((2, 40))])
+    assert speed_up(evidence(steady)).conclusion.startswith(("Nothing here helps", "No interval"))
+    text = speed_up(evidence(late)).conclusion
+    assert "Nothing here helps" not in text
+    assert "at least" in text

@@ -49,6 +49,16 @@ def test_a_study_without_survivors_shows_no_survivors():
     assert "survivors" not in {figure.name for figure in study(record, resamples=50)}
 
 
+def test_a_study_of_which_every_run_diverged_shows_no_survivors():
+    values = np.full((10, 5), np.inf)
+    record = PerturbationRecord(
+        values, {"kick": values[:, :3]}, np.arange(10), target=1.0, direction="up", interval=5, horizon=3
+    )
+    figures = {figure.name: figure for figure in study(record, resamples=50)}
+    assert set(figures) == {"survival", "speed_up"}
+    assert "None of 10 runs arrived" in figures["survival"].conclusion
+
+
 def test_recorded_runs_show_survival_and_speed_up():
     values = np.where(np.isnan(make_record().unperturbed), 1.0, make_record().unperturbed)
     names = [figure.name for figure in recorded(gather_evidence(values, {}, target=1.0))]

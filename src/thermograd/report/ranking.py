@@ -10,18 +10,22 @@ from typing import Any
 
 import numpy as np
 
+from thermograd.advisor.candidate import Candidate
 from thermograd.advisor.wording import number
 from thermograd.quantities import Estimate, Prediction
 from thermograd.store.printable import printable
 
 _LONGEST = 1e6
+_FLAG = "optimistic"
+"""Of a `Candidate`: said in words in the cells that it concerns, not in a column."""
 
 
 def ranking_table(entries: Sequence[Any], unit: str = "") -> str:
     """The ranked alternatives, best first, one row each.
 
     Args:
-        entries: dataclasses of one type, whose fields become the columns; anything else is one cell.
+        entries: dataclasses of one type, whose fields become the columns; anything else is one cell. A
+            `Candidate` whose mean is a lower bound says so where its speed-up would stand.
         unit: unit of times, for the headings of means and intervals.
 
     Returns:
@@ -59,8 +63,8 @@ def number_text(value: Any) -> str:
 def _with_interval(quantity: Estimate | Prediction) -> str:
     if np.ndim(quantity.value):
         return str(quantity)
-    if quantity.interval is None:
-        return number_text(quantity.value)
+    if quantity.interval is None or (math.isinf(quantity.value) and quantity.interval[0] == quantity.value):
+        return number_text(float(quantity.value))
     low, high = (float(end) for end in quantity.interval)
     # Between a minus sign and a dash the reader would have to guess.
     between = " to " if min(low, high) < 0 else "–"
@@ -79,7 +83,7 @@ def _columns(entries: Sequence[Any]) -> list[str]:
     kinds = {type(entry) for entry in entries}
     if len(kinds) > 1 or not dataclasses.is_dataclass(entries[0]):
         return []
-    return [field.name for field in dataclasses.fields(entries[0])]
+    return [field.name for field in dataclasses.fields(entries[0]) if field.name != _FLAG]
 
 
 def _heading(name: str, unit: str) -> str:
@@ -89,13 +93,23 @@ def _heading(name: str, unit: str) -> str:
 
 
 def _row(place: int, entry: Any, names: list[str], headings: list[str]) -> str:
-    cells = [getattr(entry, name) for name in names] if names else [entry]
+    cells = [_worded(entry, name) for name in names] if names else [entry]
     titles = headings[1:] or ["alternative"]
     body = "".join(
         f'<td data-heading="{html.escape(title, quote=True)}">{html.escape(_cell(cell), quote=True)}</td>'
         for title, cell in zip(titles, cells, strict=True)
     )
     return f"<tr><th scope='row'>{place}.</th>{body}</tr>"
+
+
+def _worded(entry: Any, name: str) -> Any:
+    if not isinstance(entry, Candidate) or not entry.optimistic:
+        return getattr(entry, name)
+    if name == "speed_up":
+        return entry.gain()
+    if name == "probability_of_being_best":
+        return f"{number_text(entry.probability_of_being_best)} at best"
+    return getattr(entry, name)
 
 
 def _cell(value: Any) -> str:

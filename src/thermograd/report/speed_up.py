@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from thermograd.advisor.perturbation_evidence import PerturbationEvidence
 from thermograd.advisor.speed_up import speed_up_of
+from thermograd.advisor.wording import listed
 from thermograd.estimators.first_passage import restricted_mean
 from thermograd.estimators.first_passage_times import FirstPassageTimes
 from thermograd.quantities import Estimate, Prediction
@@ -26,20 +27,23 @@ BruteForce = Mapping[str, Mapping[int, FirstPassageTimes]]
 
 
 @dataclass(frozen=True, eq=False)
-class _Shown:
-    """What is drawn of one alternative: speed-ups at the intervals into which its residual time fits."""
+class _Alternative:
+    """What is drawn of one alternative: speed-ups at the intervals into which its residual time fits.
+
+    None are predicted where the residual time is a lower bound only: the mean over a bound bounds nothing.
+    """
 
     at: Array
     at_least: Estimate
     extrapolated: Estimate
     valid: npt.NDArray[np.bool_]
-    optimistic: bool
+    bound_only: bool
     tried: Mapping[int, Estimate]
 
     def best(self) -> int | None:
-        """Position of the largest speed-up that can be relied on; None if there is none."""
+        """Position of the largest speed-up covered by the theory; None if there is none."""
         sizes = np.where(self.valid, self.at_least.value, -np.inf)
-        return int(np.argmax(sizes)) if self.valid.any() and not self.optimistic else None
+        return int(np.argmax(sizes)) if self.valid.any() else None
 
 
 def speed_up(evidence: PerturbationEvidence, brute_force: BruteForce | None = None) -> Figure:
@@ -51,7 +55,8 @@ def speed_up(evidence: PerturbationEvidence, brute_force: BruteForce | None = No
 
     Returns:
         Band; solid where the prediction is valid, dashed where only the residual time fits into the
-        interval; markers where it was tried. Left scale against the restricted mean, right scale against
+        interval; markers where it was tried. Nothing is predicted where some perturbed runs never arrived,
+        and the conclusion says so. Left scale against the restricted mean, right scale against
         the extrapolated one; the share of runs that never arrived is in the title.
     """
     shown = {
@@ -61,9 +66,7 @@ def speed_up(evidence: PerturbationEvidence, brute_force: BruteForce | None = No
     passages, factor = evidence.passages, float(evidence.extrapolated.value / evidence.restricted.value)
     traces: list[dict[str, Any]] = []
     for position, (name, entry) in enumerate(shown.items()):
-        traces += _traces(
-            position, name + (" (optimistic: some never arrived)" if entry.optimistic else ""), entry
-        )
+        traces += _traces(position, name, entry)
     drawing, more = _scales(shown, factor, passages)
     reach = [place for entry in shown.values() for place in (*entry.at, *entry.tried)]
     if reach:
@@ -86,29 +89,31 @@ def speed_up(evidence: PerturbationEvidence, brute_force: BruteForce | None = No
 
 def _shown(
     evidence: PerturbationEvidence, name: str, prediction: Prediction, tried: Mapping[int, FirstPassageTimes]
-) -> _Shown:
+) -> _Alternative:
     measured = evidence.measured.get(name)
     at, mean = np.asarray(prediction.at), np.asarray(prediction.value)
-    usable = np.isfinite(mean) & (at >= (measured.residual.value if measured else 0))
+    bound_only = measured is not None and measured.optimistic
+    usable = np.isfinite(mean) & (at >= (measured.residual.value if measured else 0)) & (not bound_only)
     found = speed_up_of(evidence.passages, evidence.restricted, evidence.extrapolated, prediction)
-    return _Shown(
+    return _Alternative(
         at[usable],
         _part(found.at_least, usable),
         _part(found.extrapolated, usable),
         np.asarray(prediction.valid, bool)[usable],
-        measured is not None and measured.optimistic,
+        bound_only,
         {interval: _tried(evidence, times) for interval, times in sorted(tried.items())},
     )
 
 
 def _tried(evidence: PerturbationEvidence, passages: FirstPassageTimes) -> Estimate:
-    """The measured speed-up; an upper bound, and its note says so, if some perturbed run never arrived."""
+    """The measured speed-up; if some perturbed run never arrived it is no lower bound, and its note says so."""
     mean = restricted_mean(passages)
     found = speed_up_of(evidence.passages, evidence.restricted, evidence.extrapolated, mean).at_least
     missing = int((~passages.reached).sum())
-    return replace(
-        found, note=f"an upper bound: {missing} of {len(passages)} runs never arrived" if missing else ""
-    )
+    if not missing:
+        return found
+    kind = "no bound" if evidence.passages.censored_fraction else "an upper bound"
+    return replace(found, note=f"{kind}, as {missing} of {len(passages)} runs never arrived")
 
 
 def _part(curve: Estimate, positions: Any) -> Estimate:
@@ -117,7 +122,7 @@ def _part(curve: Estimate, positions: Any) -> Estimate:
     return Estimate(value, (low, high), curve.level)
 
 
-def _traces(position: int, name: str, shown: _Shown) -> list[dict[str, Any]]:
+def _traces(position: int, name: str, shown: _Alternative) -> list[dict[str, Any]]:
     """Band and line: solid where valid, dashed where only usable; markers where it was tried."""
     colour, _, marker = style(position)
     group = {"legendgroup": str(position)}
@@ -156,7 +161,7 @@ def _beside(valid: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
 
 
 def _scales(
-    shown: Mapping[str, _Shown], factor: float, passages: FirstPassageTimes
+    shown: Mapping[str, _Alternative], factor: float, passages: FirstPassageTimes
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Both vertical scales: against the restricted mean, and `factor` times that if the tail is exponential."""
     highest = [np.max(entry.at_least.high, initial=1.0) for entry in shown.values()]
@@ -198,17 +203,19 @@ def _round_numbers(horizon: int) -> list[int]:
     return [digit * 10**power for power in decades for digit in (1, 2, 5) if digit * 10**power <= horizon]
 
 
-def _conclusion(shown: Mapping[str, _Shown], passages: FirstPassageTimes) -> str:
+def _conclusion(shown: Mapping[str, _Alternative], passages: FirstPassageTimes) -> str:
     known = {name: (entry, place) for name, entry in shown.items() if (place := entry.best()) is not None}
     if not known:
-        return (
+        text = (
             "No interval is covered by the theory, so whether a perturbation helps, these data cannot decide."
         )
+        return text + _left_out(shown)
     name = max(known, key=lambda key: known[key][0].at_least.value[known[key][1]])
     entry, place = known[name]
     best, tail = _part(entry.at_least, place), _part(entry.extrapolated, place)
     which, size = f"{name} every {entry.at[place]:g} {passages.unit}s", number_text(best)
-    if best.low > 1 and passages.censored_fraction:
+    least = "at least " if passages.censored_fraction else ""
+    if best.low > 1 and least:
         text = (
             f"Best covered by the theory: {which}, which arrives at least {size} times as soon, and "
             + (number_text(tail) if np.isfinite(tail.value) else f"at least {number_text(tail.low)}")
@@ -216,13 +223,18 @@ def _conclusion(shown: Mapping[str, _Shown], passages: FirstPassageTimes) -> str
         )
     elif best.low > 1:
         text = f"Best covered by the theory: {which}, which arrives {size} times as soon"
-    elif best.high < 1:
+    elif best.high < 1 and not least:
         text = f"Nothing here helps: the best, {which}, arrives {size} times as soon"
     else:
-        text = (
-            f"Whether anything helps, the data cannot decide: the best, {which}, arrives {size} times as soon"
-        )
-    return f"{text}.{_checked(int(entry.at[place]), entry.tried)}"
+        text = f"Whether anything helps, the data cannot decide: the best, {which}, arrives {least}{size} times as soon"
+    return f"{text}.{_checked(int(entry.at[place]), entry.tried)}{_left_out(shown)}"
+
+
+def _left_out(shown: Mapping[str, _Alternative]) -> str:
+    names = [name for name, entry in shown.items() if entry.bound_only]
+    if not names:
+        return ""
+    return f" Some runs perturbed with {listed(names)} never arrived, so no speed-up can be predicted for {'it' if len(names) == 1 else 'them'}."
 
 
 def _checked(at: int, tried: Mapping[int, Estimate]) -> str:
@@ -237,7 +249,7 @@ def _checked(at: int, tried: Mapping[int, Estimate]) -> str:
     return f" Really trying it gave {number_text(measured)}{note}."
 
 
-def _numbers(shown: Mapping[str, _Shown], unit: str) -> dict[str, list[Any]]:
+def _numbers(shown: Mapping[str, _Alternative], unit: str) -> dict[str, list[Any]]:
     rows: list[tuple[Any, ...]] = []
     for name, entry in shown.items():
         curve = entry.at_least
@@ -246,7 +258,7 @@ def _numbers(shown: Mapping[str, _Shown], unit: str) -> dict[str, list[Any]]:
                 (name, "predicted" if valid else "predicted, not covered by the theory", float(at), *sizes)
             )
         for interval, measured in entry.tried.items():
-            kind = "tried, upper bound" if measured.note else "tried"
+            kind = "tried: " + measured.note if measured.note else "tried"
             rows.append((name, kind, float(interval), measured.value, measured.low, measured.high))
     names = ("alternative", "what", f"interval ({unit}s)", "speed-up, at least", "95 % from", "to")
     return {heading: [row[column] for row in rows] for column, heading in enumerate(names)}

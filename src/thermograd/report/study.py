@@ -54,7 +54,7 @@ def _survival(evidence: PerturbationEvidence, target: str) -> Figure:
 def _survivors(
     record: PerturbationRecord, passages: FirstPassageTimes, quantity: str, seed: int
 ) -> list[Figure]:
-    if not record.survivor.size:
+    if not np.isfinite(record.unperturbed[record.survivor]).any():
         return []
     figures = [survivors(record.unperturbed, passages, record.target, quantity=quantity)]
     window = (max(1, -(-record.interval // 5)), record.interval)
