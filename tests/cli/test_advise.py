@@ -89,6 +89,28 @@ def test_numbers_that_are_not_finite_are_null(logs, capsys, tmp_path):
     assert printed[-1] == str(out)
 
 
+def test_a_candidate_of_which_none_arrived_has_no_speed_up(logs, capsys):
+    np.savez(logs / "short.npz", short=np.zeros((40, 25)))
+    arguments = [logs / "plain.npz", "--target", 100, "--candidate", f"short={logs}/short.npz@20"]
+    call(*arguments, "--json")
+    found = json.loads(capsys.readouterr().out)
+    short, reset = (next(e for e in found["ranking"] if e["name"] == name) for name in ("short", "reset"))
+    assert short["predicted_mean"] > 0
+    assert short["at_least_speed_up"] is None
+    assert short["extrapolated_speed_up"] is None
+    assert reset["at_least_speed_up"] > 1
+    call(*arguments)
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if ". short every" in line]
+    assert "no speed-up can be stated" in line
+    assert "≥" not in line
+
+
+def test_logs_of_which_every_run_diverged(tmp_path, capsys):
+    np.savez(tmp_path / "lost.npz", unperturbed=np.full((30, 20), np.inf))
+    call(tmp_path / "lost.npz", "--target", 0.9)
+    assert "every run diverged (30 of 30)" in capsys.readouterr().out.splitlines()[0]
+
+
 def test_page(logs, capsys):
     pytest.importorskip("plotly")
     page = logs / "advice.html"
@@ -132,7 +154,7 @@ def test_downward(tmp_path, capsys):
         (["LOGS/plain.npz", "--target", "100", "--candidate", "kick=LOGS/kicked.npz:P30@0"], "write NAME=FILE@P"),
         (["LOGS/plain.npz", "--target", "100", "--candidate", "k=LOGS/kicked.npz@30"], "would read the unperturbed"),
         (["LOGS/plain.npz", "--target", "100", "--candidate", "reset=LOGS/kicked.npz:P30@30"], "is taken"),
-        (["LOGS/plain.npz", "--target", "100", "--steps-per-epoch", "30"], "this one counts epochs"),
+        (["LOGS/plain.npz", "--target", "100", "--steps-per-epoch", "30"], "counts epochs"),
         (["LOGS/plain.npz", "--target", "100", "--html", "LOGS/none/x.html"], "folder that exists"),
         (
             ["LOGS/plain.npz", "--target", "100", "--candidate", "k=LOGS/kicked.npz:P30@30",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_text
-import math
 import shlex
 import sys
 from collections.abc import Sequence
@@ -56,14 +54,15 @@ def advise_on_logs(
     evidence = gather_evidence(unperturbed, perturbed, target=target, direction=direction)
     advice = advise_on(evidence)
     written = []
+    found = advice_object(advice, evidence)
     if json:
-        write_atomically(json[0], f"{_json(advice, evidence)}\n".encode())
+        write_atomically(json[0], f"{terminal.json_text(found)}\n".encode())
         written.append(json[0])
     if html is not None:
         _page(html, files, candidate, unperturbed, advice, evidence)
         written.append(html)
     if json is not None and not json:
-        terminal.result(_json(advice, evidence))
+        terminal.result_json(found)
         for path in written:
             terminal.say(str(path))
     else:
@@ -71,14 +70,16 @@ def advise_on_logs(
 
 
 def advice_object(advice: Advice, evidence: PerturbationEvidence) -> dict[str, Any]:
-    """The advice as the object `--json` writes; numbers that are not finite are None.
+    """The advice as the object `--json` writes, where numbers that are not finite become null.
+
+    Speed-ups are None for "nothing", and for an alternative whose predicted mean is a lower bound only.
 
     Args:
         advice: the advice.
         evidence: what it rests on.
 
     Returns:
-        `ranking`, `unperturbed`, `recommendation` and `verdicts`, of JSON types only.
+        `ranking`, `unperturbed`, `recommendation` and `verdicts`, of plain Python types only.
     """
     passages = evidence.passages
     return {
@@ -87,18 +88,18 @@ def advice_object(advice: Advice, evidence: PerturbationEvidence) -> dict[str, A
                 "name": entry.name,
                 "interval": entry.interval,
                 "predicted_mean": _value(entry.predicted_mean),
-                "predicted_interval": [_finite(end) for end in entry.predicted_mean.interval],
+                "predicted_interval": [float(end) for end in entry.predicted_mean.interval],
                 "mean_residual_time": _value(entry.mean_residual_time),
                 "at_least_speed_up": _value(entry.speed_up and entry.speed_up.at_least),
                 "extrapolated_speed_up": _value(entry.speed_up and entry.speed_up.extrapolated),
-                "probability_of_being_best": _finite(entry.probability_of_being_best),
+                "probability_of_being_best": entry.probability_of_being_best,
             }
             for entry in advice.ranking
         ],
         "unperturbed": {
             "trajectories": len(passages),
             "reached": int(passages.reached.sum()),
-            "censored_fraction": _finite(passages.censored_fraction),
+            "censored_fraction": passages.censored_fraction,
             "restricted_mean": _value(evidence.restricted),
         },
         "recommendation": advice.recommendation,
@@ -179,13 +180,5 @@ def _page(
     )
 
 
-def _json(advice: Advice, evidence: PerturbationEvidence) -> str:
-    return json_text.dumps(advice_object(advice, evidence), allow_nan=False, indent=2, ensure_ascii=False)
-
-
 def _value(estimate: Estimate | None) -> float | None:
-    return None if estimate is None else _finite(estimate.value)
-
-
-def _finite(number: float) -> float | None:
-    return float(number) if math.isfinite(number) else None
+    return None if estimate is None else float(estimate.value)
