@@ -146,8 +146,8 @@ def _bounds(evidence: PerturbationEvidence) -> list[str]:
         if missing:
             cases[name] = (missing, len(found.passages), found.passages.horizon)
     return [
-        f"{listed(names)} {'is' if len(names) == 1 else 'are'} ranked optimistically: {missing} of {count} had not arrived {horizon} "
-        f"{evidence.passages.unit}s after the perturbation, and a lower bound is never recommended; follow the "
+        f"{listed(names)} {'is' if len(names) == 1 else 'are'} ranked optimistically: {missing} of {count} had "
+        f"not arrived {horizon} {evidence.passages.unit}s after the perturbation, and a lower bound is never recommended; follow the "
         "perturbed runs for longer"
         for (missing, count, horizon), names in _grouped(cases).items()
     ]
