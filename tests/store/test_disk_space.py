@@ -41,12 +41,17 @@ def test_a_run_that_was_begun_is_resumed_after_making_room(tmp_path):
 )
 def test_a_run_that_was_never_begun_is_not_resumed(tmp_path, number, says, todo):
     cause = RuntimeError("zarr")
-    cause.__cause__ = OSError(number, "refused")
+    cause.__cause__ = OSError(number, "refused", str(tmp_path / "a" / ".new.creating-0123"))
     text = str(disk_full(tmp_path / "a" / "new", 1_200_000_000, cause))
     assert says in text
     assert text.endswith(f"Nothing was written; {todo}")
     assert "resume" not in text
+    assert "(refused)" in text  # and no name that only we know
     assert (f"free on {tmp_path}" in text) == (number == errno.ENOSPC)
+
+
+def test_the_reserve_is_part_of_what_a_run_needs(tmp_path):
+    assert "needs about 1.05 MB" in str(disk_full(tmp_path / "new", 240, OSError(errno.ENOSPC, "full")))
 
 
 def test_a_begun_run_on_a_read_only_disk_needs_no_room(tmp_path):

@@ -58,13 +58,13 @@ def disk_full(folder: Path, needed: int, cause: BaseException) -> DiskFullError:
     refusal = _refusal(cause)
     begun = (folder / MANIFEST).exists()
     room = refusal is None or refusal.errno not in {*_FORBIDDEN, errno.EROFS}
-    sizes = f": the run needs about {_size(needed)}, {_free(folder)}" if room else ""
+    sizes = f": the run needs about {_size(needed + RESERVE_BYTES)}, {_free(folder)}" if room else ""
     state = "What is there is whole" if begun else "Nothing was written"
     if begun:
         todo = f"{'free space' if room else 'make it writable'}, then: thermograd resume {shlex.quote(str(folder))}"
     else:
         todo = f"{'free space, or ' if room else ''}choose another folder with --out"
-    said = cause if refusal is None else refusal
+    said = cause if refusal is None else refusal.strerror or refusal
     return DiskFullError(f"{_what(refusal, folder)} ({said}){sizes}. {state}; {todo}")
 
 
