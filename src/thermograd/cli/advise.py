@@ -28,12 +28,12 @@ def advise(
     always compete. The advice is printed; with --json alone it is printed as one JSON object instead.
 
     Args:
-        source: logs of unperturbed runs: npz, wide csv or long csv; FILE:KEY names an array of an npz. May end
-            with the name of the advisor, perturbation_interval.
+        source: unperturbed runs: run directories of thermograd, npz, wide csv or long csv; FILE:KEY names an
+            array of an npz. May end with the name of the advisor, perturbation_interval.
         target: the value to reach, after scaling.
         direction: whether the value has to rise or to fall to the target.
         candidate: NAME=FILE[:KEY]@P, runs perturbed after P epochs; repeat for more.
-        metric: which value, where a log holds several.
+        metric: which value, where a log or run directory holds several.
         scale: factor of all values, 0.01 for per cent times 100.
         steps_per_epoch: for logs that count steps: count in epochs of that many.
         json: write a JSON object to this file, or to stdout if no file is named.

@@ -1,0 +1,27 @@
+"""What pydantic found, in our words."""
+
+from __future__ import annotations
+
+import pytest
+
+from thermograd.ensemble.config import parse_config
+from thermograd.errors import ConfigError
+
+
+def problems(text):
+    with pytest.raises(ConfigError) as refusal:
+        parse_config(text, "")
+    return dict(refusal.value.problems)
+
+
+def test_a_misspelt_table_is_not_judged_by_the_kind_inside_it():
+    found = problems('trajectories = 5\nepochs = 2\n[problm]\nkind = "quadratic"\n')
+    assert found["problm"].startswith("unknown field. Did you mean 'problem'? Known: block_size, ")
+    assert found["problem"] == "is missing"
+
+
+def test_a_misspelt_field_inside_a_table_is_judged_by_its_kind():
+    found = problems('epochs = 2\n[problem]\nkind = "quadratic"\ncurvatres = { kind = "sgd" }\n')
+    assert found["problem.curvatres"].startswith(
+        "unknown field for kind 'quadratic'. Did you mean 'curvatures'? Known: curvatures, "
+    )
