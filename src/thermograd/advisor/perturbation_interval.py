@@ -156,7 +156,7 @@ def _ranking(
                 name,
                 best.interval,
                 best.mean,
-                found.residual if found else None,
+                replace(found.residual, note="a lower bound" if optimistic else "") if found else None,
                 None if name == NOTHING or optimistic else _gain(evidence, best.mean),
                 float(share),
                 usable.interval if usable else None,
