@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from thermograd.ensemble.experiment import Experiment
     from thermograd.ensemble.perturbation_study import PerturbationStudy
     from thermograd.quantities import Advice
+    from thermograd.store.perturbation_record import PerturbationRecord
     from thermograd.store.run import Run
 
 TRAJECTORIES, EPOCHS, HORIZON, TARGET = 64, 80, 40, 0.904
@@ -38,13 +39,13 @@ def quickstart(*, out: Path = Path("quickstart"), seed: int = 0) -> int:
 
     run = _train(out, seed)
     study = question(seed)
-    terminal.say(f"branching the runs that have not arrived after {EPOCHS} epochs, once per perturbation")
-    record = study.run(experiment(seed), unperturbed=run)
-    checked = _check(study, advise(record))
-    if study.record is not None:
-        study.record.save(out / STUDY)
+    record = _known(study, out / STUDY)
+    if record is None:
+        terminal.say(f"branching the runs that have not arrived after {EPOCHS} epochs, once per perturbation")
+        record = _checked(study, advise(study.run(experiment(seed), unperturbed=run)))
+        record.save(out / STUDY)
     page = report_run(out)
-    terminal.result(str(checked))
+    terminal.result(str(advise(record)))
     terminal.result(str(page))
     return DONE
 
@@ -100,15 +101,31 @@ def _train(out: Path, seed: int) -> Run:
         return run_in_directory(experiment(seed), out, name="quickstart", launch=launch)
 
 
-def _check(study: PerturbationStudy, advice: Advice) -> Advice:
-    """The advice, with what it recommends, or else the best that was in the running, tried on fresh networks."""
-    from thermograd.advisor.perturbation_interval import advise, recommended
+def _known(study: PerturbationStudy, file: Path) -> PerturbationRecord | None:
+    """The record of an earlier quickstart in this run directory, if it asked the same."""
+    from thermograd.store.perturbation_record import PerturbationRecord
 
+    if not file.is_file():
+        return None
+    record = PerturbationRecord.load(file)
+    same = all(
+        getattr(record, name) == getattr(study, name)
+        for name in ("target", "direction", "interval", "horizon", "seed")
+    )
+    named = {name: repr(candidate) for name, candidate in study.candidates.items()}
+    return record if same and dict(record.candidates) == named else None
+
+
+def _checked(study: PerturbationStudy, advice: Advice) -> PerturbationRecord:
+    """The study's record, with what is recommended, or else the best in the running, tried on fresh networks."""
+    from thermograd.advisor.perturbation_interval import recommended
+
+    assert study.record is not None  # run() made it
     chosen = recommended(advice)
     tried = chosen or _in_the_running(advice)
     if tried is None:
         terminal.say("there is nothing to check: no perturbation was in the running")
-        return advice
+        return study.record
     if chosen is None:
         terminal.say("the advice is to leave training alone; the best alternative is checked all the same")
     terminal.say(
@@ -116,8 +133,7 @@ def _check(study: PerturbationStudy, advice: Advice) -> Advice:
     )
     assert tried.interval is not None  # without one it is neither recommended nor in the running
     study.verify([tried.interval], [tried.name])
-    assert study.record is not None  # run() made it
-    return advise(study.record)
+    return study.record
 
 
 def _in_the_running(advice: Advice) -> Candidate | None:
