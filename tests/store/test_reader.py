@@ -11,7 +11,7 @@ import pytest
 from logistic_map import LogisticMap, LogisticTrainer
 
 from thermograd.errors import DamagedRunError, ForeignDirectoryError, MemoryLimitError, NewerFormatError
-from thermograd.store.manifest import _checksum, read_manifest, write_manifest
+from thermograd.store.manifest import _canonical_checksum, read_manifest, write_manifest
 from thermograd.store.reader import open_run
 from thermograd.store.run import Run
 
@@ -50,7 +50,9 @@ def rewrite(path: Path, **changes) -> None:
     """A forged manifest whose checksum is right."""
     content = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
     content |= changes
-    content["checksum"] = _checksum({key: value for key, value in content.items() if key != "checksum"})
+    content["checksum"] = _canonical_checksum(
+        {key: value for key, value in content.items() if key != "checksum"}
+    )
     (path / "manifest.json").write_text(json.dumps(content), encoding="utf-8")
 
 

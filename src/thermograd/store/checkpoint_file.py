@@ -46,7 +46,7 @@ def write_checkpoint(file: Path, checkpoint: Checkpoint, facts: Mapping[str, str
     """
     arrays = {name: np.ascontiguousarray(array) for name, array in checkpoint.arrays.items()}
     header = {**facts, "step": str(checkpoint.step), "order": json.dumps(list(arrays))}
-    header["checksum"] = _checksum(arrays, header)
+    header["checksum"] = _state_checksum(arrays, header)
     write_atomically(file, safetensors_module().numpy.save(arrays, metadata=header))
 
 
@@ -75,16 +75,16 @@ def read_checkpoint(file: Path, identity: str) -> Checkpoint | None:
         arrays = safetensors.numpy.load(raw)
         step = int(header["step"])
         arrays = {name: arrays[name] for name in json.loads(header["order"])} | arrays
-        intact = header["checksum"] == _checksum(arrays, header) and header["identity"] == identity
+        intact = header["checksum"] == _state_checksum(arrays, header) and header["identity"] == identity
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError, AttributeError):
         intact = False
     if not intact:
-        damaged = _damaged(file)
-        raise damaged
+        error = _damaged_checkpoint(file)
+        raise error
     return Checkpoint(step, arrays)
 
 
-def _checksum(arrays: Mapping[str, Array], header: Mapping[str, str]) -> str:
+def _state_checksum(arrays: Mapping[str, Array], header: Mapping[str, str]) -> str:
     digest = hashlib.sha256()
     for key in sorted(set(header) - {"checksum"}):
         digest.update(f"{key}={header[key]!r}\n".encode())
@@ -94,7 +94,7 @@ def _checksum(arrays: Mapping[str, Array], header: Mapping[str, str]) -> str:
     return digest.hexdigest()
 
 
-def _damaged(file: Path) -> DamagedRunError:
+def _damaged_checkpoint(file: Path) -> DamagedRunError:
     run = file.parents[2]
     shown = file.relative_to(run)
     message = (

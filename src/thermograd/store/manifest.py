@@ -94,7 +94,10 @@ class Manifest:
         content = dataclasses.asdict(self)
         content["arrays"] = {entry.pop("name"): entry for entry in content["arrays"]}
         content = {"format": FORMAT, "format_version": FORMAT_VERSION, **content}
-        return json.dumps({**content, "checksum": _checksum(content)}, indent=1, ensure_ascii=True) + "\n"
+        return (
+            json.dumps({**content, "checksum": _canonical_checksum(content)}, indent=1, ensure_ascii=True)
+            + "\n"
+        )
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -116,13 +119,13 @@ def read_manifest(folder: Path) -> Manifest:
         NewerFormatError: written by a later format.
         DamagedRunError: the file cannot be read or was changed.
     """
-    content = _parsed(folder)
+    content = _json_content(folder)
     _check_ours(folder, content)
     return _manifest(folder, content)
 
 
-def _parsed(folder: Path) -> Any:
-    text = _text(folder)
+def _json_content(folder: Path) -> Any:
+    text = _file_text(folder)
     try:
         return json.loads(text)
     except ValueError as error:
@@ -152,7 +155,7 @@ def _check_ours(folder: Path, content: Any) -> None:
         raise _damaged(folder, "was changed since it was written: its checksum differs")
 
 
-def _text(folder: Path) -> str:
+def _file_text(folder: Path) -> str:
     file = folder / FILE
     try:
         with file.open("rb") as stream:
@@ -200,14 +203,14 @@ def _damaged(folder: Path, why: str) -> DamagedRunError:
     return DamagedRunError(message, (FILE,))
 
 
-def _checksum(content: dict[str, Any]) -> str:
+def _canonical_checksum(content: dict[str, Any]) -> str:
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
 
 def _intact(content: dict[str, Any]) -> bool:
     rest = {key: value for key, value in content.items() if key != "checksum"}
-    return content.get("checksum") == _checksum(rest)
+    return content.get("checksum") == _canonical_checksum(rest)
 
 
 def _manifest(folder: Path, content: dict[str, Any]) -> Manifest:
