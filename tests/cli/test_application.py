@@ -15,23 +15,6 @@ from thermograd.cli import main
 from thermograd.cli.application import VERBS
 
 HEAVY = ("torch", "numpy", "scipy", "zarr", "plotly")
-CONFIG = """
-name = "Tiny quadratic"
-problem = "quadratic"
-trajectories = 5
-block_size = 2
-steps = 12
-observe = ["loss"]
-minibatching = { kind = "with_replacement", batch_size = 10 }
-"""
-
-
-@pytest.fixture
-def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "tiny.toml"
-    path.write_text(CONFIG, encoding="utf-8")
-    return path
 
 
 def test_help_and_version_import_nothing_heavy():
@@ -179,4 +162,4 @@ def test_list_runs_and_a_refused_lock_need_no_torch(config):
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "is in use by process" in done.stderr
+    assert "kick is in use by " in done.stderr

@@ -11,24 +11,6 @@ import pytest
 import thermograd
 from thermograd.cli import main
 
-CONFIG = """
-name = "Tiny quadratic"
-problem = "quadratic"
-trajectories = 5
-block_size = 2
-steps = 12
-observe = ["loss"]
-minibatching = { kind = "with_replacement", batch_size = 10 }
-"""
-
-
-@pytest.fixture
-def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "tiny.toml"
-    path.write_text(CONFIG, encoding="utf-8")
-    return path
-
 
 def test_a_run_ends_with_its_path_and_the_numbers_of_a_run_in_memory(config, capsys):
     assert main(["run", str(config), "--dynamics.learning_rate", "0.02"]) == 0
@@ -61,7 +43,7 @@ def test_json(config, capsys):
 
 def test_a_dry_run_validates_all_files_and_writes_nothing(config, tmp_path, capsys):
     bad = tmp_path / "bad.toml"
-    bad.write_text(CONFIG + "learning_rte = 1\n[dynamics]\nkind = 'sgdd'\n", encoding="utf-8")
+    bad.write_text(config.read_text() + "learning_rte = 1\n[dynamics]\nkind = 'sgdd'\n", encoding="utf-8")
     before = sorted(tmp_path.rglob("*"))
     assert main(["run", str(config), str(bad), "--dry-run", "--json"]) == 2
     good, refused = json.loads(capsys.readouterr().out)["files"]
