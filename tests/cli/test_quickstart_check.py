@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from thermograd.advisor.perturbation_interval import advise, recommended
-from thermograd.cli.quickstart import _check
+from thermograd.cli.quickstart import _checked
 from thermograd.store.perturbation_record import PerturbationRecord
 
 
@@ -36,7 +36,7 @@ class Study:
 def checked(record, capsys):
     study = Study(record)
     advice = advise(record)
-    _check(study, advice)
+    _checked(study, advice)
     return SimpleNamespace(advice=advice, asked=study.asked, said=capsys.readouterr().err)
 
 

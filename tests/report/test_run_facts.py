@@ -9,7 +9,7 @@ from thermograd.store.layout import FAILED, PENDING
 
 def test_what_was_run_is_said(run_of):
     run = run_of({"loss": np.zeros((20, 5))}, diverged_at=[10] + [-1] * 19)
-    run.source.note("float32 with replacement")
+    run.source.set_notes(["float32 with replacement"])
     said = dict(facts(run))
     assert said["Trajectories"] == "20: 19 finished, 1 diverged, 0 failed, 0 pending"
     assert said["Length"] == "40 optimiser steps = 4 epochs"
