@@ -46,7 +46,9 @@ class _Shown:
             for entry in fields(self)  # type: ignore[arg-type]  # every subclass is a dataclass
             if entry.name != "samples"
         )
-        return f"<p><b>{html.escape(str(self))}</b></p><table>{rows}</table>{self._sketch()}"
+        first, *rest = str(self).splitlines()
+        lines = "".join(f"<br>{html.escape(line.strip())}" for line in rest)
+        return f"<p><b>{html.escape(first)}</b>{lines}</p><table>{rows}</table>{self._sketch()}"
 
     def _sketch(self) -> str:
         return ""

@@ -83,7 +83,8 @@ def prepare(experiment: Experiment) -> tuple[Plan, EagerEngine]:
         reason = f"eager (loop): {why_loop}"
     else:
         members = min(experiment.block_size, experiment.trajectories)
-        reason = f"eager (vmap): {problem.parameters} parameters, {members} trajectories in one batched call"
+        many = "1 trajectory" if members == 1 else f"{members} trajectories"
+        reason = f"eager (vmap): {problem.parameters} parameters, {many} in one batched call"
     rejected = tuple((name, "not in this version") for name in _NOT_YET)
     return Plan("eager", engine.mode, reason, rejected, _block_bytes(experiment, engine)), engine
 
@@ -109,7 +110,8 @@ def _why_loop(problem: FunctionalProblem, *, random_forward: bool, changing_buff
     modules = () if problem.module is None else tuple(problem.module.modules())
     convolutions = sum(isinstance(module, nn.modules.conv._ConvNd) for module in modules)
     if convolutions:
-        return f"{convolutions} convolutions; one batched call is slower than one trajectory at a time"
+        plural = "" if convolutions == 1 else "s"
+        return f"{convolutions} convolution{plural}; one batched call is slower than one trajectory at a time"
     for name, shape in problem.shapes.items():
         if len(shape) == 2 and math.prod(shape) >= _WIDE:
             return (
