@@ -50,7 +50,7 @@ def test_advice_on_the_recorded_trainings(cifar10):
     assert nothing.predicted_mean.value == pytest.approx(76.963)
     assert nothing.interval is None
     assert shrink.speed_up.at_least.value == pytest.approx(76.963 / 18.707, abs=0.01)
-    assert "29 % of runs never arrived" in str(shrink.speed_up)
+    assert "29 % of unperturbed runs never arrived" in str(shrink.speed_up)
     assert re.match(
         r"Apply shrink every 20 epochs: expected 18\.7 \(.*\) epochs instead of at least 77 \(",
         advice.recommendation,

@@ -22,7 +22,7 @@ def test_values_and_text():
     text = str(result)
     assert text.startswith("≥ 6 (")
     assert "from the 100 epochs seen; 7 (" in text
-    assert text.endswith("if the tail is exponential; 20 % of runs never arrived")
+    assert text.endswith("if the tail is exponential; 20 % of unperturbed runs never arrived")
 
 
 def test_there_is_no_single_number():
@@ -43,7 +43,7 @@ def test_an_endless_tail_keeps_a_finite_lower_end():
     assert result.extrapolated.value == np.inf
     assert result.extrapolated.high == np.inf
     assert result.extrapolated.low == pytest.approx((50 + 30 * 25 / np.log(20)) / 6)
-    assert "; no upper limit: at least 50.1 if the tail is exponential; 100 % of runs" in str(result)
+    assert "; no upper limit: at least 50.1 if the tail is exponential; 100 % of unperturbed runs" in str(result)
 
 
 def test_nothing_is_gained_by_what_never_arrives():
@@ -67,4 +67,4 @@ def test_a_curve_gives_a_curve():
     means = restart_mean(survival, [20, 50, 90]).value
     assert result.at_least.value == pytest.approx(restricted_mean(CENSORED).value / means)
     assert (result.at_least.low <= result.at_least.value).all()
-    assert "20 % of runs never arrived" in str(result)
+    assert "20 % of unperturbed runs never arrived" in str(result)

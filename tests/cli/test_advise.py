@@ -53,7 +53,7 @@ def test_the_recorded_trainings_in_ten_seconds(data_folder, capsys):
     assert code == 0
     assert output.err == ""
     assert output.out.startswith("Apply shrink every 20 epochs: expected 18.7 (")
-    assert "29 % of runs never arrived" in output.out
+    assert "29 % of unperturbed runs never arrived" in output.out
     assert "worth one test" in output.out
 
 

@@ -29,7 +29,7 @@ class SpeedUp:
         unit: unit of the horizon.
 
     >>> print(SpeedUp(Estimate(8.4, (7.8, 9.0)), Estimate(34.7, (26.0, 48.0)), 0.29, 200))
-    ≥ 8.4 (7.8–9) from the 200 epochs seen; 34.7 (26–48) if the tail is exponential; 29 % of runs never arrived
+    ≥ 8.4 (7.8–9) from the 200 epochs seen; 34.7 (26–48) if the tail is exponential; 29 % of unperturbed runs never arrived
     """
 
     at_least: Estimate
@@ -51,7 +51,9 @@ class SpeedUp:
             return "every run arrived"
         share = 100 * self.censored_fraction
         return (
-            f"{share:.0f} % of runs never arrived" if share >= 10 else f"{share:.2g} % of runs never arrived"
+            f"{share:.0f} % of unperturbed runs never arrived"
+            if share >= 10
+            else f"{share:.2g} % of runs never arrived"
         )
 
 

@@ -90,7 +90,7 @@ def survivors(
     """
     time = np.arange(1, values.shape[1] + 1) if times is None else np.asarray(times)
     alive = passages.time[:, None] > time[None, :]
-    alive |= (~passages.reached & (passages.time >= passages.horizon))[:, None] & (time <= passages.horizon)
+    alive |= ~passages.reached[:, None] & (time[None, :] <= passages.time[:, None])
     kept = np.where(alive & np.isfinite(values), values, np.nan)
     known = np.isfinite(kept).any(axis=0)
     deciles = np.nanquantile(kept[:, known], (0.1, 0.5, 0.9), axis=0)
