@@ -37,15 +37,12 @@ def _damages(path: Path) -> list[Damage]:
     return [(file, how) for file in files for how in WAYS]
 
 
-def _of_each_kind(damages: list[Damage], ways: int) -> list[Damage]:
-    """Files that differ in a number or the array they belong to are a kind: some ways to harm one file of each."""
+def _of_each_kind(damages: list[Damage], way: int) -> list[Damage]:
+    """Files that differ in a number or the array they belong to are a kind: one harm to one file of each."""
     kinds: dict[str, list[Damage]] = {}
     for file, how in damages:
         kinds.setdefault(re.sub(r"\d+|(?<=zarr/)[\w.]+(?=/)", "*", file), []).append((file, how))
-    chosen = []
-    for turn, found in enumerate(kinds.values()):
-        chosen += [found[(7 * (turn + way)) % len(found)] for way in range(ways)]
-    return chosen
+    return [found[(7 * (turn + way)) % len(found)] for turn, found in enumerate(kinds.values())]
 
 
 def _harm(file: Path, how: str) -> None:
@@ -122,8 +119,8 @@ def test_without_checksums_a_wrong_number_gets_through(pool, small, small_truth,
     assert wrong > 0
 
 
-@pytest.mark.parametrize("state", ["whole", "half"])
-def test_repair_gives_the_same_bits(pool, request, small, small_truth, tmp_path, nightly, state):
+@pytest.mark.parametrize(("state", "way"), [("whole", 0), ("whole", 1), ("half", 0), ("half", 1)])
+def test_repair_gives_the_same_bits(pool, request, small, small_truth, tmp_path, nightly, state, way):
     """Finished or not, whatever was done to one file; and without --repair never a wrong number."""
     source = request.getfixturevalue(state)
 
@@ -146,8 +143,8 @@ def test_repair_gives_the_same_bits(pool, request, small, small_truth, tmp_path,
         return verdict
 
     damages = _damages(source)
-    cases = damages if nightly else _of_each_kind(damages, 2 if state == "half" else 1)
+    cases = damages[way::2] if nightly else _of_each_kind(damages, way)
     found = pool.each(repaired, list(enumerate(cases)))
     assert [entry for entry in found if entry is not None] == []
-    assert {how for _, how in cases} == set(WAYS)
     assert len(found) >= 12
+    assert len({how for _, how in cases}) > 1
