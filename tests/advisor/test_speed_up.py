@@ -43,7 +43,9 @@ def test_an_endless_tail_keeps_a_finite_lower_end():
     assert result.extrapolated.value == np.inf
     assert result.extrapolated.high == np.inf
     assert result.extrapolated.low == pytest.approx((50 + 30 * 25 / np.log(20)) / 6)
-    assert "; no upper limit: at least 50.1 if the tail is exponential; 100 % of unperturbed runs" in str(result)
+    assert "; no upper limit: at least 50.1 if the tail is exponential; 100 % of unperturbed runs" in str(
+        result
+    )
 
 
 def test_nothing_is_gained_by_what_never_arrives():

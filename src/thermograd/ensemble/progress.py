@@ -52,7 +52,7 @@ class ProgressMeter:
         self._done: set[int] = set()
         self._diverged: dict[int, int] = {}
         self._observable = header.arrays[0].name if header.arrays else ""
-        self._mean = float("nan")
+        self._newest: npt.NDArray[Any] = np.empty(0)
         self._started = time.monotonic()
         self._before = 0
         self._shown = -SECONDS_BETWEEN
@@ -65,9 +65,7 @@ class ProgressMeter:
     def recorded(self, block: int, step: int, values: dict[str, npt.NDArray[Any]]) -> None:
         """Take what a block recorded at one time."""
         self._steps[block] = max(step, self._steps[block])
-        if self._observable in values:
-            finite = values[self._observable][np.isfinite(values[self._observable])]
-            self._mean = float(finite.mean()) if finite.size else float("nan")
+        self._newest = values.get(self._observable, self._newest)
         if time.monotonic() - self._shown >= SECONDS_BETWEEN:
             self.show()
 
@@ -97,6 +95,10 @@ class ProgressMeter:
                 steps_now=done - self._before,
                 diverged=sum(self._diverged.values()),
                 observable=self._observable,
-                mean=self._mean,
+                mean=self._mean(),
             )
         )
+
+    def _mean(self) -> float:
+        finite = self._newest[np.isfinite(self._newest)]
+        return float(finite.mean()) if finite.size else float("nan")
