@@ -24,7 +24,7 @@ from thermograd.numerics.log_times import Epochs
 from thermograd.observables import Accuracy, Loss
 from thermograd.problems import Digits, NonlinearRegression
 
-ROUNDS = 5
+ROUNDS = 9
 BAR = 1.2
 
 
@@ -58,11 +58,11 @@ def experiments():
     )
     yield (
         "1-2-1, R=256, m=10, M=200, reshuffled",
-        tg.Experiment(NonlinearRegression(), WithoutReplacement(10), SGD(1e-7), trajectories=256, epochs=60),
+        tg.Experiment(NonlinearRegression(), WithoutReplacement(10), SGD(1e-7), trajectories=256, epochs=40),
     )
     yield (
         "1-2-1, R=256, m=10, M=200, with replacement",
-        tg.Experiment(NonlinearRegression(), WithReplacement(10), SGD(1e-7), trajectories=256, epochs=60),
+        tg.Experiment(NonlinearRegression(), WithReplacement(10), SGD(1e-7), trajectories=256, epochs=40),
     )
     yield (
         "2-5-5-4, R=100, m=100, M=1000",

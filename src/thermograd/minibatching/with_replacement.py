@@ -13,7 +13,7 @@ from thermograd.minibatching.batch_size import check_batch_size, fitting, full_b
 from thermograd.numerics import fisher_yates, philox
 from thermograd.protocols import Batch
 
-_ENTRIES_AHEAD = 2**20
+_ENTRIES_AHEAD = 2**19
 _STEPS_AHEAD = 32
 
 

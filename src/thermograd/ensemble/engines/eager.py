@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from thermograd.protocols import Observable
 
 _PASS_BYTES = 2**23
-_STEPS_TOGETHER = 8
+_STEPS_TOGETHER = 16
 _HOOK_DRAWS = 2**16
 OneTrajectory = Callable[[Tensors, Tensors, list[Supplied]], Any]
 
