@@ -48,10 +48,10 @@ def check(experiment):
 
 @dataclass(frozen=True)
 class CountingKick:
-    """Multiplies weights by a number that grows with the kicks this trajectory has had."""
+    """Adds a number that grows with the kicks this trajectory has had; the first is told by absence."""
 
     def apply(self, weights, state, context):
-        count = state.get("memory/count", torch.zeros(())) + 1
+        count = state["memory/count"] + 1 if "memory/count" in state else torch.tensor(5.0)
         moved = {name: value + 0.1 * count for name, value in weights.items()}
         return moved, state | {"memory/count": count}
 

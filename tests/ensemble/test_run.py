@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -168,6 +170,9 @@ def test_diverged_trajectories_are_data_and_leave_the_others_alone():
         )
 
     quiet, loud = tg.run(experiment(calm)), tg.run(experiment(wild))
+    rarely = tg.run(dataclasses.replace(experiment(wild), observe=[Loss(at=Every(12))]))
+    assert np.array_equal(rarely.diverged_at, loud.diverged_at), "several updates in one call hide no step"
+    assert np.array_equal(rarely["train_loss"][:, -1], loud["train_loss"][:, -1], equal_nan=True)
     assert loud.diverged_at[[0, 2]].tolist() == [-1, -1]
     gone = int(loud.diverged_at[1])
     x, steps = 50.0, 0
