@@ -15,6 +15,8 @@ _DOORS = {
     "plan": "thermograd.ensemble.plan",
     "load_config": "thermograd.ensemble.config",
     "PerturbationStudy": "thermograd.ensemble.perturbation_study",
+    "perturb": "thermograd.perturbations.in_place",
+    "Perturber": "thermograd.training.perturber",
     "Run": "thermograd.store.run",
     "open_run": "thermograd.store.reader",
     "Estimate": "thermograd.quantities",
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from thermograd.ensemble.plan import plan as plan
     from thermograd.ensemble.resume import resume as resume
     from thermograd.ensemble.run import run as run
+    from thermograd.perturbations.in_place import perturb as perturb
     from thermograd.problems.problem import Problem as Problem
     from thermograd.quantities import (
         Advice as Advice,
@@ -61,3 +64,4 @@ if TYPE_CHECKING:
     )
     from thermograd.store.reader import open_run as open_run
     from thermograd.store.run import Run as Run
+    from thermograd.training.perturber import Perturber as Perturber

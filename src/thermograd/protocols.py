@@ -26,6 +26,19 @@ class Batch(NamedTuple):
     weights: npt.NDArray[np.float64] | None
 
 
+class HiddenLayer(NamedTuple):
+    """A hidden layer between two linear maps, and what it passed on in one forward pass.
+
+    `incoming` and `outgoing` name the linear or convolution modules before and after its units, `norm` the
+    normalisation between, if any; `activation` `(samples, units, positions)` is what entered `outgoing`.
+    """
+
+    incoming: str
+    norm: str | None
+    outgoing: str
+    activation: Tensor
+
+
 class Times(Protocol):
     """When something happens. Those fit for `perturb` have `kicks` too (see `Kicks`)."""
 
@@ -105,10 +118,21 @@ class Minibatching(Protocol):
 
 
 class Context(Protocol):
-    """What a perturbation may ask, besides weights and state. All of it depends on (seed, trajectory, step)."""
+    """What a perturbation may ask, besides weights and state. All of it depends on (seed, trajectory, step).
+
+    `due` says whether a kick is due (always, but for perturbations called at every step). `best` holds weights
+    and state at the best metric so far, None before the first metric, and only for classes that declare
+    `needs_best`; `activations` is there only for those that declare `needs_activations`.
+    """
 
     step: int
     metric: float | None
+    due: bool
+    best: tuple[Weights, State] | None
+
+    @property
+    def activations(self) -> tuple[HiddenLayer, ...]:
+        """The hidden layers with what they passed on."""
 
     def fresh(self) -> tuple[Weights, State]:
         """Newly initialised `(weights, buffers)`; another draw at each call."""
@@ -125,7 +149,15 @@ class Perturbation(Protocol):
     """A change of weights and state; a plain function of the same signature will do.
 
     `state` holds `optimizer/<buffer>/<parameter>`, `buffers/<name>`, `hyperparameters/<name>` (0-d) and
-    `memory/<key>` (the perturbation's own). Inputs are never changed.
+    `memory/<key>` (the perturbation's own). Inputs are never changed. A class may declare
+
+    - `every_step = True`: it is called at every step, with `context.due` true when a kick is due;
+    - `needs_best = True`, with a field `direction` ("up" or "down"): `context.best` is kept for it;
+    - `needs_activations = True`: `context.activations` is there;
+    - `draws_fresh = True`: it calls `context.fresh()`, so the law of fresh values is checked beforehand;
+    - `continuous = True`: once begun it acts at every step (a study switches it on instead of kicking once);
+    - `not_covered(interval)`: why Eq 9 of Meir et al. (arXiv 2502.04121) does not predict it when kicked
+      every `interval` steps, or None if it does.
     """
 
     def apply(self, weights: Weights, state: State, context: Context) -> tuple[Weights, State]:

@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -11,11 +12,12 @@ from torch import nn
 
 import thermograd as tg
 from thermograd.discover import available, snake_case
-from thermograd.ensemble.perturbing import EnsembleContext
 from thermograd.minibatching import WithoutReplacement
 from thermograd.numerics.log_times import At, Every
 from thermograd.perturbations import ShrinkAndPerturb
+from thermograd.perturbations.context import Moment, PerturbationContext
 from thermograd.problems.problem import Problem
+from thermograd.protocols import HiddenLayer
 
 ROLES = ("problems", "minibatching", "dynamics", "perturbations", "observables")
 PLUGINS = [(role, kind, cls) for role in ROLES for kind, cls in available(f"thermograd.{role}").items()]
@@ -71,10 +73,15 @@ def check_perturbation(perturbation):
     problem = make_experiment().functional
     weights, _ = problem.draw_initial(1)
     state = {f"optimizer/momentum_buffer/{name}": torch.ones_like(value) for name, value in weights.items()}
+    state["hyperparameters/learning_rate"] = torch.tensor(0.1)
+    hidden = (HiddenLayer("0", None, "2", torch.ones(6, 4, 1)),)
+    moment = Moment(
+        metric=0.5, best=({n: v + 1 for n, v in weights.items()}, dict(state)), hidden_layers=lambda: hidden
+    )
     before = {name: value.clone() for name, value in (weights | state).items()}
 
     def once(trajectory):
-        context = EnsembleContext(problem, seed=5, trajectory=trajectory, step=8, metric=0.5)
+        context = PerturbationContext(problem, seed=5, trajectory=trajectory, step=8, moment=moment)
         return perturbation.apply(weights, state, context)
 
     new, rest = once(0)
@@ -85,7 +92,10 @@ def check_perturbation(perturbation):
     again, _ = once(0)
     assert all(torch.equal(new[name], again[name]) for name in new)
     other, _ = once(1)
-    assert any(not torch.equal(new[name], other[name]) for name in new)
+    draws = getattr(perturbation, "draws_fresh", False) and not getattr(
+        perturbation, "needs_activations", False
+    )
+    assert draws == any(not torch.equal(new[name], other[name]) for name in new)
 
 
 def check_minibatching(rule, samples=40):
@@ -166,6 +176,8 @@ class InPlace:
 class Unseeded(ShrinkAndPerturb):
     """Broken: draws from the global generator."""
 
+    draws_fresh: ClassVar[bool] = True
+
     def apply(self, weights, state, context):
         return {name: value + torch.randn_like(value) for name, value in weights.items()}, state
 
@@ -210,7 +222,14 @@ def test_broken_form_fails():
 
 def test_something_was_found():
     found = {role: set(available(f"thermograd.{role}")) for role in ROLES}
-    assert found["perturbations"] >= {"shrink_and_perturb", "partial_reset", "reset"}
+    assert found["perturbations"] >= {
+        "shrink_and_perturb",
+        "partial_reset",
+        "reset",
+        "warm_restart",
+        "reset_to_best",
+        "continual_backprop",
+    }
     assert found["problems"] >= {"digits", "quadratic", "nonlinear_regression"}
     assert found["minibatching"] >= {"with_replacement", "without_replacement"}
     assert found["observables"] >= {"loss", "accuracy", "displacement"}

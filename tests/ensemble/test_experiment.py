@@ -134,7 +134,7 @@ def test_accuracy_wants_classes():
 
 
 def test_initial_weights_are_the_modules_own_law_at_the_documented_seed():
-    from thermograd.ensemble.seeds import torch_seeds
+    from thermograd.numerics.philox import torch_seeds
 
     experiment = tg.Experiment(linear(), epochs=1, seed=9, minibatching=WithoutReplacement(5))
     ours = experiment.initial_weights([0, 5])

@@ -5,8 +5,8 @@ import pytest
 import torch
 from scipy import stats
 
-from thermograd.ensemble.perturbing import EnsembleContext
 from thermograd.perturbations import PartialReset
+from thermograd.perturbations.context import PerturbationContext
 from thermograd.problems.functional import FunctionalProblem
 from thermograd.problems.problem import Problem
 
@@ -25,7 +25,7 @@ def problem():
 
 
 def context(problem, trajectory=0):
-    return EnsembleContext(problem, seed=1, trajectory=trajectory, step=10, metric=None)
+    return PerturbationContext(problem, seed=1, trajectory=trajectory, step=10)
 
 
 def smallest_by_sorting(weights, fraction):

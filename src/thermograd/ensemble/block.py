@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ class BlockState:
         sampler: state of the minibatching.
         metric: last record of the first observable, NaN before the first.
         diverged_at: first step with a non-finite weight, -1 for none.
+        best: the best state so far, for perturbations that go back to it; see `thermograd.ensemble.best`.
     """
 
     trajectories: tuple[int, ...]
@@ -40,6 +41,7 @@ class BlockState:
     sampler: Any
     metric: npt.NDArray[np.float64]
     diverged_at: npt.NDArray[np.int64]
+    best: Tensors = field(default_factory=dict)
 
     def part(self, prefix: str) -> Tensors:
         """The entries of `state` under a prefix, without it."""
@@ -65,12 +67,14 @@ class BlockState:
             else None,
             metric=self.metric[chosen],
             diverged_at=self.diverged_at[chosen],
+            best=pick(self.best),
         )
 
     def checkpoint(self) -> Checkpoint:
         """The state as numpy arrays; what can be drawn again (start, permutations) is left out."""
         arrays = {f"weights/{name}": _numpy(value) for name, value in self.weights.items()}
         arrays |= {name: _numpy(value) for name, value in self.state.items()}
+        arrays |= {f"best/{name}": _numpy(value) for name, value in self.best.items()}
         if isinstance(self.sampler, dict):
             arrays |= {f"minibatching/{key}": value for key, value in self.sampler.items()}
         arrays |= {"metric": self.metric.copy(), "diverged_at": self.diverged_at.copy()}
@@ -92,11 +96,12 @@ class BlockState:
             state={
                 name: value
                 for name, value in tensors.items()
-                if name.partition("/")[0] not in {"weights", "minibatching"}
+                if name.partition("/")[0] not in {"weights", "minibatching", "best"}
             },
             sampler=sampler or self.sampler,
             metric=np.array(checkpoint.arrays["metric"]),
             diverged_at=np.array(checkpoint.arrays["diverged_at"]),
+            best=part(tensors, "best"),
         )
 
 

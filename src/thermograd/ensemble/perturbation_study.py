@@ -14,6 +14,7 @@ from thermograd.ensemble.block import BlockState
 from thermograd.ensemble.executors import check_executor
 from thermograd.ensemble.experiment import Experiment, differing_fields
 from thermograd.ensemble.identity import describe, differing
+from thermograd.ensemble.kicks import Schedule, SingleKick
 from thermograd.ensemble.training_loop import Trainer
 from thermograd.estimators.first_passage import FirstPassageTimes, first_passage_times
 from thermograd.numerics.log_times import Epochs
@@ -98,7 +99,8 @@ class PerturbationStudy:
                 The first of `observe` is the value compared with the target, once an epoch.
             executor: who trains; None = here.
             unperturbed: a finished run of exactly that experiment, whose first leg is then not trained
-                again; the numbers are the same.
+                again (but for candidates that go back to the best state, which it does not hold); the numbers
+                are the same.
 
         Returns:
             The record; `thermograd.advise(record)` turns it into advice.
@@ -109,22 +111,22 @@ class PerturbationStudy:
         """
         check_executor(executor)
         self._experiment = self._prepared(experiment)
-        trainer = Trainer(self._experiment)
+        trainer = Trainer(self._experiment, self.candidates.values())
         header = trainer.header()
         curves = np.full((self.trajectories, self.interval), np.nan)
         residual = {name: np.full((self.trajectories, self.horizon), np.nan) for name in self.candidates}
         survivors: list[int] = []
         for block in range(header.blocks):
             members = header.block(block)
-            if unperturbed is None:
+            if unperturbed is None or trainer.watches_best:
                 start = trainer.engine.start(members)
                 leg = self._arrivals(trainer, start, self.interval, curves, first_row=0)
             else:
                 leg = self._finished_leg(trainer, unperturbed, block, curves)
             survivors += leg.trajectories
             for name, candidate in self.candidates.items():
-                branch = trainer.kick(leg, candidate, range(len(leg.trajectories)))
-                self._arrivals(trainer, branch, self.horizon, residual[name], first_row=0)
+                kick = SingleKick(candidate, leg.step)
+                self._arrivals(trainer, leg, self.horizon, residual[name], first_row=0, kicks=kick)
         rows = np.array(survivors, np.int64)
         self.record = PerturbationRecord(
             unperturbed=curves,
@@ -204,7 +206,8 @@ class PerturbationStudy:
                 epochs=length,
                 perturbation=perturbation,
                 perturb=Epochs(interval),
-            )
+            ),
+            from_first_kick=True,
         )
         curves = np.full((self.trajectories, length), np.nan)
         members = range(self.trajectories, 2 * self.trajectories)
@@ -214,7 +217,14 @@ class PerturbationStudy:
         return curves
 
     def _arrivals(
-        self, trainer: Trainer, state: BlockState, epochs: int, curves: Curves, *, first_row: int
+        self,
+        trainer: Trainer,
+        state: BlockState,
+        epochs: int,
+        curves: Curves,
+        *,
+        first_row: int,
+        kicks: Schedule | None = None,
     ) -> BlockState:
         """Train for some epochs, writing the value after each into `curves`.
 
@@ -234,10 +244,12 @@ class PerturbationStudy:
             curves[rows, epoch - 1] = values
             curves[rows[diverged], epoch - 1 :] = np.inf
             going_on = ~self._reached(values) & ~diverged
-            current = replace(current, metric=values)
+            current = trainer.noted(current, values)
             return current if going_on.all() else current.select(np.flatnonzero(going_on))
 
-        return trainer.follow(state, until=begin + epochs * per_epoch, visit=visit, every=per_epoch)
+        return trainer.follow(
+            state, until=begin + epochs * per_epoch, visit=visit, every=per_epoch, kicks=kicks
+        )
 
     def _finished_leg(self, trainer: Trainer, run: Run, block: int, curves: Curves) -> BlockState:
         """The survivors at P* and the values before, read from a finished run of the same experiment."""

@@ -3,69 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from thermograd.ensemble.best import best_of
 from thermograd.ensemble.block import BlockState, Tensors
-from thermograd.ensemble.seeds import torch_seeds
-from thermograd.numerics import philox
+from thermograd.perturbations.checked import checked
+from thermograd.perturbations.context import Moment, PerturbationContext
 
 if TYPE_CHECKING:
     from thermograd.problems.functional import FunctionalProblem
+    from thermograd.protocols import HiddenLayer
 
 _PRESENT = "present/"
-
-
-class EnsembleContext:
-    """What a perturbation of trajectory k at step t may draw: a function of (seed, k, t) alone.
-
-    Fresh weights come from words 2c, 2c + 1 of stream 3 (c-th call), other numbers from its draws 1, 2, ...
-
-    Attributes:
-        step: t.
-        metric: last record of the first observable, None before the first.
-    """
-
-    def __init__(
-        self, problem: FunctionalProblem, seed: int, trajectory: int, step: int, metric: float | None
-    ) -> None:
-        self.step = step
-        self.metric = metric
-        self._problem = problem
-        self._seed, self._trajectory = seed, trajectory
-        self._fresh_calls = 0
-        self._draws = 0
-
-    def fresh(self) -> tuple[Tensors, Tensors]:
-        """Newly initialised `(weights, buffers)`."""
-        torch_seed = torch_seeds(
-            self._seed,
-            [self._trajectory],
-            stream=philox.PERTURBATION,
-            step=self.step,
-            call=self._fresh_calls,
-        )[0]
-        self._fresh_calls += 1
-        return self._problem.draw_initial(torch_seed)
-
-    def uniform(self, shape: Sequence[int]) -> Tensor:
-        """Uniform numbers in [0, 1)."""
-        return self._drawn(philox.uniform, shape)
-
-    def normal(self, shape: Sequence[int]) -> Tensor:
-        """Standard normal numbers."""
-        return self._drawn(philox.normal, shape)
-
-    def _drawn(self, law: Any, shape: Sequence[int]) -> Tensor:
-        self._draws += 1
-        count = math.prod(shape)
-        numbers = law(self._seed, philox.PERTURBATION, [self._trajectory], self.step, count, draw=self._draws)
-        flat = torch.from_numpy(np.ascontiguousarray(numbers[0]))
-        return flat.reshape(tuple(shape)).to(self._problem.device, self._problem.dtype)
 
 
 def perturbed(
@@ -75,6 +29,9 @@ def perturbed(
     problem: FunctionalProblem,
     dynamics: Any,
     seed: int,
+    *,
+    due: Collection[int] | None = None,
+    hidden_layers: Callable[[int], tuple[HiddenLayer, ...]] | None = None,
 ) -> tuple[Tensors, Tensors]:
     """Weights and state of the block after perturbing some of its trajectories.
 
@@ -88,6 +45,8 @@ def perturbed(
         problem: where fresh weights come from.
         dynamics: its number-valued fields are offered as `hyperparameters/<name>`.
         seed: of the experiment.
+        due: the rows whose kick is due; None = all.
+        hidden_layers: makes the hidden layers of a row, for perturbations that look at activations.
 
     Returns:
         Stacked weights and state of the whole block.
@@ -101,16 +60,20 @@ def perturbed(
     state = {name: value.clone() for name, value in offered.items()}
     for row in rows:
         metric = float(block.metric[row])
-        context = EnsembleContext(
-            problem, seed, block.trajectories[row], block.step, None if math.isnan(metric) else metric
+        moment = Moment(
+            None if math.isnan(metric) else metric,
+            due is None or row in due,
+            best_of(block, row, perturbation),
+            None if hidden_layers is None else partial(hidden_layers, row),
         )
+        context = PerturbationContext(problem, seed, block.trajectories[row], block.step, moment)
         given = {name: value[row].clone() for name, value in block.weights.items()}
         given_state = {
             name: value[row].clone()
             for name, value in offered.items()
             if not name.startswith(_PRESENT) and _is_present(offered, name, row)
         }
-        new_weights, new_state = _checked(apply(given, given_state, context), given, given_state)
+        new_weights, new_state = checked(apply(given, given_state, context), given, given_state)
         for name, value in new_weights.items():
             weights[name][row] = value
         for name, value in new_state.items():
@@ -144,25 +107,3 @@ def _keep(state: Tensors, name: str, value: Tensor, row: int, members: int) -> N
     state[name][row] = value
     if _PRESENT + name in state:
         state[_PRESENT + name][row] = True
-
-
-def _checked(result: Any, weights: Tensors, state: Tensors) -> tuple[Tensors, Tensors]:
-    """What a perturbation returned: weights as given, everything in state that was there."""
-    if not isinstance(result, tuple) or len(result) != 2:
-        message = f"a perturbation returns (weights, state); got {type(result).__name__}"
-        raise ValueError(message)
-    new_weights, new_state = result
-    got = {name: tuple(value.shape) for name, value in new_weights.items()}
-    expected = {name: tuple(value.shape) for name, value in weights.items()}
-    if got != expected:
-        message = f"the perturbation returned weights {got}; expected {expected}"
-        raise ValueError(message)
-    lost = [name for name in state if name not in new_state and not name.startswith("memory/")]
-    added = [name for name in new_state if name not in state and not name.startswith("memory/")]
-    if lost or added:
-        message = (
-            f"the perturbation must return the state it was given, changed as it likes, and may add "
-            f"memory/<key>; lost: {lost}, added: {added}"
-        )
-        raise ValueError(message)
-    return new_weights, new_state

@@ -1,46 +1,20 @@
-"""Initial weights: trajectory k of an experiment starts from (seed, k) alone."""
+"""Torch's own randomness, made a function of (seed, trajectory, step): initial weights, forward passes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from thermograd.numerics import philox
+from thermograd.numerics.philox import FORWARD, torch_seeds
 
 if TYPE_CHECKING:
     from thermograd.problems.functional import FunctionalProblem
     from thermograd.protocols import State, Weights
-
-
-def torch_seeds(
-    seed: int,
-    trajectories: Sequence[int] | npt.NDArray[np.integer[Any]],
-    *,
-    stream: int = philox.INITIAL_WEIGHTS,
-    step: int = 0,
-    call: int = 0,
-) -> list[int]:
-    """Seeds for torch's generator: (w₀ + 2³² w₁) mod 2⁶³ with words of one stream.
-
-    Args:
-        seed: seed of the experiment.
-        trajectories: (B,) trajectory numbers.
-        stream: initial weights, or perturbation for fresh ones.
-        step: step at which they are drawn.
-        call: how many were drawn there before; call c uses words 2c and 2c + 1.
-
-    Returns:
-        B seeds below 2⁶³.
-
-    >>> hex(torch_seeds(0, [0])[0])  # 6627e8d5 and e169c58d are the first words of an all-zero counter
-    '0x6169c58d6627e8d5'
-    """
-    pairs = philox.words(seed, stream, trajectories, step, 2, first=2 * call).astype(np.uint64)
-    return [int(low + (high << np.uint64(32))) % 2**63 for low, high in pairs]
 
 
 def initial_weights(
@@ -52,3 +26,22 @@ def initial_weights(
         {name: torch.stack([weights[name] for weights, _ in drawn]) for name in drawn[0][0]},
         {name: torch.stack([buffers[name] for _, buffers in drawn]) for name in drawn[0][1]},
     )
+
+
+@contextmanager
+def random_forward(seed: int, trajectory: int, step: int, draw: int) -> Generator[None]:
+    """Randomness inside forward passes (dropout) of one trajectory at one step; global state as before afterwards.
+
+    Args:
+        seed: of the experiment.
+        trajectory: its number.
+        step: updates done.
+        draw: 0 updates, 1 records, 2 epoch hooks, 3 hidden layers of a perturbation.
+
+    Yields:
+        Nothing.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch_seed = torch_seeds(seed, [trajectory], stream=FORWARD + 256 * draw, step=step)[0]
+        torch.default_generator.manual_seed(torch_seed)
+        yield

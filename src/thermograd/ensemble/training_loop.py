@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from thermograd.ensemble.activations import hidden_layers_of
+from thermograd.ensemble.best import directions_of, with_best
 from thermograd.ensemble.block import BlockState
-from thermograd.ensemble.kicks import KickSchedule
+from thermograd.ensemble.kicks import KickSchedule, Schedule
 from thermograd.ensemble.perturbing import perturbed
 from thermograd.ensemble.plan import prepare
 from thermograd.errors import MemoryLimitError
@@ -32,13 +34,17 @@ class Trainer:
 
     Args:
         experiment: what to train; everything that can be refused is refused here, before a step is done.
+        candidates: perturbations that may be applied besides that of the experiment.
+        from_first_kick: see `KickSchedule`.
 
     Raises:
         ValueError: the experiment cannot run.
         EngineUnavailableError: an engine asked for by name cannot run it.
     """
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(
+        self, experiment: Experiment, candidates: Iterable[Any] = (), *, from_first_kick: bool = False
+    ) -> None:
         self.experiment = experiment
         self.plan, self.engine = prepare(experiment)
         self.total = experiment.total_steps
@@ -56,7 +62,8 @@ class Trainer:
         saved = (experiment.save_weights or At(())).resolve(self.total, per_epoch)
         self._saved = np.unique(np.append(saved, self.total))
         self._arrays = self._describe_arrays()
-        self._kicks = KickSchedule(experiment, self.total)
+        self._kicks = KickSchedule(experiment, self.total, from_first_kick=from_first_kick)
+        self._directions = directions_of([experiment.perturbation, *candidates])
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -153,6 +160,7 @@ class Trainer:
         visit: Visit,
         stopping: Callable[[], bool] = lambda: False,
         every: int | None = None,
+        kicks: Schedule | None = None,
     ) -> BlockState:
         """The loop. At each time: visit (record), perturb, update.
 
@@ -162,6 +170,7 @@ class Trainer:
             visit: called after updates, at every time of interest at least; may drop trajectories.
             stopping: asked between calls; True ends the loop early.
             every: visit at multiples of this many steps, instead of the times of the experiment.
+            kicks: what perturbs when, instead of the experiment's.
 
         Returns:
             The state at `until`, or where it was stopped, or where no trajectory was left alive.
@@ -169,12 +178,13 @@ class Trainer:
         records = (
             [*self._times.values(), self._saved] if every is None else [np.arange(every, until + 1, every)]
         )
-        events = np.unique(np.concatenate([*records, self._kicks.steps(state.trajectories)]))
+        schedule = self._kicks if kicks is None else kicks
+        events = np.unique(np.concatenate([*records, schedule.steps(state.trajectories, until)]))
         pace = 1
         while state.step < until and len(state.trajectories) and not stopping():
             if (state.diverged_at >= 0).all():
                 break
-            state = self._perturb(state)
+            state = self._perturb(state, schedule)
             ahead = events[np.searchsorted(events, state.step, side="right") :]
             target = min(until, int(ahead[0])) if ahead.size else until
             steps = min(pace, target - state.step)
@@ -185,20 +195,34 @@ class Trainer:
             state = visit(state)
         return state
 
-    def kick(self, state: BlockState, perturbation: Any, rows: Iterable[int]) -> BlockState:
-        """The block after perturbing the trajectories at these positions."""
+    @property
+    def watches_best(self) -> bool:
+        """Whether the best state of each trajectory is kept."""
+        return bool(self._directions)
+
+    def noted(self, state: BlockState, metric: npt.NDArray[np.float64]) -> BlockState:
+        """The block with the values of its first observable; the best so far is kept where it is needed."""
+        state = replace(state, metric=metric)
+        return with_best(state, self._directions) if self._directions else state
+
+    def _perturb(self, state: BlockState, schedule: Schedule) -> BlockState:
+        rows = schedule.acted_on(state.step, state.trajectories)
         alive = [row for row in rows if state.diverged_at[row] < 0]
         if not alive:
             return state
-        experiment = self.experiment
+        experiment, perturbation = self.experiment, schedule.perturbation
+        looks = getattr(perturbation, "needs_activations", False)
         weights, rest = perturbed(
-            state, alive, perturbation, experiment.functional, experiment.dynamics, experiment.seed
+            state,
+            alive,
+            perturbation,
+            experiment.functional,
+            experiment.dynamics,
+            experiment.seed,
+            due=set(schedule.due(state.step, state.trajectories)),
+            hidden_layers=hidden_layers_of(self.engine, state) if looks else None,
         )
         return self.engine.with_weights(state, weights, rest)
-
-    def _perturb(self, state: BlockState) -> BlockState:
-        rows = self._kicks.rows(state.step, state.trajectories)
-        return self.kick(state, self.experiment.perturbation, rows) if rows else state
 
     def _record(self, state: BlockState, sink: BlockSink) -> BlockState:
         """Record everything due at this time."""
@@ -211,7 +235,7 @@ class Trainer:
             for name, values in records.items():
                 sink.record(name, row, values)
             if place == 0:
-                state = replace(state, metric=_metric(records, state))
+                state = self.noted(state, _metric(records, state))
         if state.step in self._saved:
             row = int(np.searchsorted(self._saved, state.step))
             for name, value in state.weights.items():

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -140,18 +141,21 @@ class Random:
     def kicks(self, total: int, steps_per_epoch: int, seed: int, trajectory: int) -> Steps:
         """Sorted perturbation times of one trajectory."""
         del steps_per_epoch
+        return np.fromiter(
+            itertools.takewhile(lambda time: time < total, self.times(seed, trajectory)), np.int64
+        )
+
+    def times(self, seed: int, trajectory: int) -> Iterator[int]:
+        """The perturbation times of one trajectory, one after the other, without end."""
         if self.rate == 1:
-            return np.arange(1, total, dtype=np.int64)
-        times = np.zeros(0, np.int64)
-        last, first = 0, 0
-        while last < total:
+            yield from itertools.count(1)
+        last = 0
+        for first in itertools.count(0, _WORDS_AT_ONCE):
             drawn = philox.words(seed, philox.PERTURBATION, [trajectory], 0, _WORDS_AT_ONCE, first=first)[0]
-            first += _WORDS_AT_ONCE
             waits = 1 + np.floor(np.log((drawn + 0.5) / 2**32) / math.log1p(-self.rate))
-            arrivals = last + np.cumsum(np.minimum(waits, total)).astype(np.int64)
-            times = np.append(times, arrivals)
-            last = int(arrivals[-1])
-        return times[times < total]
+            for wait in waits.tolist():
+                last += int(wait)
+                yield last
 
 
 def _with_ends(times: npt.NDArray[np.integer], total: int) -> Steps:

@@ -129,6 +129,33 @@ def normal(
     return both.reshape(len(both), -1)[:, :count]
 
 
+def torch_seeds(
+    seed: int,
+    trajectories: Sequence[int] | npt.NDArray[np.integer[Any]],
+    *,
+    stream: int = INITIAL_WEIGHTS,
+    step: int = 0,
+    call: int = 0,
+) -> list[int]:
+    """Seeds for torch's generator: (w₀ + 2³² w₁) mod 2⁶³ with words of one stream.
+
+    Args:
+        seed: seed of the experiment.
+        trajectories: (B,) trajectory numbers.
+        stream: initial weights, or perturbation for fresh ones.
+        step: step at which they are drawn.
+        call: how many were drawn there before; call c uses words 2c and 2c + 1.
+
+    Returns:
+        B seeds below 2⁶³.
+
+    >>> hex(torch_seeds(0, [0])[0])  # 6627e8d5 and e169c58d are the first words of an all-zero counter
+    '0x6169c58d6627e8d5'
+    """
+    pairs = words(seed, stream, trajectories, step, 2, first=2 * call).astype(np.uint64)
+    return [int(low + (high << np.uint64(32))) % 2**63 for low, high in pairs]
+
+
 def _mantissas(drawn: Words) -> npt.NDArray[np.float64]:
     wide = drawn.astype(np.uint64)
     return (((wide[:, 0::2] << _HALF) | wide[:, 1::2]) >> np.uint64(11)).astype(np.float64)

@@ -54,6 +54,11 @@ class PartialReset:
                 message = f"{name} is {getattr(self, name)!r}; use {' or '.join(map(repr, allowed))}"
                 raise ValueError(message)
 
+    @property
+    def draws_fresh(self) -> bool:
+        """Whether replaced entries come from a fresh initialisation."""
+        return self.implementation == "text"
+
     def apply(self, weights: Weights, state: State, context: Context) -> tuple[Weights, State]:
         """The perturbed weights and state."""
         if self.implementation == "reference_code":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from thermograd.perturbations.optimizer_state import cleared
 
@@ -18,6 +18,8 @@ class Reset:
     Meir, Keidar, Reuveni, Hirshberg (arXiv 2502.04121): the mean first-passage time under resets every P
     follows from the unperturbed survival function alone (Eq 5).
     """
+
+    draws_fresh: ClassVar[bool] = True
 
     def apply(self, weights: Weights, state: State, context: Context) -> tuple[Weights, State]:
         """The trajectory as if it had just been initialised."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from thermograd.perturbations.optimizer_state import cleared
 
@@ -30,6 +30,8 @@ class ShrinkAndPerturb:
             the same map over every entry of the state dict, running statistics of batch normalisation
             (fresh values 0 and 1) and the integer batch counter (truncated) included, optimizer state kept.
     """
+
+    draws_fresh: ClassVar[bool] = True
 
     shrink: float = 0.4
     perturb: float = 0.1

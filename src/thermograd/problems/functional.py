@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+
+from thermograd.problems.redraw import default_float32, drawn_with_seed, seeded
 
 if TYPE_CHECKING:
     from thermograd.problems.problem import Data, Problem
@@ -54,8 +55,7 @@ class FunctionalProblem:
         self.parameters = sum(value.numel() for value in weights.values())
         self.module: nn.Module | None = None
         if problem.model is not None:
-            with _seeded(0):
-                template = copy.deepcopy(self._new_module())
+            template = copy.deepcopy(drawn_with_seed(0, self._model))
             self.module = template.to(device=self.device, dtype=self.dtype)
             self._evaluation = copy.deepcopy(self.module).eval()
         self._check_loss(weights, buffers)
@@ -75,11 +75,10 @@ class FunctionalProblem:
         """
         if self.problem.initial is not None:
             generator = torch.Generator().manual_seed(torch_seed)
-            with _default_float32():
+            with default_float32():
                 weights = self.problem.initial(generator)
             return {name: self._cast(value) for name, value in weights.items()}, {}
-        with _seeded(torch_seed):
-            module = self._new_module()
+        module = drawn_with_seed(torch_seed, self._model)
         weights = {
             name: self._cast(value.detach())
             for name, value in module.named_parameters()
@@ -87,31 +86,10 @@ class FunctionalProblem:
         }
         return weights, {name: self._cast(value.detach().clone()) for name, value in module.named_buffers()}
 
-    def _new_module(self) -> nn.Module:
-        """A module with newly drawn parameters; random state and default dtype are the caller's."""
-        model = self.problem.model
-        if isinstance(model, nn.Module):
-            copied = copy.deepcopy(model)
-            for name, part in copied.named_modules():
-                own = list(part.parameters(recurse=False))
-                reset = getattr(part, "reset_parameters", None)
-                if callable(reset):
-                    reset()
-                elif own:
-                    where = f"module {name!r} ({type(part).__name__})" if name else type(part).__name__
-                    message = (
-                        f"{where} has parameters but no reset_parameters, so it cannot be drawn again for "
-                        "each trajectory; pass a factory: model=lambda: MyNet()"
-                    )
-                    raise ValueError(message)
-            _keep_constants(model, copied)
-            return copied
-        assert model is not None
-        module: object = model()
-        if not isinstance(module, nn.Module):
-            message = f"the model factory returned {type(module).__name__}; it must return a torch.nn.Module"
-            raise ValueError(message)
-        return module
+    @property
+    def _model(self) -> nn.Module | Callable[[], nn.Module]:
+        assert self.problem.model is not None  # where there is none, `forward` and `initial` serve
+        return self.problem.model
 
     def with_buffers(self, buffers: State) -> FunctionalProblem:
         """The same problem for a trajectory with these buffers."""
@@ -178,7 +156,7 @@ class FunctionalProblem:
         count = min(2, self.samples)
         inputs, targets = (part[:count] for part in self.train)
         leaves = {name: value.clone().requires_grad_() for name, value in weights.items()}
-        with _seeded(0), torch.enable_grad():
+        with seeded(0), torch.enable_grad():
             outputs = self.with_buffers(buffers).outputs(leaves, inputs, training=True)
             losses = self.loss(outputs, targets)
             if not isinstance(losses, Tensor) or tuple(losses.shape) != (count,):
@@ -205,31 +183,3 @@ class FunctionalProblem:
         fan = max((math.prod(shape[1:]) for shape in self.shapes.values() if len(shape) > 1), default=1)
         wide = max((shape[0] for shape in self.shapes.values() if shape), default=1)
         return max(fan, wide, math.prod(self.train[0].shape[1:]))
-
-
-def _keep_constants(given: nn.Module, drawn: nn.Module) -> None:
-    """Frozen parameters and buffers are as in the module that was given, whatever its reset did."""
-    with torch.no_grad():
-        for name, parameter in given.named_parameters():
-            if not parameter.requires_grad:
-                drawn.get_parameter(name).copy_(parameter)
-        for name, buffer in given.named_buffers():
-            drawn.get_buffer(name).copy_(buffer)
-
-
-@contextmanager
-def _default_float32() -> Generator[None]:
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float32)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
-
-
-@contextmanager
-def _seeded(torch_seed: int) -> Generator[None]:
-    """A forked, seeded CPU generator and float32 as default dtype; both as before afterwards."""
-    with torch.random.fork_rng(devices=[]), _default_float32():
-        torch.default_generator.manual_seed(torch_seed)
-        yield

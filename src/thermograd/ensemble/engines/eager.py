@@ -17,7 +17,7 @@ from torch.func import vmap
 from thermograd.ensemble.block import BlockState, Tensors, part, prefixed
 from thermograd.ensemble.engines.oracle import EagerOracle, InputNeededError
 from thermograd.ensemble.engines.supplies import Drawn, Supplied, Supplies
-from thermograd.ensemble.seeds import torch_seeds
+from thermograd.ensemble.seeds import random_forward
 from thermograd.numerics import philox
 
 if TYPE_CHECKING:
@@ -152,6 +152,10 @@ class EagerEngine:
             records[f"{observable.name}/{key}" if key else observable.name] = array
         return records
 
+    def draw(self, block: BlockState) -> Drawn:
+        """The batch of the block's next update."""
+        return self._supplies.draw(block)
+
     def with_weights(self, block: BlockState, weights: Tensors, state: Tensors) -> BlockState:
         """The block with other weights and state (a perturbation), divergence looked for."""
         diverged = self._divergence(weights, block.diverged_at, block.step)
@@ -271,14 +275,7 @@ class EagerEngine:
                 for inputs in supplied
             ]
             if self._random_forward:
-                seed = torch_seeds(
-                    self.experiment.seed,
-                    [trajectory],
-                    stream=philox.FORWARD + 256 * forward_draw,
-                    step=block.step,
-                )[0]
-                with torch.random.fork_rng(devices=[]):
-                    torch.default_generator.manual_seed(seed)
+                with random_forward(self.experiment.seed, trajectory, block.step, forward_draw):
                     outputs.append(one(weights, state, own))
             else:
                 outputs.append(one(weights, state, own))

@@ -1,0 +1,1 @@
+"""What joins a user's own training loop."""
