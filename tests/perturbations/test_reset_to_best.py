@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -63,9 +64,9 @@ def test_what_becomes_of_the_optimizer(optimizer, value):
     best = ({"w": torch.zeros(1)}, {"optimizer/b/w": torch.full((1,), 5.0), "buffers/mean": torch.zeros(1)})
     context = PerturbationContext(None, 0, 0, 3, Moment(best=best))
     weights, rest = ResetToBest(optimizer=optimizer).apply({"w": torch.ones(1)}, state, context)
-    assert weights["w"].item() == 0.0
-    assert rest["buffers/mean"].item() == 0.0
-    assert rest["optimizer/b/w"].item() == value
+    assert torch.equal(weights["w"], torch.zeros(1))
+    assert torch.equal(rest["buffers/mean"], torch.zeros(1))
+    assert torch.equal(rest["optimizer/b/w"], torch.full((1,), value))
     assert rest["hyperparameters/learning_rate"] is state["hyperparameters/learning_rate"]
 
 
@@ -82,7 +83,7 @@ def test_a_study_goes_back_to_the_best_of_the_first_leg():
         """A spy with the same needs."""
 
         direction: str = "down"
-        needs_best = True
+        needs_best: ClassVar[bool] = True
 
         def apply(self, weights, state, context):
             seen.append((context.metric, context.best))
@@ -101,5 +102,5 @@ def test_a_study_goes_back_to_the_best_of_the_first_leg():
 
 @pytest.mark.parametrize("options", [{"direction": "Up"}, {"optimizer": "drop"}])
 def test_bad_fields(options):
-    with pytest.raises(ValueError, match="use 'up'|use 'restore'"):
+    with pytest.raises(ValueError, match=r"use 'up'|use 'restore'"):
         ResetToBest(**options)

@@ -100,7 +100,7 @@ class ContinualBackprop:
         """Which units are replaced now; the layer's account in `state` is settled."""
         age, account = state[f"{_AGE}/{layer.incoming}"], f"{_ACCOUNT}/{layer.incoming}"
         eligible = age > self.maturity
-        owed = state[account] + self.replacement_rate * eligible.sum()
+        owed = state[account] + self.replacement_rate * eligible.double().sum()
         count = min(int(owed), int(eligible.sum()))
         state[account] = owed - count
         worth = state[f"{_UTILITY}/{layer.incoming}"] / (1 - self.decay**age)

@@ -156,7 +156,7 @@ class Perturber:
     def _note(self, metric: float | Tensor | None) -> None:
         if metric is None:
             return
-        self._metric = value = float(metric)
+        self._metric = value = float(metric.detach() if isinstance(metric, Tensor) else metric)
         if not self._needs_best or not math.isfinite(value):
             return
         up = self._perturbation.direction == "up"
