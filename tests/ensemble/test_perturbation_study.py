@@ -157,7 +157,7 @@ def test_bad_settings_are_named(options, says):
 
 
 def test_misuse_is_explained(measured):
-    with pytest.raises(ValueError, match=r"call run\(experiment\) first"):
+    with pytest.raises(ValueError, match=r"call run\(experiment\) or drive"):
         make_study().verify([3])
     with pytest.raises(ValueError, match="no candidate 'warm'; known: reset, shrink"):
         measured.verify([3], ["warm"])

@@ -97,7 +97,16 @@ class LiveState:
         Raises:
             ValueError: the model cannot be drawn again, or `initialize` returns another one.
         """
-        module = drawn_with_seed(torch_seed, self._initialize or self.model, keep_buffers=False)
+        return self.initial_of(
+            drawn_with_seed(torch_seed, self._initialize or self.model, keep_buffers=False)
+        )
+
+    def initial_of(self, module: nn.Module) -> tuple[Weights, State]:
+        """Weights and buffers of another model of the same form, in the dtype and on the device of this one.
+
+        Raises:
+            ValueError: it is of another form.
+        """
         new = _bare(module)
         drawn = {name: value.detach() for name, value in new.named_parameters()}
         buffers = dict(new.named_buffers())

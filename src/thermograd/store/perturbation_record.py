@@ -42,6 +42,7 @@ class PerturbationRecord:
         verified: brute force, per candidate and interval P: `(trajectory, unit)` value after each unit of
             training that was perturbed every P units from fresh starts; NaN after arrival. The name "reset"
             stands for restarts from scratch.
+        not_covered: why Eq 9 does not predict a candidate, by name of those it does not.
 
     >>> record = PerturbationRecord(
     ...     np.array([[0.5, 0.9], [0.4, 0.6]]), {"kick": np.array([[0.9, np.nan]])}, np.array([1]),
@@ -61,6 +62,7 @@ class PerturbationRecord:
     seed: int = 0
     candidates: Mapping[str, str] = field(default_factory=dict)
     verified: Mapping[str, Mapping[int, Array]] = field(default_factory=dict)
+    not_covered: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "unperturbed", np.asarray(self.unperturbed))
@@ -108,6 +110,7 @@ class PerturbationRecord:
         arrays: dict[str, Array] = {"unperturbed": self.unperturbed, "survivor": self.survivor}
         described: dict[str, Any] = {"format": _FORMAT, "version": _VERSION}
         described |= {name: getattr(self, name) for name in _SETTINGS}
+        described |= {"not_covered": dict(self.not_covered)}
         described |= {"candidates": dict(self.candidates), "residual": list(self.residual), "verified": []}
         for place, values in enumerate(self.residual.values()):
             arrays[f"residual_{place}"] = values
@@ -150,6 +153,7 @@ class PerturbationRecord:
                 **{name: described[name] for name in _SETTINGS},
                 candidates=described["candidates"],
                 verified=verified,
+                not_covered=described.get("not_covered", {}),
             )
         except (KeyError, TypeError, ValueError) as error:
             message = (

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from thermograd.numerics.log_times import Random
 from thermograd.perturbations.context import Moment, PerturbationContext
+from thermograd.perturbations.description import described, is_perturbation
 from thermograd.perturbations.hidden_layers import HiddenLayers
 from thermograd.perturbations.in_place import apply_in_place
 from thermograd.perturbations.initial_law import check_initial_law, initial_deviations
@@ -176,7 +177,7 @@ class Perturber:
 
     def _settings(self) -> dict[str, Any]:
         return {
-            "perturbation": _name(self._perturbation),
+            "perturbation": described(self._perturbation),
             "every": self._every,
             "rate": self._rate,
             "seed": self._seed,
@@ -219,11 +220,6 @@ def _on(tensors: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
     return {name: value.to(device) for name, value in tensors.items()}
 
 
-def _name(perturbation: Any) -> str:
-    """A dataclass with its fields; a function by its name."""
-    return getattr(perturbation, "__qualname__", None) or repr(perturbation)
-
-
 def _check(perturbation: Any, every: int | None, rate: float | None, seed: int) -> None:
     if (every is None) == (rate is None):
         got = "neither" if every is None else f"every={every} and rate={rate}"
@@ -232,7 +228,7 @@ def _check(perturbation: Any, every: int | None, rate: float | None, seed: int) 
     if every is not None and (isinstance(every, bool) or not isinstance(every, int) or every < 1):
         message = f"every is {every!r}; it is a whole number of steps, 1 or larger"
         raise ValueError(message)
-    if isinstance(perturbation, type) or not callable(getattr(perturbation, "apply", perturbation)):
+    if not is_perturbation(perturbation):
         message = (
             f"perturbation is {perturbation!r}; give one of thermograd.perturbations, or a function like one"
         )

@@ -1,0 +1,43 @@
+"""Perturbations in words, and whether something is one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def described(perturbation: Any) -> str:
+    """A perturbation in words that are the same in every process: a dataclass with its fields, a function by name.
+
+    >>> from thermograd.perturbations.reset import Reset
+    >>> described(Reset()), described(described)
+    ('Reset()', 'described')
+    """
+    name: str | None = getattr(perturbation, "__qualname__", None)
+    return name or repr(perturbation)
+
+
+def is_perturbation(thing: Any) -> bool:
+    """Whether it is an object with `apply`, or a function; a class that is still to be made is none."""
+    return not isinstance(thing, type) and callable(getattr(thing, "apply", thing))
+
+
+def why_not_covered(perturbation: Any, interval: int) -> str | None:
+    """Why Eq 9 of Meir et al. (arXiv 2502.04121) does not predict a perturbation, or None if it does.
+
+    Eq 9 takes what follows one kick as what follows every kick.
+
+    Args:
+        perturbation: an object with `apply`, or a function.
+        interval: steps between kicks.
+
+    Returns:
+        Half a sentence.
+
+    >>> why_not_covered(described, 10) is None
+    True
+    """
+    said = getattr(perturbation, "not_covered", None)
+    if said is not None:
+        reason: str | None = said(interval)
+        return reason
+    return "it acts at every step" if getattr(perturbation, "every_step", False) else None
