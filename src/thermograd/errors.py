@@ -98,6 +98,26 @@ class MissingExtraError(ThermogradError, ImportError):
         )
 
 
+class MissingDataError(ThermogradError, FileNotFoundError):
+    """A data set that has to be supplied is not in the data folder; the message names the files."""
+
+    exit_code = 4
+
+
+class DamagedDataError(ThermogradError, ValueError):
+    """A file of a data set is not what its format says.
+
+    Args:
+        file: its path.
+        what: what is wrong with it.
+    """
+
+    exit_code = 4
+
+    def __init__(self, file: object, what: str) -> None:
+        super().__init__(f"{file}: {what}. Put the original file there again")
+
+
 class BlockFailedError(ThermogradError):
     """A block of trajectories could not be finished."""
 

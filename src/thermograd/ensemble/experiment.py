@@ -214,8 +214,7 @@ class Experiment:
             message = f"start has dynamics state {sorted(start.dynamics)}; this dynamics has {sorted(known)}"
             raise ValueError(message)
         dynamics = {
-            key: place("dynamics", key, value, shapes.get(key.partition("/")[2]))
-            for key, value in start.dynamics.items()
+            key: place("dynamics", key, value, known[key].shape) for key, value in start.dynamics.items()
         }
         return weights, buffers, dynamics
 
