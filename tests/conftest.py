@@ -21,6 +21,16 @@ def data_folder() -> Path:
     return folder
 
 
+@pytest.fixture
+def named_data(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same folder, which THERMOGRAD_DATA names for the test, with the image data sets in it."""
+    for data_set in ("mnist", "cifar10"):
+        if not (data_folder / data_set).is_dir():
+            pytest.skip(f"{data_folder}/{data_set} is missing")
+    monkeypatch.setenv("THERMOGRAD_DATA", str(data_folder))
+    return data_folder
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     torch = sys.modules.get("torch")
     if torch is not None and torch.get_num_threads() > THREADS:

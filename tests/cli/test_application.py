@@ -127,6 +127,22 @@ def test_doctor_finds_a_fault(capsys, monkeypatch):
     assert "one step is wrong by" in found["faults"][0]
 
 
+def test_doctor_names_the_data_sets(capsys, monkeypatch, tmp_path):
+    def said(code):
+        assert main(["doctor", "--json"]) == code
+        return json.loads(capsys.readouterr().out)
+
+    monkeypatch.delenv("THERMOGRAD_DATA", raising=False)
+    assert said(0)["found"]["data folder"].startswith("none: THERMOGRAD_DATA is not set")
+    monkeypatch.setenv("THERMOGRAD_DATA", str(tmp_path))
+    assert said(0)["found"]["data folder"] == f"{tmp_path}: no mnist, no cifar10"
+    (tmp_path / "cifar10").mkdir()
+    (tmp_path / "cifar10" / "cifar10-small-5000-1000.npz").touch()
+    assert said(0)["found"]["data folder"] == f"{tmp_path}: no mnist, cifar10 (small)"
+    monkeypatch.setenv("THERMOGRAD_DATA", str(tmp_path / "absent"))
+    assert "absent, which is no folder" in said(1)["faults"][0]
+
+
 def test_list(config, capsys, tmp_path):
     assert main(["list", "plugins", "--json"]) == 0
     plugins = json.loads(capsys.readouterr().out)

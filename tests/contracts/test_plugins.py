@@ -22,6 +22,9 @@ from thermograd.protocols import HiddenLayer
 ROLES = ("problems", "minibatching", "dynamics", "perturbations", "observables")
 PLUGINS = [(role, kind, cls) for role in ROLES for kind, cls in available(f"thermograd.{role}").items()]
 
+SUPPLIED = {"cifar10": {"train_samples": 40, "test_samples": 20, "width": 4}}
+"""Problems whose data have to be supplied, at a size that trains at once."""
+
 
 def of(role):
     return [pytest.param(cls, id=kind) for found, kind, cls in PLUGINS if found == role]
@@ -118,14 +121,17 @@ def test_form(role, kind, cls):
 
 
 @pytest.mark.parametrize("cls", of("problems"))
-def test_problem(cls):
-    problem = cls().build()
+def test_problem(cls, request):
+    settings = SUPPLIED.get(snake_case(cls.__name__), {})
+    if settings:
+        request.getfixturevalue("named_data")
+    problem = cls(**settings).build()
     assert isinstance(problem, Problem)
-    same = cls().build()
+    same = cls(**settings).build()
     assert all(torch.equal(a, b) for a, b in zip(problem.train, same.train, strict=True))
     run = tg.run(
         tg.Experiment(
-            cls(),
+            cls(**settings),
             WithoutReplacement(10),
             trajectories=2,
             steps=2,
@@ -230,7 +236,8 @@ def test_something_was_found():
         "reset_to_best",
         "continual_backprop",
     }
-    assert found["problems"] >= {"digits", "quadratic", "nonlinear_regression"}
+    assert found["problems"] >= {"digits", "quadratic", "nonlinear_regression", "phase_retrieval", "cifar10"}
+    assert not {name for name in found["problems"] if "images" in name or "data" in name}
     assert found["minibatching"] >= {"with_replacement", "without_replacement"}
     assert found["observables"] >= {"loss", "accuracy", "displacement"}
-    assert found["dynamics"] >= {"sgd"}
+    assert found["dynamics"] >= {"sgd", "adam"}

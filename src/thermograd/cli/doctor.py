@@ -40,7 +40,8 @@ def doctor(*, json: Annotated[bool, Parameter(negative=())] = False) -> int:
     }
     for package in (*_CORE, *_LAB):
         found[package] = _version(package, faults)
-    for name, check in (("processor features", _features), ("engine eager", _one_step)):
+    checks = (("processor features", _features), ("engine eager", _one_step), ("data folder", _data_folder))
+    for name, check in checks:
         found[name] = _tried(name, check, faults)
     found |= {f"engine {name}": "not in this version" for name in ("compiled", "kernel")}
     if json:
@@ -77,6 +78,25 @@ def _features() -> str:
         f"{torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads, "
         f"{'CUDA' if torch.cuda.is_available() else 'no CUDA device'}"
     )
+
+
+def _data_folder() -> str:
+    """The folder of data sets that are not part of the package, and which of them it holds."""
+    from thermograd.problems import cifar10_images, mnist_images
+    from thermograd.problems.data_folder import VARIABLE, present_files
+
+    folder = os.environ.get(VARIABLE)
+    if not folder:
+        return f"none: {VARIABLE} is not set (MNIST and CIFAR-10 need it)"
+    if not Path(folder).is_dir():
+        message = f"{VARIABLE} is {folder}, which is no folder"
+        raise NotADirectoryError(message)
+    held = []
+    for images in (mnist_images, cifar10_images):
+        files = present_files(images.DATA_SET, images.FORMS)
+        small = " (small)" if len(files) == 1 else ""
+        held.append(f"{images.DATA_SET}{small}" if files else f"no {images.DATA_SET}")
+    return f"{folder}: {', '.join(held)}"
 
 
 def _one_step() -> str:

@@ -80,7 +80,7 @@ def read_splits(file: Path, image_shape: tuple[int, ...]) -> ImageSplits:
         DamagedDataError: the file cannot be read, or an array is absent or of another shape or type.
     """
     try:
-        with np.load(file, allow_pickle=False) as content:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as content:
             arrays = {
                 name: content[name] for name in ("x_train", "y_train", "x_test", "y_test") if name in content
             }
