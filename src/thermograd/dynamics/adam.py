@@ -69,8 +69,8 @@ class Adam:
         for name, value in weights.items():
             slope = gradient[name]
             count = state[f"step/{name}"] + 1
-            mean = self.beta1 * state[f"exp_avg/{name}"] + (1 - self.beta1) * slope
-            square = self.beta2 * state[f"exp_avg_sq/{name}"] + (1 - self.beta2) * slope.square()
+            mean = torch.lerp(state[f"exp_avg/{name}"], slope, 1 - self.beta1)
+            square = torch.lerp(state[f"exp_avg_sq/{name}"], slope.square(), 1 - self.beta2)
             rate = (self.learning_rate / _started(self.beta1, count)).to(value.dtype)
             spread = square.sqrt() / _started(self.beta2, count).sqrt().to(value.dtype)
             moved[name] = value - rate * mean / (spread + self.epsilon)
