@@ -115,7 +115,9 @@ def _smallest_entries(values: Tensor, fraction: float) -> Tensor:
     if count == 0:
         return torch.zeros_like(values, dtype=torch.bool)
     threshold = magnitudes.kthvalue(count).values
-    below = magnitudes < threshold
-    tied = magnitudes == threshold
-    mask = below | (tied & (tied.cumsum(0) <= count - below.sum()))
+    mask = magnitudes <= threshold
+    surplus = int(mask.sum()) - count
+    if surplus:
+        tied = torch.nonzero(magnitudes == threshold).flatten()
+        mask[tied[len(tied) - surplus :]] = False
     return mask.reshape(values.shape)
