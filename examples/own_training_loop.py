@@ -56,7 +56,9 @@ def main():
     advice = tg.advise(record)
     print(advice)
 
-    best = next((entry for entry in advice.ranking if entry.name in study.candidates and entry.interval), None)
+    best = next(
+        (entry for entry in advice.ranking if entry.name in study.candidates and entry.interval), None
+    )
     if best is None:
         return
     model, optimizer = start(123)
