@@ -41,6 +41,8 @@ def test_ends_of_epochs_without_time_0(tmp_path):
     assert (read.values == run["train_loss"][:, ends]).all()
     assert read.names == ("0", "1", "2", "3", "4")
     assert (read.unit, read.notes) == ("epoch", ())
+    inside = load_trajectories(tmp_path / "run" / "trajectories.zarr")
+    assert (inside.values == read.values).all()
 
 
 def test_what_is_not_committed_is_left_out_and_said(tmp_path):

@@ -171,8 +171,6 @@ def test_a_resumed_step_counts_once_the_later_value_and_is_reported(tmp_path):
         ("run,step,value\nx,1\n", "line 2: 2 cells, but the header has 3"),
         (",a,b\n0,1,2\n", "column without a name"),
         ("epoch,a,a\n1,1,2\n", "two columns of the same name"),
-        ("Wall time,Step,Value\n1,1,2\n", "TensorBoard or W&B export"),
-        ("Step,r - acc,r - acc__MIN\n1,1,2\n", "TensorBoard or W&B export"),
     ],
 )
 def test_csv_that_cannot_be_used(tmp_path, text, message):
@@ -203,9 +201,7 @@ def test_options_that_do_not_apply_are_refused(archive, tmp_path):
     with pytest.raises(ConfigError, match="no file"):
         load_trajectories(tmp_path / "absent.npz")
     with pytest.raises(ConfigError, match=r"this version reads \.npz"):
-        load_trajectories(written(tmp_path, "log.parquet", "x"))
-    with pytest.raises(ConfigError, match="is a folder"):
-        load_trajectories(tmp_path)
+        load_trajectories(written(tmp_path, "log.txt", "x"))
 
 
 def test_joining_aligns_times():
@@ -229,3 +225,99 @@ def test_epochs_from_steps():
         in_epochs(in_epochs(steps, 30), 30)
     with pytest.raises(ConfigError, match="a whole number from 1, got 0"):
         in_epochs(steps, 0)
+    ends = Trajectories(np.ones((1, 2)), np.array([29, 59]), ("a",), "step")
+    with pytest.raises(ConfigError, match=r"step 29 .* they all are if the log counts from 0"):
+        in_epochs(ends, 30)
+
+
+def test_a_log_that_counts_from_0(tmp_path):
+    """`for epoch in range(n)` logs the value after the first epoch as epoch 0."""
+    file = written(tmp_path, "w.csv", "epoch,a,b\n0,1,4\n1,2,5\n")
+    read = load_trajectories(file)
+    assert read.times.tolist() == [0, 1]
+    assert "begins at epoch 0" in read.notes[0]
+    assert "--counts-from 0" in read.notes[0]
+    from_0 = load_trajectories(file, counts_from=0)
+    assert (from_0.times.tolist(), from_0.notes) == ([1, 2], ())
+    assert load_trajectories(file, counts_from=1).notes == ()
+    steps = written(tmp_path, "s.csv", "step,a,b\n29,1,4\n59,2,5\n")
+    assert in_epochs(load_trajectories(steps, counts_from=0), 30).times.tolist() == [1, 2]
+    with pytest.raises(ConfigError, match="from 0 or from 1, got 2"):
+        load_trajectories(file, counts_from=2)
+
+
+def test_a_log_without_numbered_times_counts_from_nothing(archive, tmp_path):
+    with pytest.raises(ConfigError, match="does not number its epochs"):
+        load_trajectories(archive, counts_from=0)
+    with pytest.raises(ConfigError, match="does not number its epochs"):
+        load_trajectories(written(tmp_path, "bare.csv", "1,4\n2,5\n"), counts_from=0)
+
+
+ACCURACY = np.round(np.sort(np.random.default_rng(5).uniform(20, 80, (12, 9)), axis=1), 2)
+
+
+def as_wide(folder):
+    rows = [f"{epoch}," + ",".join(map(str, ACCURACY[:, epoch - 1])) for epoch in range(1, 10)]
+    return written(folder, "wide.csv", "\n".join(["epoch," + ",".join(f"r{i}" for i in range(12)), *rows]))
+
+
+def as_long(folder):
+    rows = [f"{epoch},r{run},{ACCURACY[run, epoch - 1]}" for run in range(12) for epoch in range(1, 10)]
+    return written(folder, "long.csv", "\n".join(["epoch,run_id,acc", *rows]))
+
+
+def as_wandb(folder):
+    heads = [f'"r{i} - val/acc{end}"' for i in range(12) for end in ("", "__MIN", "__MAX")]
+    rows = [
+        ",".join([str(30 * epoch), *np.repeat(ACCURACY[:, epoch - 1], 3).astype(str)])
+        for epoch in range(1, 10)
+    ]
+    return written(folder, "wandb.csv", "\n".join(['"Step",' + ",".join(heads), *rows]))
+
+
+def as_tensorboard(folder):
+    inside = folder / "downloads"
+    inside.mkdir()
+    for run in range(12):
+        rows = [f"{1.7e9 + epoch},{30 * epoch},{ACCURACY[run, epoch - 1]}" for epoch in range(1, 10)]
+        written(inside, f"r{run}.csv", "\n".join(["Wall time,Step,Value", *rows]))
+    return inside
+
+
+def as_one_run_each(folder):
+    inside = folder / "runs"
+    inside.mkdir()
+    for run in range(12):
+        rows = [f"{epoch},0.1,{ACCURACY[run, epoch - 1]}" for epoch in range(1, 10)]
+        written(inside, f"r{run}.csv", "\n".join(["epoch,loss,acc", *rows]))
+    return inside / "r*.csv"
+
+
+def as_parquet(folder):
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    run, epoch = (place.ravel() for place in np.indices(ACCURACY.shape))
+    table = arrow.table({"seed": [f"r{i}" for i in run], "step": 30 * (epoch + 1), "acc": ACCURACY.ravel()})
+    parquet.write_table(table, folder / "log.parquet")
+    return folder / "log.parquet"
+
+
+@pytest.mark.parametrize(
+    ("write", "metric", "unit"),
+    [
+        (as_wide, None, "epoch"),
+        (as_long, None, "epoch"),
+        (as_wandb, None, "step"),
+        (as_tensorboard, None, "step"),
+        (as_one_run_each, "acc", "epoch"),
+        (as_parquet, None, "step"),
+    ],
+)
+def test_every_layout_of_the_same_runs_gives_the_same_table(tmp_path, write, metric, unit):
+    read = load_trajectories(write(tmp_path), metric=metric)
+    assert read.unit == unit
+    assert "steps" in str(read) or unit == "epoch"
+    read = read if unit == "epoch" else in_epochs(read, 30)
+    assert read.values.tolist() == ACCURACY.tolist()
+    assert read.times.tolist() == list(range(1, 10))
+    assert read.names == tuple(f"r{run}" for run in range(12))
+    assert read.notes == ()

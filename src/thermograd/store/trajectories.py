@@ -1,9 +1,8 @@
-"""Recorded logs of training runs, read into one table: npz, wide csv, long csv and run directories."""
+"""Recorded logs of training runs, read into one table, whatever wrote them."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,19 +11,21 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd.errors import ConfigError
+from thermograd.store.csv_log import read_csv_log
+from thermograd.store.log_folder import is_glob, read_folder
+from thermograd.store.log_table import LogTable
 from thermograd.store.manifest import FILE as MANIFEST
 from thermograd.store.npz_array import read_npz
+from thermograd.store.parquet_log import read_parquet
 from thermograd.store.printable import printable
 
-Array = npt.NDArray[Any]
-
-_RUN_COLUMNS = ("run", "run_id", "seed")
-_TIME_COLUMNS = ("step", "epoch")
-_BLANK = {"", "nan", "none", "null", "na", "n/a"}
 _READS = (
-    "this version reads .npz (an array (trajectory, time)), wide .csv (one column a run), long .csv "
-    "(columns run, step, value) and run directories of thermograd"
+    "this version reads .npz (an array (trajectory, time)); .csv of one column a run, of columns run, step, value, "
+    "or exported by W&B or TensorBoard; .parquet of columns run, step, value; folders and patterns of csv files of "
+    "one run each; run directories of thermograd"
 )
+
+_ZARR = "trajectories.zarr"
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,24 +51,37 @@ class Trajectories:
 
 
 def load_trajectories(
-    path: str | Path, *, metric: str | None = None, key: str | None = None, scale: float = 1.0
+    path: str | Path,
+    *,
+    metric: str | None = None,
+    key: str | None = None,
+    scale: float = 1.0,
+    counts_from: int | None = None,
 ) -> Trajectories:
     """Read recorded runs.
 
-    npz: the array `key` (or `FILE:KEY`), else the one whose name begins with "unperturbed" (and holds
-    `metric`), else the only two-dimensional one; columns are epochs 1, 2, .... Wide csv: a first column `step`
-    or `epoch` (or none), each further column a run. Long csv: columns run (`seed`, `run_id`), step (`epoch`)
-    and the value (`metric`, else `value`, else the only one left). Blank means not evaluated; where a resumed
-    run logged a step twice, the later value counts, and a note says how often. Run directory: the committed
-    records of one scalar at ends of epochs (not that of time 0), trajectories named by number, infinite from
-    where one diverged. A note says how many runs end before the last.
+    | layout | rule |
+    |---|---|
+    | npz | the array `key` (or `FILE:KEY`), else the one whose name begins with "unperturbed" (and holds `metric`), else the only two-dimensional one; columns are epochs 1, 2, ... |
+    | csv, wide | a first column `step` or `epoch` (or none), each further column a run; with `metric` that one column, of one run |
+    | csv, long; parquet | columns run (`seed`, `run_id`), step (`epoch`) and the value (`metric`, else `value`, else the only one left) |
+    | csv of a W&B chart | `Step`, then `<run> - <metric>`; `__MIN` and `__MAX` are ignored |
+    | csv of TensorBoard | `Wall time,Step,Value`, one run a file; the later wall time counts |
+    | folder or glob | csv files of one run each, in natural order, named by their stems; `metric` is a column (of TensorBoard downloads the tag) |
+    | run directory | the committed records of one scalar at ends of epochs (not that of time 0), infinite from where a run diverged |
+
+    Blank means not evaluated. Where a resumed run logged a step twice, the later value counts, and a note says
+    how often. Another note says how many runs end before the last. Times are what the log says: a log that
+    counts from 0 gives the value after the first epoch the time 0, unless `counts_from=0` is said.
 
     Args:
-        path: the file, `FILE:KEY` for an npz, or a run directory.
+        path: the file, `FILE:KEY` for an npz, a folder, a glob, or a run directory.
         metric: which value, where there are several; of a run directory the scalar, default the only one, or
             `test_accuracy`.
         key: which array of an npz.
         scale: factor of all values, 0.01 for per cent times 100.
+        counts_from: the number the log gives the first completed step or epoch: 1, or 0 as `range` counts, of
+            which 1 is added. Default 1, with a note if the log begins with 0.
 
     Returns:
         The runs, in the order of the file.
@@ -76,7 +90,8 @@ def load_trajectories(
         ConfigError: no such file, a layout that is not read, an array or column that has to be named, or a run
             without any number.
         DamagedRunError: an npz that is cut short, or a run directory that cannot be trusted.
-        MissingExtraError: a run directory, and zarr is not installed.
+        MemoryLimitError: so many distinct times that the table would not fit.
+        MissingExtraError: a run directory without zarr installed, or a parquet file without pyarrow.
 
     >>> import tempfile
     >>> file = Path(tempfile.mkdtemp()) / "log.csv"
@@ -84,25 +99,13 @@ def load_trajectories(
     >>> load_trajectories(file, scale=0.01).values.tolist()
     [[0.1, 0.3], [0.2, nan]]
     """
-    file, key = _file_and_key(path, key)
     if not (np.isfinite(scale) and scale != 0):
         message = f"scale must be a finite factor other than 0, got {scale}"
         raise ConfigError(message)
-    suffix = file.suffix.lower()
-    if file.is_dir() and key is None and (file / MANIFEST).exists():
-        from thermograd.store.run_trajectories import (
-            trajectories_of_run,
-        )  # here: zarr, an extra, for this only
-
-        found = trajectories_of_run(file, metric)
-    elif suffix == ".npz":
-        found = _from_npz(file, key, metric)
-    elif suffix == ".csv" and key is None:
-        found = _from_csv(file, metric)
-    else:
-        what = f"{file} has no keys to choose {key!r} from" if suffix == ".csv" else f"cannot read {file}"
-        message = f"{what}: {_READS}"
-        raise ConfigError(message)
+    file, key = _file_and_key(path, key)
+    found, timed = _read(file, key, metric)
+    if counts_from is not None or (timed and found.times[0] == 0):
+        found = _counted(file, found, counts_from, timed=timed)
     _check_numbers(file, found)
     notes = (*found.notes, *_early_ends(found))
     return replace(found, values=_scaled(found.values, scale), notes=notes)
@@ -169,10 +172,13 @@ def in_epochs(recorded: Trajectories, steps_per_epoch: int) -> Trajectories:
         raise ConfigError(message)
     between = recorded.times[recorded.times % steps_per_epoch != 0]
     if between.size:
-        message = (
-            f"step {between[0]} is not the end of an epoch of {steps_per_epoch} steps: keep the records at "
-            "ends of epochs, or count in steps"
+        from_0 = not ((recorded.times + 1) % steps_per_epoch).any()
+        cure = (
+            "they all are if the log counts from 0: say counts_from=0 (--counts-from 0)"
+            if from_0
+            else "keep the records at ends of epochs, or count in steps"
         )
+        message = f"step {between[0]} is not the end of an epoch of {steps_per_epoch} steps: {cure}"
         raise ConfigError(message)
     return replace(recorded, times=recorded.times // steps_per_epoch, unit="epoch")
 
@@ -188,20 +194,66 @@ def _file_and_key(path: str | Path, key: str | None) -> tuple[Path, str | None]:
     file = Path(path)
     if not file.exists() and key is None:
         name, colon, inside = str(path).rpartition(":")
-        if colon and name.lower().endswith((".npz", ".csv")):
+        if colon and name.lower().endswith((".npz", ".csv", ".parquet")):
             file, key = Path(name), inside
-    if file.is_dir() and (key is not None or not (file / MANIFEST).exists()):
-        kind = (
-            "a folder, not a run directory"
-            if key is None
-            else f"a folder without keys to choose {key!r} from"
-        )
-        message = f"{file} is {kind}: {_READS}"
-        raise ConfigError(message)
-    if not file.exists():
+    if file.name == _ZARR and (file.parent / MANIFEST).exists():
+        file = file.parent
+    if not file.exists() and not is_glob(file):
         message = f"no file {file}"
         raise ConfigError(message)
+    if key is not None and (file.suffix.lower() != ".npz" or file.is_dir()):
+        kind = "is a folder without keys" if file.is_dir() else "has no keys"
+        message = f"{file} {kind} to choose {key!r} from: {_READS}"
+        raise ConfigError(message)
     return file, key
+
+
+def _read(file: Path, key: str | None, metric: str | None) -> tuple[Trajectories, bool]:
+    """The runs, and whether the log itself says the times."""
+    suffix = file.suffix.lower()
+    if file.is_dir() and (file / MANIFEST).exists():
+        from thermograd.store.run_trajectories import (
+            trajectories_of_run,
+        )  # here: zarr, an extra, for this only
+
+        return trajectories_of_run(file, metric), False
+    if file.is_dir() or is_glob(file):
+        table = read_folder(file, metric)
+    elif suffix == ".npz":
+        return _from_npz(file, key, metric), False
+    elif suffix == ".csv":
+        table = read_csv_log(file, metric)
+    elif suffix == ".parquet":
+        table = read_parquet(file, metric)
+    else:
+        message = f"cannot read {file}: {_READS}"
+        raise ConfigError(message)
+    return _from_table(file, table), table.timed
+
+
+def _from_table(file: Path, table: LogTable) -> Trajectories:
+    values, times, notes = table.dense(file)
+    return Trajectories(values, times, tuple(map(printable, table.names)), table.unit, notes)
+
+
+def _counted(file: Path, found: Trajectories, counts_from: int | None, *, timed: bool) -> Trajectories:
+    """The times as completed steps or epochs, of a log that may count from 0."""
+    unit = found.unit
+    if counts_from is None:
+        note = (
+            f"{file} begins at {unit} 0, which is taken as before any training. If its loop counts from 0, {unit} 0 "
+            "is after the first one and every time is 1 too small: say counts_from=0 (--counts-from 0)"
+        )
+        return replace(found, notes=(*found.notes, note))
+    if counts_from not in {0, 1}:
+        message = f"{file}: a log counts from 0 or from 1, got {counts_from}"
+        raise ConfigError(message)
+    if not timed:
+        message = (
+            f"{file} does not number its {unit}s, so it counts neither from 0 nor from 1: leave that out"
+        )
+        raise ConfigError(message)
+    return replace(found, times=found.times + (1 - counts_from))
 
 
 def _check_numbers(file: Path, found: Trajectories) -> None:
@@ -239,140 +291,3 @@ def _from_npz(file: Path, key: str | None, metric: str | None) -> Trajectories:
     names = tuple(printable(f"{name}[{row}]") for row in range(len(table)))
     values = table if table.dtype.kind == "f" else table.astype(np.float64)
     return Trajectories(values, np.arange(1, table.shape[1] + 1), names)
-
-
-def _from_csv(file: Path, metric: str | None) -> Trajectories:
-    try:
-        with file.open(newline="", encoding="utf-8-sig") as stream:
-            rows = [row for row in csv.reader(stream) if any(cell.strip() for cell in row)]
-    except (UnicodeDecodeError, csv.Error) as error:
-        message = f"{file} is not a csv text file ({error})"
-        raise ConfigError(message) from error
-    if not rows:
-        message = f"{file} is empty"
-        raise ConfigError(message)
-    header = [cell.strip() for cell in rows[0]]
-    lower = [cell.lower() for cell in header]
-    foreign = lower == ["wall time", "step", "value"] or any(c.endswith(("__min", "__max")) for c in lower)
-    if foreign:
-        message = f"{file} looks like a TensorBoard or W&B export, which is not read: {_READS}"
-        raise ConfigError(message)
-    run = next((name for name in _RUN_COLUMNS if name in lower), None)
-    time = next((name for name in _TIME_COLUMNS if name in lower), None)
-    if run is not None and time is not None:
-        return _long(file, header, rows[1:], lower.index(run), lower.index(time), metric)
-    if metric is not None:
-        message = f"{file} has one column a run (no columns run and step), so there is no metric {metric!r} to choose"
-        raise ConfigError(message)
-    return _wide(file, header, rows)
-
-
-def _long(
-    file: Path, header: list[str], rows: list[list[str]], run: int, time: int, metric: str | None
-) -> Trajectories:
-    value = _value_column(file, header, {run, time}, metric)
-    columns = max(run, time, value)
-    entries = []
-    for line, row in enumerate(rows, start=2):
-        if len(row) <= columns:
-            message = f"{file} line {line}: {len(row)} cells, but the header has {len(header)}"
-            raise ConfigError(message)
-        place = f"{file} line {line}"
-        entries.append((row[run].strip(), _whole(row[time], place), _number(row[value], place)))
-    return _assembled(file, entries, header[time].lower())
-
-
-def _value_column(file: Path, header: list[str], taken: set[int], metric: str | None) -> int:
-    lower = [name.lower() for name in header]
-    free = [place for place in range(len(header)) if place not in taken]
-    if metric is not None:
-        free = [place for place in free if header[place] == metric]
-    elif "value" in lower:
-        free = [lower.index("value")]
-    if len(free) == 1:
-        return free[0]
-    asked = "which column is the value?" if metric is None else f"no value column {metric!r}"
-    message = f"{file}: {asked} Choose with metric=; columns: {printable(', '.join(header))}"
-    raise ConfigError(message)
-
-
-def _wide(file: Path, header: list[str], rows: list[list[str]]) -> Trajectories:
-    named = any(_parsed(cell) is None for cell in header)
-    body = rows[1:] if named else rows
-    timed = named and header[0].lower() in _TIME_COLUMNS
-    names = header[1:] if timed else header
-    if not named:
-        names = [f"column {place + 1}" for place in range(len(header))]
-    if "" in names:
-        message = (
-            f"{file} has a column without a name: call the times step or epoch, and leave a row number out "
-            "(index=False)"
-        )
-        raise ConfigError(message)
-    if not body or not names:
-        message = f"{file} has no values: {_READS}"
-        raise ConfigError(message)
-    if len(set(names)) != len(names):
-        message = f"{file} has two columns of the same name: {printable(', '.join(names))}"
-        raise ConfigError(message)
-    entries: list[tuple[str, int, float]] = []
-    for line, row in enumerate(body, start=2 if named else 1):
-        place = f"{file} line {line}"
-        if len(row) > len(header):
-            message = f"{place}: {len(row)} cells, but the header has {len(header)}"
-            raise ConfigError(message)
-        at = _whole(row[0], place) if timed else len(entries) // len(names) + 1
-        cells = (row[1:] if timed else row) + [""] * len(header)
-        entries += [(name, at, _number(cell, place)) for name, cell in zip(names, cells, strict=False)]
-    return _assembled(file, entries, header[0].lower() if timed else "epoch")
-
-
-def _assembled(file: Path, entries: Iterable[tuple[str, int, float]], unit: str) -> Trajectories:
-    """A table of (run, time, value); where a run has two values at a time, the later one that is a number."""
-    seen: dict[tuple[str, int], float] = {}
-    repeated = 0
-    for name, at, value in entries:
-        known = seen.get((name, at))
-        if known is not None and not np.isnan(known):
-            if np.isnan(value):
-                continue
-            repeated += 1
-        seen[name, at] = value
-    names = tuple(dict.fromkeys(name for name, _ in seen))
-    times = np.array(sorted({at for _, at in seen}), np.int64)
-    if not times.size:
-        message = f"{file} has a header but no values"
-        raise ConfigError(message)
-    row = {name: place for place, name in enumerate(names)}
-    column = {at: place for place, at in enumerate(times.tolist())}
-    values = np.full((len(names), times.size), np.nan)
-    for (name, at), value in seen.items():
-        values[row[name], column[at]] = value
-    notes = (f"{file}: {repeated} repeated steps, the later value counts",) if repeated else ()
-    return Trajectories(values, times, tuple(printable(name) for name in names), unit, notes)
-
-
-def _parsed(cell: str) -> float | None:
-    text = cell.strip()
-    if text.lower() in _BLANK:
-        return float("nan")
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _number(cell: str, place: str) -> float:
-    value = _parsed(cell)
-    if value is None:
-        message = f"{place}: {printable(cell)!r} is not a number (blank means not evaluated)"
-        raise ConfigError(message)
-    return value
-
-
-def _whole(cell: str, place: str) -> int:
-    value = _parsed(cell)
-    if value is None or not np.isfinite(value) or value != int(value) or value < 0:
-        message = f"{place}: step {printable(cell)!r} is not a whole number >= 0"
-        raise ConfigError(message)
-    return int(value)

@@ -1,0 +1,101 @@
+"""Folders and patterns of one-run files: order, names, tags, and folders that hold something else."""
+
+from __future__ import annotations
+
+import pytest
+
+from thermograd.errors import ConfigError
+from thermograd.store.trajectories import load_trajectories
+
+
+@pytest.fixture
+def folder(tmp_path):
+    inside = tmp_path / "logs"
+    inside.mkdir()
+    return inside
+
+
+def write(folder, name, text):
+    file = folder / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_natural_order_and_stems(folder):
+    for seed in (10, 9, 1):
+        write(folder, f"seed{seed}.csv", f"epoch,loss,acc\n1,0,{seed}\n2,0,{seed}\n")
+    write(folder, "README.md", "not a log")
+    for source in (folder, f"{folder}/*.csv", folder / "seed*.csv"):
+        read = load_trajectories(source, metric="acc")
+        assert read.names == ("seed1", "seed9", "seed10")
+        assert read.values[:, 0].tolist() == [1, 9, 10]
+    assert load_trajectories(f"{folder}/seed[19].csv", metric="acc").names == ("seed1", "seed9")
+
+
+def test_a_pattern_over_folders_is_named_by_the_folders(folder):
+    for version in (2, 10):
+        write(
+            folder, f"version_{version}/metrics.csv", f"epoch,step,val_acc\n0,29,\n0,29,{version}\n1,59,3\n"
+        )
+    read = load_trajectories(f"{folder}/**/metrics.csv", metric="val_acc", counts_from=0)
+    assert [name[-18:] for name in read.names] == ["/version_2/metrics", "version_10/metrics"]
+    assert (read.times.tolist(), read.unit) == ([30, 60], "step")
+
+
+def test_a_name_with_brackets_that_exists_is_no_pattern(folder):
+    file = write(folder, "lr[0.1].csv", "epoch,a,b\n1,2,3\n")
+    assert load_trajectories(file).names == ("a", "b")
+
+
+def test_which_column(folder):
+    write(folder, "a.csv", "epoch,train_loss,val_acc\n1,2,3\n")
+    with pytest.raises(ConfigError, match=r"a\.csv: which column is the value\? .*: train_loss, val_acc"):
+        load_trajectories(folder)
+    with pytest.raises(ConfigError, match=r"no value column 'val_ac'. Did you mean 'val_acc'\?"):
+        load_trajectories(folder, metric="val_ac")
+
+
+def test_tensorboard_tags_are_metrics(folder):
+    for seed in range(2):
+        write(folder, f"run-{seed}-tag-acc_val.csv", f"Wall time,Step,Value\n1,5,{seed}\n")
+        write(folder, f"run-{seed}-tag-loss.csv", "Wall time,Step,Value\n1,5,9\n")
+    with pytest.raises(ConfigError, match="several scalars; choose one with metric: acc_val, loss"):
+        load_trajectories(folder)
+    assert load_trajectories(folder, metric="acc/val").values.tolist() == [[0], [1]]
+    with pytest.raises(ConfigError, match=r"holds no scalar 'los'. Did you mean 'loss'"):
+        load_trajectories(folder, metric="los")
+
+
+def test_mixed_units_and_mixed_layouts(folder):
+    write(folder, "a.csv", "epoch,acc\n1,2\n")
+    write(folder, "b.csv", "step,acc\n1,2\n")
+    with pytest.raises(ConfigError, match=r"a\.csv counts epochs, but b\.csv steps"):
+        load_trajectories(folder)
+    write(folder, "b.csv", "acc\n2\n")
+    with pytest.raises(ConfigError, match=r"b\.csv rows \(it has no column step or epoch\)"):
+        load_trajectories(folder)
+    write(folder, "b.csv", "epoch,acc\n")
+    with pytest.raises(ConfigError, match=r"b\.csv has a header but no values: leave the file out"):
+        load_trajectories(folder)
+    for several in ("run,epoch,acc\nx,1,2\n", "Step,x - acc,y - acc\n1,2,3\n"):
+        write(folder, "b.csv", several)
+        with pytest.raises(ConfigError, match=r"b\.csv holds several runs"):
+            load_trajectories(folder)
+
+
+def test_folders_that_hold_something_else(folder):
+    with pytest.raises(ConfigError, match="logs is a folder, and empty"):
+        load_trajectories(folder)
+    write(folder, "notes.txt", "x")
+    with pytest.raises(
+        ConfigError, match=r"has no \.csv in it; it holds notes\.txt\. For files further down"
+    ):
+        load_trajectories(folder)
+    write(folder, "run_a/manifest.json", "{}")
+    with pytest.raises(ConfigError, match=r"holds run directories; give them one by one.*run_a"):
+        load_trajectories(folder)
+    with pytest.raises(ConfigError, match=r"no file matches .*\*\.csv"):
+        load_trajectories(folder / "*.csv")
+    with pytest.raises(ConfigError, match=r"matches .*notes\.txt: a pattern is for csv files"):
+        load_trajectories(folder / "*.txt")
