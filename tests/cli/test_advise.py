@@ -133,6 +133,97 @@ def test_csv_of_steps_and_its_notes(tmp_path, capsys):
     assert "doing nothing takes 163 (" in capsys.readouterr().out
 
 
+def written_as(layout, folder, table, steps_per_epoch=30):
+    """The same recorded runs in another layout, and how it is named."""
+    folder.mkdir()
+    run, epoch = (place.ravel().tolist() for place in np.indices(table.shape))
+    cells = list(zip(run, [steps_per_epoch * (at + 1) for at in epoch], table.ravel().tolist(), strict=True))
+    file = folder / "log.csv"
+    if layout == "wandb":
+        heads = [
+            f'"seed - {name} - acc{end}"' for name in range(len(table)) for end in ("", "__MIN", "__MAX")
+        ]
+        rows = [
+            f"{steps_per_epoch * (at + 1)}," + ",".join(f'"{value}"' for value in np.repeat(table[:, at], 3))
+            for at in range(table.shape[1])
+        ]
+        file.write_text("\n".join(["Step," + ",".join(heads), *rows]), encoding="utf-8")
+    elif layout == "long":
+        rows = [f"{name},{step},0.5,{value}" for name, step, value in cells]
+        file.write_text("\n".join(["seed,step,loss,acc", *rows]), encoding="utf-8")
+    elif layout == "parquet":
+        arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+        columns = dict(zip(("seed", "step", "acc"), map(list, zip(*cells, strict=True)), strict=True))
+        parquet.write_table(arrow.table(columns), folder / "log.parquet")
+        return folder / "log.parquet"
+    else:
+        for name, values in enumerate(table.tolist()):
+            rows = [f"{1e9 + at},{steps_per_epoch * (at + 1)},{value}" for at, value in enumerate(values)]
+            text = "\n".join(["Wall time,Step,Value", *rows])
+            (folder / f"run-{name}-tag-acc.csv").write_text(text, encoding="utf-8")
+        return folder if layout == "tensorboard folder" else folder / "run-*-tag-acc.csv"
+    return file
+
+
+LAYOUTS = ("wandb", "long", "parquet", "tensorboard folder", "tensorboard pattern")
+
+
+def test_every_layout_gives_the_same_advice(tmp_path, capsys):
+    generator = np.random.default_rng(4)
+    plain = np.sort(generator.normal(60, 8, (40, 30)), axis=1).round(2)
+    kicked = np.concatenate([plain[:, :10], generator.normal(66, 5, (40, 20)).round(2)], axis=1)
+    np.savez(tmp_path / "both.npz", unperturbed=plain, P10=kicked)
+    both = tmp_path / "both.npz"
+    call(both, "--target", 72, "--candidate", f"kick={both}:P10@10", "--json")
+    wanted = capsys.readouterr()
+    assert '"name": "kick"' in wanted.out
+    for place, layout in enumerate(LAYOUTS):
+        sources = [
+            written_as(layout, tmp_path / f"{name}{place}", table)
+            for name, table in (("plain", plain), ("kicked", kicked))
+        ]
+        call(
+            sources[0], "--target", 72, "--candidate", f"kick={sources[1]}@10", "--metric", "acc",
+            "--steps-per-epoch", 30, "--json",
+        )  # fmt: skip
+        assert capsys.readouterr() == wanted, layout
+    call(sources[0], "--target", 72)
+    assert "steps" in capsys.readouterr().out
+
+
+@pytest.mark.data
+def test_every_layout_of_recorded_trainings_gives_the_same_advice(data_folder, tmp_path, capsys):
+    folder = data_folder / "firstpassage" / "dev"
+    with np.load(folder / "cifar10_resnet18_unperturbed_seeds0-499.npz") as archive:
+        plain = archive["test_acc_x100"][:60]
+    with np.load(folder / "cifar10_resnet18_shrink_perturb_dev.npz") as archive:
+        kicked = archive["P30"][:60]
+    np.savez(tmp_path / "slice.npz", unperturbed=plain, P30=kicked)
+    options = ["--target", 72, "--scale", 0.01]
+    call(tmp_path / "slice.npz", *options, "--candidate", f"shrink={tmp_path}/slice.npz:P30@30", "--json")
+    wanted = capsys.readouterr()
+    options += ["--steps-per-epoch", 400, "--metric", "acc", "--json"]
+    for layout in LAYOUTS[:-1]:
+        first = written_as(layout, tmp_path / f"plain {layout}", plain, 400)
+        second = written_as(layout, tmp_path / f"kicked {layout}", kicked, 400)
+        call(first, "--candidate", f"shrink={second}@30", *options)
+        assert capsys.readouterr() == wanted, layout
+
+
+def test_a_log_that_counts_from_0(tmp_path, capsys):
+    rows = [f"{epoch}," + ",".join(str(int(epoch >= 2 + run % 3)) for run in range(30)) for epoch in range(9)]
+    log = tmp_path / "log.csv"
+    log.write_text("\n".join(["epoch," + ",".join(f"r{run}" for run in range(30)), *rows]), encoding="utf-8")
+    call(log, "--target", 1)
+    output = capsys.readouterr()
+    assert "doing nothing takes 3 (" in output.out
+    assert "begins at epoch 0" in output.err
+    call(log, "--target", 1, "--counts-from", 0)
+    output = capsys.readouterr()
+    assert "doing nothing takes 4 (" in output.out
+    assert output.err == ""
+
+
 def test_downward(tmp_path, capsys):
     np.savez(tmp_path / "loss.npz", loss=2.0 - values_of(np.arange(2, 32), 40))
     call(tmp_path / "loss.npz", "--target", 1, "--direction", "down")
@@ -146,9 +237,9 @@ def test_downward(tmp_path, capsys):
         (["LOGS/absent.npz", "--target", "1"], "no file"),
         (["perturbation_interval", "--target", "1"], "no log of unperturbed runs"),
         (["LOGS/plain.npz", "learning_rate", "--target", "100"], "neither a file nor an advisor"),
-        (["LOGS/plain.npz", "--target", "100", "--candidate", "kick"], "write NAME=FILE@P"),
-        (["LOGS/plain.npz", "--target", "100", "--candidate", "kick=LOGS/kicked.npz:P30"], "write NAME=FILE@P"),
-        (["LOGS/plain.npz", "--target", "100", "--candidate", "kick=LOGS/kicked.npz:P30@0"], "write NAME=FILE@P"),
+        (["LOGS/plain.npz", "--target", "100", "--candidate", "kick"], "write NAME=SOURCE@P"),
+        (["LOGS/plain.npz", "--target", "100", "--candidate", "kick=LOGS/kicked.npz:P30"], "write NAME=SOURCE@P"),
+        (["LOGS/plain.npz", "--target", "100", "--candidate", "kick=LOGS/kicked.npz:P30@0"], "write NAME=SOURCE@P"),
         (["LOGS/plain.npz", "--target", "100", "--candidate", "k=LOGS/kicked.npz@30"], "would read the unperturbed"),
         (["LOGS/plain.npz", "--target", "100", "--candidate", "reset=LOGS/kicked.npz:P30@30"], "is taken"),
         (["LOGS/plain.npz", "--target", "100", "--steps-per-epoch", "30"], "counts epochs"),

@@ -73,7 +73,7 @@ def test_an_error_without_a_path_stays_a_bug(log, monkeypatch, capsys):
         raise OSError(errno.EBADF, "Bad file descriptor")
 
     monkeypatch.setattr("thermograd.store.trajectories.load_trajectories", fail)
-    monkeypatch.setattr("thermograd.cli.recorded_advice.load_trajectories", fail)
+    monkeypatch.setattr("thermograd.cli.recorded_log.load_trajectories", fail)
     assert main(["advise", str(log), "--target", "0.8"]) == 70
     assert "thermograd has a bug" in capsys.readouterr().err
 

@@ -18,8 +18,12 @@ VERBS = {
         "thermograd.cli.advise:advise",
         "Would perturbing help, and how often? From run directories or recorded files.",
     ),
+    "estimate": (
+        "thermograd.cli.estimate:estimate",
+        "One number or curve with its interval, from a run directory or recorded runs.",
+    ),
     "report": ("thermograd.cli.report:report", "One self-contained HTML page of a run."),
-    "list": ("thermograd.cli.list:list_", "Plug-ins, runs in a folder, or the config schema."),
+    "list": ("thermograd.cli.list:list_", "Plug-ins, estimates, runs in a folder, or the config schema."),
     "doctor": ("thermograd.cli.doctor:doctor", "What is installed here, and does it work?"),
 }
 _EPILOGUE = (

@@ -1,4 +1,4 @@
-"""`thermograd list`: plug-ins, runs in a folder, the config schema."""
+"""`thermograd list`: plug-ins, estimates, runs in a folder, the config schema."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from thermograd.cli.exit_codes import DONE
 from thermograd.discover import available, nearest
 from thermograd.errors import ConfigError, ThermogradError
 
-_WHAT = ("plugins", "runs", "schema")
+_WHAT = ("plugins", "runs", "estimates", "schema")
 _ROLES = ("problems", "minibatching", "dynamics", "perturbations", "observables")
 
 
@@ -23,10 +23,10 @@ def list_(
     *,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
-    """List plug-ins, the runs in a folder, or the JSON Schema of a config (for editors).
+    """List plug-ins, the runs in a folder, the estimates of recorded runs, or the JSON Schema of a config.
 
     Args:
-        what: plugins, runs or schema.
+        what: plugins, runs, estimates (what `thermograd estimate` can be asked for) or schema (for editors).
         folder: where to look for runs.
         json: print one JSON object.
 
@@ -40,6 +40,8 @@ def list_(
         return _plugins(as_json=json)
     if what == "runs":
         return _runs(folder, as_json=json)
+    if what == "estimates":
+        return _estimates(as_json=json)
     if what == "schema":
         from thermograd.ensemble.config import Config  # here, so that --help needs no pydantic
 
@@ -65,6 +67,36 @@ def _plugins(*, as_json: bool) -> int:
         terminal.result(role)
         for kind, summary in kinds.items():
             terminal.result(f"  {kind:24} {summary}")
+    return DONE
+
+
+def _estimates(*, as_json: bool) -> int:
+    from thermograd.cli.estimates import (
+        annotation_text,
+        known_estimates,
+    )  # here, so that --help needs no numpy
+
+    found: dict[str, dict[str, Any]] = {
+        name: {
+            "summary": recipe.summary,
+            "options": {
+                f"--{option.replace('_', '-')}": annotation_text(kind)
+                for option, kind in recipe.options().items()
+            },
+            "required": [f"--{option.replace('_', '-')}" for option in recipe.needed()],
+        }
+        for name, recipe in known_estimates().items()
+    }
+    if as_json:
+        terminal.result_json(found)
+        return DONE
+    for name, entry in found.items():
+        terminal.result(f"{name}\n  {entry['summary']}")
+        shown = [
+            f"{option} {kind.upper()}" if option in entry["required"] else f"[{option} {kind.upper()}]"
+            for option, kind in entry["options"].items()
+        ]
+        terminal.result("  " + " ".join(shown))
     return DONE
 
 

@@ -11,16 +11,20 @@ from typing import Any
 from thermograd.advisor.perturbation_evidence import PerturbationEvidence, gather_evidence
 from thermograd.advisor.perturbation_interval import advise_on
 from thermograd.cli import terminal
+from thermograd.cli.recorded_log import LogOptions
 from thermograd.discover import nearest
 from thermograd.errors import ConfigError
 from thermograd.quantities import Advice, Estimate
 from thermograd.report.page import write_page
 from thermograd.report.study import recorded as figures_of_recorded
 from thermograd.store.atomic_file import write_atomically
-from thermograd.store.trajectories import Trajectories, in_epochs, joined, load_trajectories
+from thermograd.store.trajectories import Trajectories, joined
 
 _ADVISOR = "perturbation_interval"
-_FORM = "write NAME=FILE@P, or NAME=FILE:KEY@P for an array of an npz, P the interval of the perturbed runs"
+_FORM = (
+    "write NAME=SOURCE@P, a file, folder or pattern, or NAME=FILE:KEY@P for an array of an npz; P is the interval of "
+    "the perturbed runs"
+)
 
 
 def advise_on_logs(
@@ -29,13 +33,11 @@ def advise_on_logs(
     target: float,
     direction: str,
     candidate: Sequence[str],
-    metric: str | None,
-    scale: float,
-    steps_per_epoch: int | None,
+    options: LogOptions,
     json: Sequence[Path] | None,
     html: Path | None,
 ) -> None:
-    """What `thermograd advise` does; the arguments are its options.
+    """What `thermograd advise` does; the arguments are its options, `options` those that say how logs are read.
 
     Raises:
         ConfigError: a file, candidate, target or option cannot be used.
@@ -45,9 +47,9 @@ def advise_on_logs(
         if not output.parent.is_dir() or output.is_dir():
             message = f"cannot write {output}: it must be a file in a folder that exists"
             raise ConfigError(message)
-    parts = [_read(file, metric, scale, steps_per_epoch) for file in files]
+    parts = [options.read(file) for file in files]
     unperturbed = joined(parts)
-    perturbed = _candidates(candidate, metric, scale, steps_per_epoch)
+    perturbed = _candidates(candidate, options)
     for part in [unperturbed, *(recorded for recorded, _ in perturbed.values())]:
         for note in part.notes:
             terminal.say(note)
@@ -124,15 +126,7 @@ def _files(source: Sequence[str]) -> list[str]:
     return files
 
 
-def _read(file: str, metric: str | None, scale: float, steps_per_epoch: int | None) -> Trajectories:
-
-    recorded = load_trajectories(file, metric=metric, scale=scale)
-    return recorded if steps_per_epoch is None else in_epochs(recorded, steps_per_epoch)
-
-
-def _candidates(
-    given: Sequence[str], metric: str | None, scale: float, steps_per_epoch: int | None
-) -> dict[str, tuple[Trajectories, int]]:
+def _candidates(given: Sequence[str], options: LogOptions) -> dict[str, tuple[Trajectories, int]]:
     found: dict[str, tuple[Trajectories, int]] = {}
     for text in given:
         name, equals, rest = text.partition("=")
@@ -143,8 +137,8 @@ def _candidates(
         if name in found:
             message = f"--candidate {name} was given twice; call the second one something else"
             raise ConfigError(message)
-        recorded = _read(file, metric, scale, steps_per_epoch)
-        if recorded.names[0].startswith("unperturbed") and ":unperturbed" not in file:
+        recorded = options.read(file)
+        if file.lower().endswith(".npz") and recorded.names[0].startswith("unperturbed"):
             message = f"--candidate {text} would read the unperturbed runs of {file}; {_FORM}"
             raise ConfigError(message)
         found[name] = (recorded, int(interval))

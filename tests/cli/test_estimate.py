@@ -1,0 +1,236 @@
+"""`thermograd estimate`: every name, options by signature, curves as csv, and what is known when a mean is not."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from thermograd.cli import main
+from thermograd.cli.estimates import estimate_named, known_estimates
+from thermograd.estimators import first_passage as measured
+
+VALUES = np.sort(np.random.default_rng(3).uniform(size=(30, 12)), axis=1)
+
+
+@pytest.fixture
+def log(tmp_path):
+    np.savez(tmp_path / "log.npz", unperturbed=VALUES, kicked=VALUES[:, ::-1])
+    return str(tmp_path / "log.npz")
+
+
+def table(text):
+    return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(io.StringIO(text))]
+
+
+def test_a_curve_is_csv_on_stdout(log, capsys):
+    assert (
+        main(["estimate", log, "first_passage.survival_function", "--target", "0.9", "--level", "0.8"]) == 0
+    )
+    output = capsys.readouterr()
+    wanted = measured.survival_function(measured.first_passage_times(VALUES, 0.9), level=0.8)
+    rows = table(output.out)
+    assert [row["time"] for row in rows] == list(range(13))
+    assert [row["value"] for row in rows] == wanted.value.tolist()
+    assert [row["high"] for row in rows] == wanted.high.tolist()
+    assert "30 trajectories at 12 times, 1 to 12 epochs" in output.err
+
+
+def test_a_number_is_one_line(log, capsys, tmp_path):
+    words = ["estimate", log, "first_passage.restricted_mean", "--target=0.9", "--horizon", "8"]
+    wanted = measured.restricted_mean(measured.first_passage_times(VALUES, 0.9), horizon=8)
+    assert main([*words, "--quiet"]) == 0
+    output = capsys.readouterr()
+    assert (output.out, output.err) == (f"{wanted}\n", "")
+    assert main([*words, "--csv", str(tmp_path / "mean.csv")]) == 0
+    assert capsys.readouterr().out == f"{wanted}\n{tmp_path / 'mean.csv'}\n"
+    (row,) = table((tmp_path / "mean.csv").read_text("utf-8"))
+    assert row == {"value": wanted.value, "low": wanted.low, "high": wanted.high}
+    assert main([*words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["estimate"], found["value"]) == ("first_passage.restricted_mean", wanted.value)
+    assert found["interval"] == list(wanted.interval)
+    assert "samples" not in found
+
+
+def test_what_rests_on_what_rests_on_passages(log, capsys):
+    """The relaxation time takes a quasi-steady state, which takes values and passages."""
+    words = [
+        "first_passage.relaxation_time",
+        "--target",
+        "0.9",
+        "--window",
+        "2",
+        "10",
+        "--criterion",
+        "kolmogorov_smirnov",
+    ]
+    assert main(["estimate", log, *words, "--json", "--resamples", "50"]) == 0
+    passages = measured.first_passage_times(VALUES, 0.9)
+    steady = measured.quasi_steady_state(VALUES, passages, window=(2, 10), resamples=50)
+    wanted = measured.relaxation_time(steady, criterion="kolmogorov_smirnov")
+    found = json.loads(capsys.readouterr().out)
+    assert (found["value"], found["interval"], found["note"]) == (
+        wanted.value,
+        list(wanted.interval),
+        wanted.note,
+    )
+    assert main(["estimate", log, *words, "--resamples", "50"]) == 0
+    assert capsys.readouterr().out == f"{wanted}\n"
+
+
+def test_a_verdict_is_a_sentence(tmp_path, capsys):
+    drifting = np.linspace(0, 1, 40) + np.random.default_rng(1).normal(0, 0.01, (30, 40))
+    np.savez(tmp_path / "drift.npz", unperturbed=drifting)
+    words = ["estimate", f"{tmp_path}/drift.npz", "first_passage.relaxation_time", "--target", "2"]
+    assert main(words) == 0
+    assert capsys.readouterr().out.startswith("no: Not robustly quasi-stationary by distance")
+    assert main([*words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["holds"], found["kind"]) == (False, "not_quasi_stationary")
+    assert found["evidence"]["window"] == [9, 40]
+
+
+def test_values_and_passages_with_times_of_the_log(tmp_path, capsys):
+    log = tmp_path / "log.csv"
+    rows = [f"{10 * (at + 1)}," + ",".join(map(str, VALUES[:, at])) for at in range(12)]
+    log.write_text("\n".join(["step," + ",".join(f"r{run}" for run in range(30)), *rows]), encoding="utf-8")
+    words = ["first_passage.quasi_steady_state", "--target", "0.9", "--window", "20,100", "--resamples", "9"]
+    assert main(["estimate", str(log), *words]) == 0
+    output = capsys.readouterr()
+    times = 10 * np.arange(1, 13)
+    passages = measured.first_passage_times(VALUES, 0.9, times=times)
+    steady = measured.quasi_steady_state(VALUES, passages, times=times, window=(20, 100), resamples=9)
+    rows = table(output.out)
+    assert [row["time"] for row in rows] == times.tolist()
+    for name in ("survivors", "kolmogorov_smirnov", "p_value"):
+        assert np.array_equal([row[name] for row in rows], getattr(steady, name), equal_nan=True)
+    assert np.array_equal([row["distance_high"] for row in rows], steady.distance.high, equal_nan=True)
+    assert "10 to 120 steps" in output.err
+    assert main(["estimate", str(log), *words, "--json", "--steps-per-epoch", "10", "--window=2,10"]) == 2
+    assert "--window was given twice" in capsys.readouterr().err
+    assert main(["estimate", str(log), *words[:3], "--json", "--steps-per-epoch", "10"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["time"] == list(range(1, 13))
+    assert len(found["distance"]["value"]) == 12
+
+
+def test_passages_themselves_and_those_of_perturbed_runs(log, capsys):
+    assert main(["estimate", log, "first_passage.first_passage_times", "--target", "0.9"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    passages = measured.first_passage_times(VALUES, 0.9)
+    assert lines[0] == "time,reached"
+    assert lines[1:] == [f"{t},{r}" for t, r in zip(passages.time, passages.reached, strict=True)]
+    words = ["--target", "0.3", "--direction", "down", "--interval", "2"]
+    assert main(["estimate", f"{log}:kicked", "first_passage.mean_residual_time", *words]) == 0
+    kicked = measured.first_passage_times(VALUES[:, ::-1], 0.3, direction="down")
+    assert capsys.readouterr().out == f"{measured.mean_residual_time(kicked, 2)}\n"
+
+
+def test_a_censored_mean_shows_what_is_known(log, capsys):
+    words = ["estimate", log, "first_passage.mean_first_passage_time", "--target", "0.95"]
+    assert main(words) == 1
+    output = capsys.readouterr()
+    passages = measured.first_passage_times(VALUES, 0.95)
+    assert f"restricted: {measured.restricted_mean(passages)}" in output.out
+    assert "extrapolated: " in output.out
+    assert "censored fraction: 0." in output.out
+    assert "never arrived within 12 epochs" in output.err
+    assert main([*words, "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["partial"]["restricted"]["value"] == measured.restricted_mean(passages).value
+    assert "never arrived" in found["error"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["LOG", "first_passage.restrictd_mean"], "Did you mean 'first_passage.restricted_mean'?"),
+        (["LOG", "restricted_mean"], "Known: first_passage.extrapolated_mean"),
+        (["LOG", "first_passage._partial"], "there is no estimate"),
+        (["LOG", "first_passage.restricted_mean", "--targt", "1"], "Did you mean '--target'?"),
+        (["LOG", "first_passage.restricted_mean"], "needs --target"),
+        (["LOG", "first_passage.restricted_mean", "--target", "high"], "--target takes float, got 'high'"),
+        (["LOG", "first_passage.restricted_mean", "--target"], "--target takes float, got nothing"),
+        (["LOG", "first_passage.restricted_mean", "--target", "1", "2"], "--target takes float, got 1 2"),
+        (["LOG", "first_passage.restricted_mean", "0.9"], "'0.9' is no option"),
+        (["LOG", "first_passage.restricted_mean", "--target", "0.9", "--from-start", "maybe"], "takes bool"),
+        (
+            ["LOG", "first_passage.quasi_steady_state", "--target", "1", "--window", "3"],
+            "takes int int, got 3",
+        ),
+        (["LOG", "first_passage.restricted_mean", "--target", "0.9", "--horizon", "99"], "horizon must be"),
+        (
+            ["LOG", "first_passage.restricted_mean", "--target", "0.9", "--direction", "Up"],
+            "direction must be",
+        ),
+        (["LOG", "kaplan_meier.kaplan_meier"], "needs 'time', which is no number and in no log"),
+        (["LOG", "first_passage.restricted_mean", "--target", "0.9", "--csv", "/none/x.csv"], "cannot write"),
+        (["--target", "0.9", "LOG", "first_passage.restricted_mean"], "SOURCE and NAME come first"),
+        (["absent.npz", "first_passage.restricted_mean", "--target", "0.9"], "no file absent.npz"),
+        (["LOG"], "NAME is missing"),
+    ],
+)
+def test_usage_that_cannot_work(log, words, said, capsys):
+    assert main(["estimate", *(log if word == "LOG" else word for word in words)]) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert said in output.err
+
+
+def test_every_estimate_is_listed_and_can_be_asked_for(log, capsys):
+    """What a log suffices for is found by signature, each function once, and does run."""
+    assert main(["list", "estimates", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert listed["first_passage.mean_residual_time"]["required"] == ["--interval", "--target"]
+    assert listed["first_passage.quasi_steady_state"]["options"]["--window"] == "int int"
+    assert not {"--values", "--times", "--unit", "--passages"} & {
+        option for entry in listed.values() for option in entry["options"]
+    }
+    assert {entry.function.__name__ for entry in known_estimates().values()} >= {
+        "survival_function",
+        "relaxation_time",
+    }
+    functions = [entry.function for entry in known_estimates().values()]
+    assert len(set(functions)) == len(functions)
+    told = {"float": "0.95", "int": "2"}
+    for name, entry in listed.items():
+        assert entry["summary"]
+        options = [word for option in entry["required"] for word in (option, told[entry["options"][option]])]
+        assert main(["estimate", log, name, *options]) in {0, 1}, name
+        assert capsys.readouterr().out, name
+    assert main(["list", "estimates"]) == 0
+    assert "--target FLOAT [--direction STR]" in capsys.readouterr().out
+
+
+def test_a_part_has_the_name_of_its_own_file_too():
+    recipe = estimate_named("first_passage_times.residual_times")
+    assert recipe.function is measured.residual_times
+
+
+def test_no_torch(log):
+    script = (
+        "import sys\n"
+        "from thermograd.cli import main\n"
+        "assert main(['list', 'estimates']) == 0\n"
+        f"assert main(['estimate', {log!r}, 'first_passage.restricted_mean', '--target', '0.9']) == 0\n"
+        "assert not {'torch', 'zarr', 'plotly', 'scipy.stats'} & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_run_directory(config, capsys):
+    """Its committed part, in epochs."""
+    assert main(["run", str(config), "--out", "kick", "--epochs", "3"]) == 0
+    capsys.readouterr()
+    words = ["first_passage.restricted_mean", "--target", "1e-9", "--direction", "down"]
+    assert main(["estimate", "kick", *words]) == 0
+    output = capsys.readouterr()
+    assert output.out.startswith("3 (3 to 3 at 95 %) epoch, from 5 pieces")
+    assert "kick: 5 trajectories at 3 times, 1 to 3 epochs" in output.err
