@@ -212,6 +212,8 @@ def test_joining_aligns_times():
     assert both.values == pytest.approx(np.array([[1, np.nan, 2], [np.nan, 5, 6]]), nan_ok=True)
     assert both.names == ("a", "b")
     assert both.notes == ("n",)
+    shorter = Trajectories(np.array([[5.0]]), np.array([2]), ("c",))
+    assert joined([one, shorter]).notes[1].startswith("1 of 2 run ends early (the first at epoch 2)")
     with pytest.raises(ConfigError, match="epochs and steps"):
         joined([one, Trajectories(np.ones((1, 1)), np.array([1]), ("c",), "step")])
 

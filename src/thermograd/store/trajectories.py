@@ -118,7 +118,7 @@ def joined(parts: Sequence[Trajectories]) -> Trajectories:
         parts: at least one; their times may differ, a run without a value at a time gets NaN there.
 
     Returns:
-        All trajectories on the union of the times.
+        All trajectories on the union of the times, with a note if some files end before others.
 
     Raises:
         ConfigError: they count different units.
@@ -142,7 +142,10 @@ def joined(parts: Sequence[Trajectories]) -> Trajectories:
         row += len(part.values)
     names = tuple(name for part in parts for name in part.names)
     notes = tuple(note for part in parts for note in part.notes)
-    return Trajectories(values, times, names, units.pop(), notes)
+    whole = Trajectories(values, times, names, units.pop(), notes)
+    if len({part.times[-1] for part in parts}) == 1:
+        return whole
+    return replace(whole, notes=(*notes, *_early_ends(whole)))
 
 
 def in_epochs(recorded: Trajectories, steps_per_epoch: int) -> Trajectories:
