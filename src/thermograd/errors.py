@@ -26,6 +26,10 @@ class ConfigError(ThermogradError, ValueError):
         self.problems = problems
 
 
+class NothingCommittedError(ConfigError):
+    """The run is fine, but holds nothing yet that could be analysed."""
+
+
 class RunInUseError(ThermogradError):
     """Another process owns the run directory."""
 

@@ -13,6 +13,7 @@ import pytest
 
 from thermograd.cli import main
 from thermograd.cli.estimates import estimate_named, known_estimates
+from thermograd.errors import NothingCommittedError
 from thermograd.estimators import first_passage as measured
 
 VALUES = np.sort(np.random.default_rng(3).uniform(size=(30, 12)), axis=1)
@@ -223,6 +224,21 @@ def test_no_torch(log):
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_shell_expanded_a_pattern(log, capsys):
+    assert main(["estimate", log, log, "first_passage.restricted_mean", "--target", "1"]) == 2
+    assert "is a file, not an estimate: quote a pattern" in capsys.readouterr().err
+
+
+def test_nothing_committed_is_a_verdict(log, capsys, monkeypatch):
+    def young(self, source):
+        raise NothingCommittedError(f"{source}: no train_loss is committed")
+
+    monkeypatch.setattr("thermograd.cli.recorded_log.LogOptions.read", young)
+    assert main(["estimate", log, "first_passage.restricted_mean", "--target", "1", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["holds"], found["kind"]) == (None, "nothing_committed")
 
 
 def test_a_run_directory(config, capsys):

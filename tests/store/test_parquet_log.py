@@ -24,14 +24,14 @@ def write(tmp_path):
     return written
 
 
-@pytest.mark.parametrize("values", [[1.5, None, 2.5], [Decimal("1.5"), None, Decimal("2.5")]])
-@pytest.mark.parametrize("runs", [[3, 3, 4], ["3", "3", "4"], [3.0, 3.0, 4.0]])
-@pytest.mark.parametrize("steps", [[10, 20, 10], [10.0, 20.0, 10.0]])
+@pytest.mark.parametrize("values", [[1.5, None, 2.5, 3], [Decimal("1.5"), None, Decimal("2.5"), Decimal(3)]])
+@pytest.mark.parametrize("runs", [[3, 3, 4, 4], ["3", "3", "4", "4"], [3.0, 3.0, 4.0, 4.0]])
+@pytest.mark.parametrize("steps", [[10, 20, 10, 20], [10.0, 20.0, 10.0, 20.0]])
 def test_what_programs_write(write, values, runs, steps):
     read = load_trajectories(write({"seed": runs, "step": steps, "acc": values}))
     assert read.names == ("3", "4")
     assert (read.times.tolist(), read.unit) == ([10, 20], "step")
-    assert np.array_equal(read.values, [[1.5, np.nan], [2.5, np.nan]], equal_nan=True)
+    assert np.array_equal(read.values, [[1.5, np.nan], [2.5, 3]], equal_nan=True)
 
 
 def test_categories_booleans_and_single_precision(write):

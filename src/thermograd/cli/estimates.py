@@ -9,6 +9,7 @@ import re
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import thermograd.estimators
@@ -137,7 +138,9 @@ def estimate_named(name: str) -> Recipe:
         next((entry for entry in _public(module) if entry.__name__ == wanted), None) if module else None
     )
     if module is None or function is None:
-        message = f"there is no estimate {name!r}. {nearest(name, known_estimates())}"
+        file = f"{name} is a file, not an estimate: quote a pattern, and name one source. "
+        wrong = file if Path(name).exists() else f"there is no estimate {name!r}. "
+        message = wrong + nearest(name, known_estimates())
         raise ConfigError(message)
     recipe = _recipe(stem, module, function)
     if isinstance(recipe, str):

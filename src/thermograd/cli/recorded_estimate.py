@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from thermograd.cli import terminal
-from thermograd.cli.estimates import estimate_named
+from thermograd.cli.estimates import Recipe, estimate_named
 from thermograd.cli.recorded_log import LogOptions
-from thermograd.errors import CensoredError, ConfigError
+from thermograd.errors import CensoredError, ConfigError, NothingCommittedError
 from thermograd.quantities import Estimate, Verdict
 from thermograd.store.atomic_file import write_atomically
 
@@ -49,11 +49,8 @@ def estimate_on_log(
         raise ConfigError(message)
     recipe = estimate_named(name)
     given = recipe.parsed(words)
-    log = options.read(source)
-    for line in (f"{source}: {log}", *log.notes):
-        terminal.say(line)
     try:
-        result = recipe.make(log, given)
+        result = _estimated(source, options, recipe, given)
     except CensoredError as error:
         _show_partial(recipe.name, error, as_json=as_json)
         raise
@@ -69,6 +66,16 @@ def estimate_on_log(
         terminal.result(_csv_text(table).rstrip("\n"))
     else:
         terminal.result(str(result))
+
+
+def _estimated(source: str, options: LogOptions, recipe: Recipe, given: Mapping[str, Any]) -> Any:
+    try:
+        log = options.read(source)
+    except NothingCommittedError as error:
+        return Verdict(None, "nothing_committed", f"{error}, so there is nothing to estimate from yet.")
+    for line in (f"{source}: {log}", *log.notes):
+        terminal.say(line)
+    return recipe.make(log, given)
 
 
 def as_columns(result: Any, *, index: str = "index") -> dict[str, list[Any]]:

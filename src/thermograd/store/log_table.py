@@ -70,7 +70,7 @@ class LogTable:
             file: what was read, for messages.
 
         Returns:
-            Values, NaN where there is none; the distinct times, increasing; the notes.
+            Values, NaN where there is none; the distinct times at which there is any, increasing; the notes.
 
         Raises:
             ConfigError: there is no entry.
@@ -84,7 +84,10 @@ class LogTable:
         if not self.run.size:
             message = f"{file} has a header but no values"
             raise ConfigError(message)
-        times, column = np.unique(self.time, return_inverse=True)
+        known = ~np.isnan(self.value)
+        # A log of several metrics has rows at which this one was not evaluated by anybody.
+        there = np.flatnonzero(known if known.any() else ~known)
+        times, column = np.unique(self.time[there], return_inverse=True)
         shape = (len(self.names), times.size)
         if shape[0] * shape[1] > _LARGEST:
             message = (
@@ -93,12 +96,11 @@ class LogTable:
             )
             raise MemoryLimitError(message)
         values = np.full(shape, np.nan)
-        there = np.flatnonzero(~np.isnan(self.value))
         # Of equal places, numpy keeps the last one assigned; reversed and made unique, that is not left to it.
-        place = (self.run * times.size + column)[there][::-1]
+        place = (self.run[there] * times.size + column)[::-1]
         place, last = np.unique(place, return_index=True)
         values.flat[place] = self.value[there][::-1][last]
-        repeated = there.size - place.size
+        repeated = max(int(known.sum()) - place.size, 0)
         again = (f"{file}: {repeated} repeated {self.unit}s, the later value counts",) if repeated else ()
         return values, times, (*self.notes, *again)
 

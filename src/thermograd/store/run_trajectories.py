@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from thermograd.discover import nearest
-from thermograd.errors import ConfigError
+from thermograd.errors import ConfigError, NothingCommittedError
 from thermograd.store.printable import printable
 from thermograd.store.reader import open_run
 from thermograd.store.run import Run
@@ -30,7 +30,8 @@ def trajectories_of_run(folder: Path, metric: str | None = None) -> Trajectories
         The trajectories of which anything is committed, named by their number, in epochs.
 
     Raises:
-        ConfigError: no such scalar, or nothing is committed at the end of an epoch.
+        ConfigError: no such scalar.
+        NothingCommittedError: nothing is committed at the end of an epoch.
         ForeignDirectoryError: the folder is not a run.
         DamagedRunError: the run cannot be trusted.
         MissingExtraError: zarr is not installed.
@@ -44,7 +45,7 @@ def trajectories_of_run(folder: Path, metric: str | None = None) -> Trajectories
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     if not rows.size:
         message = f"{printable(folder)}: no {name} is committed at the end of an epoch of {run.steps_per_epoch} steps"
-        raise ConfigError(message)
+        raise NothingCommittedError(message)
     ended = columns[-1] + 1
     notes = []
     if rows.size < run.trajectories:
