@@ -9,7 +9,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from thermograd.errors import ConfigError, DamagedRunError, MissingExtraError
+from thermograd.errors import ConfigError, DamagedRunError, MissingExtraError, ThermogradError
 from thermograd.store.trajectories import load_trajectories
 
 
@@ -115,3 +115,24 @@ def test_reading_csv_imports_neither_pyarrow_nor_zarr():
         "assert not {'pyarrow', 'zarr', 'torch', 'scipy'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_flipped_bit_is_found_by_the_checksums(tmp_path):
+    """Where the writer left checksums; without them no reader can know."""
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    file = tmp_path / "log.parquet"
+    values = np.random.default_rng(0).normal(size=300)
+    table = arrow.table({"run": ["x", "y"] * 150, "epoch": np.arange(300) // 2, "acc": values})
+    parquet.write_table(table, file, write_page_checksum=True)
+    whole, truth = file.read_bytes(), load_trajectories(file).values
+    data = len(whole) - int.from_bytes(whole[-8:-4], "little") - 8  # before the footer
+    refused = 0
+    for place in range(4, data, 31):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << place % 8
+        file.write_bytes(flipped)
+        try:
+            assert (load_trajectories(file).values == truth).all()
+        except ThermogradError:
+            refused += 1
+    assert refused > data // 31 / 2

@@ -10,7 +10,7 @@ from thermograd.errors import ConfigError
 from thermograd.store.csv_rows import CsvRows, number, parsed, read_rows, whole
 from thermograd.store.log_columns import run_column, time_column, value_column, value_columns
 from thermograd.store.log_table import LogTable
-from thermograd.store.printable import printable
+from thermograd.store.printable import excerpt
 from thermograd.store.tensorboard_export import is_tensorboard, tensorboard_run
 from thermograd.store.wandb_export import is_wandb, wandb_runs
 
@@ -43,7 +43,9 @@ def read_csv_log(file: Path, metric: str | None) -> LogTable:
     if metric in rows.header:
         return one_run(rows, file.stem, metric)
     columns = nearest(metric, {rows.header[place] for place in value_columns(rows.header)})
-    message = f"{file} has one column a run (no columns run and step), and no metric {metric!r}. {printable(columns)}"
+    message = (
+        f"{file} has one column a run (no columns run and step), and no metric {metric!r}. {excerpt(columns)}"
+    )
     raise ConfigError(message)
 
 
@@ -92,7 +94,7 @@ def _wide(rows: CsvRows, time: tuple[int, str] | None) -> LogTable:
     if time is not None and time[0] != 0:
         message = (
             f"{file}: the column {header[time[0]]} is not the first one. Put it first if every other column is a "
-            f"run; if they are the metrics of one run, choose one with metric: {printable(', '.join(header))}"
+            f"run; if they are the metrics of one run, choose one with metric: {excerpt(', '.join(header))}"
         )
         raise ConfigError(message)
     names = list(header if time is None else header[1:])
@@ -120,7 +122,7 @@ def _wide(rows: CsvRows, time: tuple[int, str] | None) -> LogTable:
 
 def _check_names(file: Path, names: list[str]) -> None:
     """Refuse columns that cannot be one run each."""
-    listed = printable(", ".join(names))
+    listed = excerpt(", ".join(names))
     if "" in names:
         message = (
             f"{file} has a column without a name: call the times step or epoch, and leave a row number out "

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from thermograd.errors import ConfigError
-from thermograd.store.printable import printable
+from thermograd.store.printable import excerpt
 
 _BLANK = {"", "nan", "none", "null", "na", "n/a"}
 _LARGEST_TIME = 2**53
@@ -157,4 +157,4 @@ def whole(cell: str, place: str) -> int:
 
 
 def _shown(cell: str) -> str:
-    return repr(printable(cell if len(cell) <= 40 else f"{cell[:40]}…"))
+    return repr(excerpt(cell, 40))

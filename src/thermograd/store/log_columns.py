@@ -7,7 +7,7 @@ from pathlib import Path
 
 from thermograd.discover import nearest
 from thermograd.errors import ConfigError
-from thermograd.store.printable import printable
+from thermograd.store.printable import excerpt
 
 RUN_COLUMNS = ("run", "run_id", "seed")
 _STEPS = ("step", "_step", "global_step", "trainer/global_step", "steps")
@@ -78,5 +78,5 @@ def value_column(file: Path, header: Sequence[str], metric: str | None) -> int:
         return found[0]
     if metric is not None and found:
         asked = f"{len(found)} columns are called {metric!r}; rename all but one"
-    message = f"{file}: {printable(asked)}"
+    message = f"{file}: {excerpt(asked)}"
     raise ConfigError(message)

@@ -14,7 +14,7 @@ from thermograd.store.csv_rows import CsvRows, read_rows
 from thermograd.store.log_columns import run_column, time_column
 from thermograd.store.log_table import LogTable, merged
 from thermograd.store.manifest import FILE as MANIFEST
-from thermograd.store.printable import printable
+from thermograd.store.printable import excerpt, printable
 from thermograd.store.tensorboard_export import is_tensorboard, of_metric, tag_of, tensorboard_run
 from thermograd.store.wandb_export import is_wandb
 
@@ -79,7 +79,7 @@ def _files(path: str | Path) -> list[Path]:
         other = next((file for file in found if file.is_dir() or file.suffix.lower() != ".csv"), None)
         if other is not None:
             message = (
-                f"{path} matches {printable(other)}: a pattern is for csv files of one run each. Give others one "
+                f"{path} matches {excerpt(other)}: a pattern is for csv files of one run each. Give others one "
                 "by one, they are joined"
             )
             raise ConfigError(message)
@@ -116,13 +116,13 @@ def _of_metric(path: str | Path, files: list[Path], metric: str | None) -> list[
     if metric is None:
         if len(known) > 1:
             message = (
-                f"{path} holds several scalars; choose one with metric: {printable(', '.join(sorted(known)))}"
+                f"{path} holds several scalars; choose one with metric: {excerpt(', '.join(sorted(known)))}"
             )
             raise ConfigError(message)
         return files
     found = [file for file, tag in tags.items() if tag is None or of_metric(tag, metric)]
     if not found:
-        message = f"{path} holds no scalar {metric!r}. {printable(nearest(metric, known))}"
+        message = f"{path} holds no scalar {metric!r}. {excerpt(nearest(metric, known))}"
         raise ConfigError(message)
     return found
 
@@ -130,9 +130,9 @@ def _of_metric(path: str | Path, files: list[Path], metric: str | None) -> list[
 def _names(files: Sequence[Path]) -> list[str]:
     stems = [file.stem for file in files]
     if len(set(stems)) == len(stems):
-        return [printable(stem) for stem in stems]
+        return [excerpt(stem) for stem in stems]
     # lightning_logs/version_0/metrics.csv: it is the folder that differs
-    return [printable(file.with_suffix("")) for file in files]
+    return [excerpt(file.with_suffix("")) for file in files]
 
 
 def _one(rows: CsvRows, name: str, metric: str | None) -> LogTable:

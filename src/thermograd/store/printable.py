@@ -10,3 +10,13 @@ def printable(text: object) -> str:
     'a�[31mb'
     """
     return "".join(character if character.isprintable() else "\ufffd" for character in str(text))
+
+
+def excerpt(text: object, longest: int = 400) -> str:
+    """The text made printable, and cut where it is longer than a message should be.
+
+    >>> excerpt("loss, accuracy", longest=8)
+    'loss, ac…'
+    """
+    whole = printable(text)
+    return whole if len(whole) <= longest else f"{whole[:longest]}…"

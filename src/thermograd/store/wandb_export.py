@@ -9,7 +9,7 @@ from thermograd.errors import ConfigError
 from thermograd.store.csv_rows import CsvRows, number, parsed, whole
 from thermograd.store.log_columns import time_column
 from thermograd.store.log_table import LogTable
-from thermograd.store.printable import printable
+from thermograd.store.printable import excerpt
 
 _BETWEEN = " - "
 _ENDS = ("__MIN", "__MAX")
@@ -45,7 +45,7 @@ def wandb_runs(rows: CsvRows, metric: str | None) -> LogTable:
     found = time_column(header[:1])
     if found is None:
         message = (
-            f"{file} is a W&B export against {printable(header[0])!r}; export the chart with Step or epoch on "
+            f"{file} is a W&B export against {excerpt(header[0])!r}; export the chart with Step or epoch on "
             "its x axis"
         )
         raise ConfigError(message)
@@ -95,14 +95,12 @@ def _columns(rows: CsvRows, metric: str | None) -> dict[str, int]:
             if metric is None
             else f"is a W&B export without the metric {metric!r}. {nearest(metric, known)}"
         )
-        message = f"{file} {printable(asked)}"
+        message = f"{file} {excerpt(asked)}"
         raise ConfigError(message)
     names = [name for name, _ in chosen]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        message = (
-            f"{file} has two runs called {printable(twice)!r}: W&B allows that; rename one of them there"
-        )
+        message = f"{file} has two runs called {excerpt(twice)!r}: W&B allows that; rename one of them there"
         raise ConfigError(message)
     return dict(chosen)
 
