@@ -26,6 +26,7 @@ def test_natural_order_and_stems(folder):
     for seed in (10, 9, 1):
         write(folder, f"seed{seed}.csv", f"epoch,loss,acc\n1,0,{seed}\n2,0,{seed}\n")
     write(folder, "README.md", "not a log")
+    write(folder, "._seed1.csv", "\x00 left by another file system")
     for source in (folder, f"{folder}/*.csv", folder / "seed*.csv"):
         read = load_trajectories(source, metric="acc")
         assert read.names == ("seed1", "seed9", "seed10")
@@ -35,11 +36,10 @@ def test_natural_order_and_stems(folder):
 
 def test_a_pattern_over_folders_is_named_by_the_folders(folder):
     for version in (2, 10):
-        write(
-            folder, f"version_{version}/metrics.csv", f"epoch,step,val_acc\n0,29,\n0,29,{version}\n1,59,3\n"
-        )
+        text = f"epoch,step,train_loss,val_acc\n0,9,0.3,\n0,29,,{version}\n1,49,0.2,\n1,59,,3\n"
+        write(folder, f"version_{version}/metrics.csv", text)
     read = load_trajectories(f"{folder}/**/metrics.csv", metric="val_acc", counts_from=0)
-    assert [name[-18:] for name in read.names] == ["/version_2/metrics", "version_10/metrics"]
+    assert read.names == ("version_2/metrics", "version_10/metrics")
     assert (read.times.tolist(), read.unit) == ([30, 60], "step")
 
 

@@ -45,7 +45,7 @@ def test_several_metrics_are_named(tmp_path):
     file = written(
         tmp_path, "Step,a - loss,a - acc,a - _step,b - loss,b - acc,b - _step\n1,2,0.5,1,3,0.6,1\n"
     )
-    with pytest.raises(ConfigError, match=r"wandb_export\.csv is a W&B export of 2 metrics.*: loss, acc$"):
+    with pytest.raises(ConfigError, match=r"wandb_export\.csv is a W&B export of 2 metrics.*: loss, acc\."):
         load_trajectories(file)
     read = load_trajectories(file, metric="acc")
     assert (read.names, read.values.tolist()) == (("a", "b"), [[0.5], [0.6]])

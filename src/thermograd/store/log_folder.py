@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -86,7 +87,10 @@ def _files(path: str | Path) -> list[Path]:
         return found
     folder = Path(path)
     inside = sorted(folder.iterdir(), key=lambda file: natural_order(file.name))
-    found = [file for file in inside if file.suffix.lower() == ".csv" and file.is_file()]
+    # A name with a dot in front is hidden: of an editor, a notebook, or another file system.
+    found = [
+        file for file in inside if file.suffix.lower() == ".csv" and file.name[0] != "." and file.is_file()
+    ]
     if found:
         return found
     runs = [file for file in inside if (file / MANIFEST).exists()]
@@ -130,9 +134,10 @@ def _of_metric(path: str | Path, files: list[Path], metric: str | None) -> list[
 def _names(files: Sequence[Path]) -> list[str]:
     stems = [file.stem for file in files]
     if len(set(stems)) == len(stems):
-        return [excerpt(stem) for stem in stems]
+        return [printable(stem) for stem in stems]
     # lightning_logs/version_0/metrics.csv: it is the folder that differs
-    return [excerpt(file.with_suffix("")) for file in files]
+    common = os.path.commonpath([file.parent for file in files])
+    return [printable(file.relative_to(common).with_suffix("").as_posix()) for file in files]
 
 
 def _one(rows: CsvRows, name: str, metric: str | None) -> LogTable:
