@@ -18,24 +18,30 @@ from thermograd.estimators.first_passage_times import (
     residual_times,
 )
 from thermograd.estimators.kaplan_meier import kaplan_meier, mean_up_to, mean_with_tail
+from thermograd.estimators.plateau import Homogeneity, Plateau, plateau_test
 from thermograd.estimators.quasi_steady_state import (
     QuasiSteadyState,
     quasi_steady_state,
     relaxation_time,
 )
+from thermograd.estimators.restarted_times import restarted_times
 from thermograd.numerics.bootstrap import percentile_interval, resampled_counts
 from thermograd.quantities import Estimate
 
 __all__ = [
     "FirstPassageTimes",
+    "Homogeneity",
+    "Plateau",
     "QuasiSteadyState",
     "extrapolated_mean",
     "first_passage_times",
     "mean_first_passage_time",
     "mean_residual_time",
+    "plateau_test",
     "quasi_steady_state",
     "relaxation_time",
     "residual_times",
+    "restarted_times",
     "restricted_mean",
     "survival_function",
 ]
