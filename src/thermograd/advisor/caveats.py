@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from thermograd.advisor.candidate import Candidate
-from thermograd.advisor.perturbation_evidence import NOTHING, MeasuredPerturbation, PerturbationEvidence
+from thermograd.advisor.measured_perturbation import MeasuredPerturbation
+from thermograd.advisor.perturbation_evidence import NOTHING, PerturbationEvidence
 from thermograd.advisor.wording import listed, number, with_interval
 from thermograd.quantities import Verdict
 
@@ -26,16 +28,10 @@ def foreseen_outcomes(evidence: PerturbationEvidence) -> list[Verdict]:
     relaxed: dict[str, Verdict] = {}
     for name, perturbation in evidence.measured.items():
         relaxed[perturbation.relaxed.text] = perturbation.relaxed
-        if float(perturbation.residual.value) > perturbation.interval:
+        residuals = perturbation.residuals or {perturbation.interval: perturbation.residual}
+        if all(float(residual.value) > interval for interval, residual in residuals.items()):
             found.append(_out_of_reach(name, perturbation))
-    found += relaxed.values()
-    if evidence.measured:
-        text = (
-            "One interval only: that the time left after a perturbation is the same at every interval (a "
-            "plateau) is assumed, not tested."
-        )
-        found.append(Verdict(None, "plateau_assumed", text, {"candidates": sorted(evidence.measured)}))
-    return found
+    return [*found, *_plateaus(evidence), *relaxed.values()]
 
 
 def worth_one_test(ranking: Sequence[Candidate], evidence: PerturbationEvidence) -> list[Verdict]:
@@ -54,11 +50,17 @@ def worth_one_test(ranking: Sequence[Candidate], evidence: PerturbationEvidence)
         if mean is None or interval in (None, candidate.interval) or candidate.optimistic:
             continue
         text = (
-            f"{candidate.name} every {interval} {evidence.passages.unit}s would take {with_interval(mean)} if the "
-            "time left after a perturbation is the same before the survivors have relaxed: worth one test."
+            f"{candidate.name} every {interval} {evidence.passages.unit}s would take {with_interval(mean)} if "
+            f"{_if_so(evidence.measured[candidate.name], int(interval or 0))}: worth one test."
         )
         found.append(Verdict(None, "worth_one_test", text, {"interval": interval, "mean": mean.value}))
     return found
+
+
+def _if_so(perturbation: MeasuredPerturbation, interval: int) -> str:
+    if perturbation.plateau is not None and interval in perturbation.residuals:
+        return f"a second perturbation {interval} after the first changes nothing, or was already made in these runs"
+    return "the time left after a perturbation is the same before the survivors have relaxed"
 
 
 def caveats(
@@ -92,6 +94,37 @@ def caveats(
             f"{evidence.passages.unit}s seen, a lower bound, which favours it"
         )
     return found
+
+
+def _plateaus(evidence: PerturbationEvidence) -> list[Verdict]:
+    """Whether each residual time is the same at every interval; together those that have one interval only."""
+    found = []
+    for name, perturbation in evidence.measured.items():
+        if perturbation.plateau is None:
+            continue
+        verdict = perturbation.plateau.verdict
+        text = f"{name}: {verdict.text[0].lower()}{verdict.text[1:]} {_consequence(perturbation)}"
+        found.append(replace(verdict, text=text, evidence={"candidate": name} | verdict.evidence))
+    assumed = sorted(name for name, one in evidence.measured.items() if one.plateau is None)
+    if assumed:
+        text = (
+            "One interval only: that the time left after a perturbation is the same at every interval (a "
+            "plateau) is assumed, not tested."
+        )
+        found.append(Verdict(None, "plateau_assumed", text, {"candidates": assumed}))
+    return found
+
+
+def _consequence(perturbation: MeasuredPerturbation) -> str:
+    if perturbation.flat is False:
+        return "So only the measured intervals compete, by Eq. 3, which needs no plateau."
+    if perturbation.flat is None:
+        return "So it is assumed."
+    relaxed = perturbation.relaxed.holds is True and perturbation.relaxation <= perturbation.since
+    although = "" if relaxed else ", whether or not the survivors have relaxed by then"
+    return (
+        f"A plateau is what Eq. 9 needs: it is taken to hold from {number(perturbation.since)} on{although}."
+    )
 
 
 def _never_reached(evidence: PerturbationEvidence) -> list[Verdict]:
@@ -145,7 +178,13 @@ def _bounds(evidence: PerturbationEvidence) -> list[str]:
         missing = len(found.passages) - int(found.passages.reached.sum())
         if missing:
             cases[name] = (missing, len(found.passages), found.passages.horizon)
-    return [
+    left_out = [
+        f"{name} at {interval}: {int((~passages.reached).sum())} of {len(passages)} had not arrived "
+        f"{passages.horizon} {passages.unit}s after the perturbation, so this interval is left out"
+        for name, found in evidence.measured.items()
+        for interval, passages in found.left_out.items()
+    ]
+    return left_out + [
         f"{listed(names)} {'is' if len(names) == 1 else 'are'} ranked optimistically: {missing} of {count} had "
         f"not arrived {horizon} {evidence.passages.unit}s after the perturbation, and a lower bound is never recommended; follow the "
         "perturbed runs for longer"
@@ -158,7 +197,9 @@ def _unsettled(ranking: Sequence[Candidate], evidence: PerturbationEvidence) -> 
     cases = {
         name: found.interval
         for name, found in evidence.measured.items()
-        if name in chosen and (found.relaxed.holds is not True or found.relaxation > found.interval)
+        if name in chosen
+        and found.flat is None
+        and (found.relaxed.holds is not True or found.relaxation > found.interval)
     }
     return [
         f"{listed(names)}: the survivors are not known to have relaxed by {interval}, so every interval above "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -10,53 +10,34 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from thermograd.errors import CensoredError, ConfigError
+from thermograd.advisor.measured_perturbation import (
+    MeasuredPerturbation,
+    measured_residuals,
+    tested_plateau,
+)
+from thermograd.advisor.relaxation import relaxation_of_survivors
+from thermograd.errors import ConfigError
 from thermograd.estimators.first_passage import (
     FirstPassageTimes,
     extrapolated_mean,
     first_passage_times,
-    mean_residual_time,
-    quasi_steady_state,
-    relaxation_time,
     residual_times,
     restricted_mean,
     survival_function,
 )
 from thermograd.estimators.kaplan_meier import kaplan_meier, mean_with_tail
 from thermograd.numerics.bootstrap import percentile_interval, resampled_counts
-from thermograd.quantities import Estimate, Prediction, Verdict
+from thermograd.quantities import Estimate, Prediction
 from thermograd.store.perturbation_record import PerturbationRecord
 from thermograd.store.trajectories import Trajectories
-from thermograd.theory.first_passage import perturbed_mean, restart_mean
+from thermograd.theory.first_passage import restart_mean
 
 Array = npt.NDArray[Any]
 Recorded = Trajectories | npt.ArrayLike
+Recording = tuple[Recorded, int]
+"""Runs, and the interval after which they were perturbed."""
 
 NOTHING, RESET = "nothing", "reset"
-
-
-@dataclass(frozen=True, eq=False)
-class MeasuredPerturbation:
-    """What one perturbation at one time did.
-
-    Attributes:
-        passages: times from the perturbation to arrival.
-        residual: their mean; the restricted mean, a lower bound, if some never arrived.
-        interval: P*, when the runs were perturbed.
-        relaxation: from when on the survivors are quasi-steady, 0 if that could not be established.
-        relaxed: how that was decided.
-    """
-
-    passages: FirstPassageTimes
-    residual: Estimate
-    interval: int
-    relaxation: float
-    relaxed: Verdict
-
-    @property
-    def optimistic(self) -> bool:
-        """Whether the residual time is a lower bound only."""
-        return self.passages.censored_fraction > 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,23 +71,16 @@ class PerturbationEvidence:
 
     @cached_property
     def curves(self) -> dict[str, Prediction]:
-        """Predicted mean against the interval: "reset" by Eq. 5 where it ever acts, the others by Eq. 9."""
+        """Predicted mean against the interval: "reset" by Eq. 5 where it ever acts, the others by Eq. 9 or 3."""
         restarts = restart_mean(self.survival)
         acts = np.asarray(self.survival.value)[np.asarray(restarts.at)] > 0
         curves = {RESET: replace(restarts, valid=acts)}
-        for name, found in self.measured.items():
-            curves[name] = perturbed_mean(
-                self.survival,
-                found.residual,
-                relaxation_time=found.relaxation,
-                measured_at=found.interval,
-            )
-        return curves
+        return curves | {name: found.curve(self.survival) for name, found in self.measured.items()}
 
 
 def gather_evidence(
     record: PerturbationRecord | Recorded,
-    candidates: Mapping[str, tuple[Recorded, int]] | None = None,
+    candidates: Mapping[str, Recording | Sequence[Recording]] | None = None,
     *,
     target: float | None = None,
     direction: str = "up",
@@ -118,7 +92,7 @@ def gather_evidence(
 
     Args:
         record: a study, or the unperturbed runs.
-        candidates: with unperturbed runs: `{name: (perturbed, interval)}`.
+        candidates: with unperturbed runs: `{name: (perturbed, interval)}`, or a list of such pairs.
         target: the value to reach; with unperturbed runs only.
         direction: "up" or "down"; with unperturbed runs only.
         relaxation: from when on the survivors are known to be quasi-steady.
@@ -164,7 +138,7 @@ def _check_names(names: Iterable[str], study: PerturbationRecord | None) -> None
 
 def _of_logs(
     unperturbed: Recorded,
-    candidates: Mapping[str, tuple[Recorded, int]],
+    candidates: Mapping[str, Recording | Sequence[Recording]],
     target: float,
     direction: str,
     relaxation: float | None,
@@ -174,25 +148,26 @@ def _of_logs(
     """Perturbed and unperturbed runs are unrelated, so they are resampled apart."""
     values, times, unit = _table(unperturbed)
     passages = first_passage_times(values, target, direction=direction, times=times, unit=unit)
-    measured, spent = {}, {}
-    for name, (recorded, interval) in candidates.items():
-        table, at, its_unit = _table(recorded)
-        if its_unit != unit:
-            message = (
-                f"candidate {name!r} counts {its_unit}s, the unperturbed runs {unit}s: use the same unit"
-            )
-            raise ConfigError(message)
-        kicked = first_passage_times(table, target, direction=direction, times=at, unit=unit)
-        if interval != int(interval) or not 1 <= interval <= kicked.horizon:
-            message = f"candidate {name!r}: the interval must be a whole number from 1 to {kicked.horizon}, got {interval}"
-            raise ConfigError(message)
-        left = residual_times(kicked, int(interval))
-        if not len(left):
-            spent[name] = int(interval)
+    measured: dict[str, MeasuredPerturbation] = {}
+    spent: dict[str, int] = {}
+    for name, given in candidates.items():
+        alive = {}
+        for interval, kicked in _kicked(name, given, target, direction, unit).items():
+            if (kicked.time > interval).any():
+                alive[interval] = kicked
+            else:
+                spent.setdefault(name, interval)
+        if not alive:
             continue
-        residual = _mean_or_bound(kicked, int(interval), resamples, seed)
-        relaxed = _relaxation(values, times, passages, int(interval), relaxation, seed)
-        measured[name] = MeasuredPerturbation(left, residual, int(interval), *relaxed)
+        means, censored = measured_residuals(alive, resamples, seed)
+        interval = max(means or censored)
+        left = residual_times(alive[interval], interval)
+        residual = means[interval] if means else restricted_mean(left, resamples=resamples, seed=seed)
+        relaxed = relaxation_of_survivors(values, times, passages, interval, relaxation, seed)
+        others = {at: passed for at, passed in censored.items() if at != interval}
+        measured[name] = MeasuredPerturbation(
+            left, residual, interval, *relaxed, means, tested_plateau(means), others
+        )
     return PerturbationEvidence(
         passages,
         survival_function(passages, resamples=resamples, seed=seed),
@@ -227,7 +202,7 @@ def _of_study(
         passages.time, passages.reached, weights, passages.horizon, passages.horizon // 2
     )
     times = np.arange(1, record.interval + 1)
-    relaxed = _relaxation(record.unperturbed, times, passages, record.interval, relaxation, seed)
+    relaxed = relaxation_of_survivors(record.unperturbed, times, passages, record.interval, relaxation, seed)
     measured = {}
     for name, left in branches.items():
         drawn = _branch_means(left, weights[:, record.survivor])
@@ -253,12 +228,30 @@ def _of_study(
     )
 
 
-def _mean_or_bound(kicked: FirstPassageTimes, interval: int, resamples: int, seed: int) -> Estimate:
-    try:
-        return mean_residual_time(kicked, interval, resamples=resamples, seed=seed)
-    except CensoredError as error:
-        bound: Estimate = error.partial["restricted"]
-        return bound
+def _kicked(
+    name: str, given: Recording | Sequence[Recording], target: float, direction: str, unit: str
+) -> dict[int, FirstPassageTimes]:
+    """First-passage times of the perturbed runs, by interval, increasing."""
+    found: dict[int, FirstPassageTimes] = {}
+    for recorded, interval in [given] if isinstance(given, tuple) else given:
+        table, at, its_unit = _table(recorded)
+        if its_unit != unit:
+            message = (
+                f"candidate {name!r} counts {its_unit}s, the unperturbed runs {unit}s: use the same unit"
+            )
+            raise ConfigError(message)
+        kicked = first_passage_times(table, target, direction=direction, times=at, unit=unit)
+        if interval != int(interval) or not 1 <= interval <= kicked.horizon:
+            message = f"candidate {name!r}: the interval must be a whole number from 1 to {kicked.horizon}, got {interval}"
+            raise ConfigError(message)
+        if interval in found:
+            message = f"candidate {name!r} was given twice at {interval}: join these runs into one array"
+            raise ConfigError(message)
+        found[int(interval)] = kicked
+    if not found:
+        message = f"candidate {name!r} has no runs: pass (perturbed, interval), or a list of such pairs"
+        raise ConfigError(message)
+    return dict(sorted(found.items()))
 
 
 def _joint_weights(
@@ -291,43 +284,6 @@ def _resampled(estimate: Estimate, samples: Array) -> Estimate:
     low, high = percentile_interval(samples, estimate.level)
     interval = estimate.interval if np.isinf(estimate.value) else (float(low), float(high))
     return replace(estimate, samples=samples, interval=interval)
-
-
-def _relaxation(
-    values: Array, times: Array, passages: FirstPassageTimes, interval: int, known: float | None, seed: int
-) -> tuple[float, Verdict]:
-    """From when on Eq. 9 may be used: t_r, not before the window it is tested on; 0 if undecided."""
-    if known is not None:
-        return float(known), Verdict(True, "relaxation_given", f"Relaxation time {known:g}, as given.")
-    first = max(int(times[0]), -(-interval // 5))
-    inside = times <= interval
-    if (
-        inside.sum() < 2
-        or first >= times[inside][-1]
-        or not _seen_under_way(values, times, passages, first, interval)
-    ):
-        text = f"Too few records up to {interval} to see whether the survivors relax."
-        return 0.0, Verdict(None, "relaxation_unknown", text)
-    steady = quasi_steady_state(
-        values[:, inside], passages, window=(first, int(times[inside][-1])), times=times[inside], seed=seed
-    )
-    found = relaxation_time(steady)
-    if isinstance(found, Verdict):
-        return 0.0, found
-    since = max(float(found.value), float(first))
-    text = (
-        f"The survivors are quasi-steady from {found.value:g} ({found.low:g}–{found.high:g}) on, by distance "
-        f"to their mean over {first} to {interval}; Eq. 9 is taken to hold from {since:g} on."
-    )
-    return since, Verdict(True, "quasi_stationary", text, {"relaxation_time": found.value, "since": since})
-
-
-def _seen_under_way(values: Array, times: Array, passages: FirstPassageTimes, first: int, last: int) -> bool:
-    """Whether any run that had not arrived has a finite value from `first` to `last`."""
-    window = (times >= first) & (times <= last)
-    ahead = passages.time[:, None] - times[window]
-    under_way = (ahead > 0) | ((ahead == 0) & ~passages.reached[:, None])
-    return bool((under_way & np.isfinite(values[:, window])).any())
 
 
 def _table(recorded: Recorded) -> tuple[Array, npt.NDArray[np.int64], str]:

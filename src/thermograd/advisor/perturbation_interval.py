@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,10 +12,12 @@ import numpy.typing as npt
 from thermograd.advisor.brute_force import brute_force_verdicts
 from thermograd.advisor.candidate import Candidate
 from thermograd.advisor.caveats import caveats, foreseen_outcomes, worth_one_test
+from thermograd.advisor.measured_perturbation import MeasuredPerturbation
 from thermograd.advisor.perturbation_evidence import (
     NOTHING,
     PerturbationEvidence,
     Recorded,
+    Recording,
     gather_evidence,
 )
 from thermograd.advisor.recommendation import recommend, recommended
@@ -31,7 +33,7 @@ Array = npt.NDArray[Any]
 
 def advise(
     record: PerturbationRecord | Recorded,
-    candidates: Mapping[str, tuple[Recorded, int]] | None = None,
+    candidates: Mapping[str, Recording | Sequence[Recording]] | None = None,
     *,
     target: float | None = None,
     direction: str = "up",
@@ -44,6 +46,14 @@ def advise(
     A candidate perturbed once at P* has, by Eq. 9 of Meir, Keidar, Reuveni, Hirshberg (arXiv 2502.04121),
     E[T_P] = sum of Psi(t) over t < P, plus Psi(P) tau; it competes at the best P of its valid range
     max(relaxation time, tau) <= P <= P*. "reset" competes by Eq. 5, "nothing" by its restricted mean.
+
+    Measured at several intervals, a candidate is first tested for a plateau (`plateau_test`), which is what
+    Eq. 9 needs: relaxed survivors are sufficient for it, not necessary. If the residual times are constant,
+    or constant within 30 %, from P0 on, Eq. 9 with tau at the largest interval P* holds from max(P0, tau) on;
+    if not, only the measured intervals compete. At these the mean is by Eq. 3 with their own tau in any
+    case: an identity, while Eq. 9 carries over what the plateau's 30 % allow. One that does not exceed its
+    own tau is only worth a test. Intervals of which some runs never arrived are left out if others have none.
+
     Recommended is what beats "nothing" in 95 % of the joint resamples at the chosen interval, its mean
     raised there by the optimism of having chosen (Efron 1983); `recommended` gives it. Where some perturbed runs
     never arrived tau is a lower bound: such a candidate is ranked with it, flagged optimistic, has no speed-up
@@ -52,7 +62,7 @@ def advise(
     Args:
         record: a study; or the unperturbed runs `(trajectory, time)`, an array or `Trajectories`.
         candidates: with unperturbed runs: `{name: (perturbed, interval)}`, full runs from their start that
-            were (first) perturbed after `interval` units.
+            were (first) perturbed after `interval` units; or a list of such pairs at different intervals.
         target: the value to reach; with unperturbed runs only, a study has its own.
         direction: "up" or "down"; with unperturbed runs only.
         relaxation: from when on the survivors are known to be quasi-steady; default: by distance, on the
@@ -127,9 +137,10 @@ def _choices(evidence: PerturbationEvidence) -> dict[str, tuple[_Choice, _Choice
         found = evidence.measured.get(name)
         note = "a lower bound: some never arrived after it" if found and found.optimistic else ""
         valid = np.asarray(curve.valid, bool)
-        wider = valid if found is None else np.asarray(curve.at) >= float(found.residual.value)
+        at = np.asarray(curve.at)
+        wider = valid if found is None else valid | found.usable(at)
         # Eq. 9 without a range where the survivors have relaxed: the usable one has to do.
-        allowed = valid if valid.any() else wider
+        allowed = valid if found is None or valid.any() else wider & (at >= float(found.residual.value))
         chosen[name] = (_best_point(curve, allowed, unit, note), _best_point(curve, wider, unit, note))
     return chosen
 
@@ -156,7 +167,7 @@ def _ranking(
                 name,
                 best.interval,
                 best.mean,
-                replace(found.residual, note="a lower bound" if optimistic else "") if found else None,
+                _residual(found, best.interval) if found else None,
                 None if name == NOTHING or optimistic else _gain(evidence, best.mean),
                 float(share),
                 usable.interval if usable else None,
@@ -165,6 +176,12 @@ def _ranking(
             )
         )
     return sorted(ranked, key=lambda candidate: float(candidate.predicted_mean.value))
+
+
+def _residual(found: MeasuredPerturbation, interval: int | None) -> Estimate:
+    """The residual time the prediction rests on: that of the interval if it was measured there, else at P*."""
+    own = found.residual if interval is None else found.residuals.get(interval, found.residual)
+    return replace(own, note="a lower bound" if found.optimistic else "")
 
 
 def _best_point(curve: Prediction, allowed: Array, unit: str, note: str) -> _Choice:

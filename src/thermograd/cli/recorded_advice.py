@@ -50,7 +50,8 @@ def advise_on_logs(
     parts = [options.read(file) for file in files]
     unperturbed = joined(parts)
     perturbed = _candidates(candidate, options)
-    for part in [unperturbed, *(recorded for recorded, _ in perturbed.values())]:
+    recordings = [recorded for given in perturbed.values() for recorded, _ in given]
+    for part in [unperturbed, *recordings]:
         for note in part.notes:
             terminal.say(note)
     evidence = gather_evidence(unperturbed, perturbed, target=target, direction=direction)
@@ -126,22 +127,23 @@ def _files(source: Sequence[str]) -> list[str]:
     return files
 
 
-def _candidates(given: Sequence[str], options: LogOptions) -> dict[str, tuple[Trajectories, int]]:
-    found: dict[str, tuple[Trajectories, int]] = {}
+def _candidates(given: Sequence[str], options: LogOptions) -> dict[str, list[tuple[Trajectories, int]]]:
+    """The perturbed runs by name; the same name at several intervals is one candidate."""
+    found: dict[str, list[tuple[Trajectories, int]]] = {}
     for text in given:
         name, equals, rest = text.partition("=")
         file, at, interval = rest.rpartition("@")
         if not (name and equals and file and at and interval.isdecimal() and int(interval) > 0):
             message = f"--candidate {text}: {_FORM}"
             raise ConfigError(message)
-        if name in found:
-            message = f"--candidate {name} was given twice; call the second one something else"
+        if int(interval) in [at for _, at in found.get(name, [])]:
+            message = f"--candidate {name} was given twice at {interval}; call the second one something else"
             raise ConfigError(message)
         recorded = options.read(file)
         if file.lower().endswith(".npz") and recorded.names[0].startswith("unperturbed"):
             message = f"--candidate {text} would read the unperturbed runs of {file}; {_FORM}"
             raise ConfigError(message)
-        found[name] = (recorded, int(interval))
+        found.setdefault(name, []).append((recorded, int(interval)))
     return found
 
 

@@ -93,7 +93,10 @@ def _shown(
     measured = evidence.measured.get(name)
     at, mean = np.asarray(prediction.at), np.asarray(prediction.value)
     bound_only = measured is not None and measured.optimistic
-    usable = np.isfinite(mean) & (at >= (measured.residual.value if measured else 0)) & (not bound_only)
+    reached = (
+        np.ones(at.size, bool) if measured is None else np.asarray(prediction.valid) | measured.usable(at)
+    )
+    usable = np.isfinite(mean) & reached & (not bound_only)
     found = speed_up_of(evidence.passages, evidence.restricted, evidence.extrapolated, prediction)
     return _Alternative(
         at[usable],
