@@ -54,6 +54,36 @@ def test_the_recorded_trainings(data_folder, capsys):
     assert "worth one test" in output.out
 
 
+@pytest.mark.data
+def test_one_name_at_several_intervals_is_one_candidate(data_folder, capsys):
+    folder = data_folder / "firstpassage" / "dev"
+    file = f"{folder}/cifar10_resnet18_shrink_perturb_dev.npz"
+    call(
+        folder / "cifar10_resnet18_unperturbed_seeds0-499.npz",
+        folder / "cifar10_resnet18_unperturbed_seeds500-999.npz",
+        "--target", 72,
+        "--scale", 0.01,
+        "--candidate", f"shrink={file}:P10@10",
+        "--candidate", f"shrink={file}:P30@30",
+        "--candidate", f"shrink={file}:P100@100",
+        "--json",
+    )  # fmt: skip
+    found = json.loads(capsys.readouterr().out)
+    assert [entry["name"] for entry in found["ranking"]] == ["shrink", "reset", "nothing"]
+    assert set(found["ranking"][0]) == {
+        "name", "interval", "predicted_mean", "predicted_interval", "mean_residual_time",
+        "at_least_speed_up", "extrapolated_speed_up", "probability_of_being_best",
+    }  # fmt: skip
+    # Nobody arrives unperturbed before 11, so the mean is 10 and the residual time measured there.
+    assert found["ranking"][0]["interval"] == 10
+    assert found["ranking"][0]["predicted_mean"] == pytest.approx(13.891, abs=1e-3)
+    assert found["ranking"][0]["mean_residual_time"] == pytest.approx(3.891, abs=1e-3)
+    assert sum(entry["probability_of_being_best"] for entry in found["ranking"]) == pytest.approx(1.0)
+    kinds = {verdict["kind"]: verdict for verdict in found["verdicts"]}
+    assert kinds["plateau"]["holds"] is True
+    assert "plateau_assumed" not in kinds
+
+
 def test_json_on_stdout_is_one_object(logs, capsys):
     call(
         logs / "plain.npz", "--target", 1, "--scale", 0.01,

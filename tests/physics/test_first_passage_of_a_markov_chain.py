@@ -13,6 +13,7 @@ import pytest
 from thermograd.estimators.first_passage import (
     first_passage_times,
     mean_residual_time,
+    plateau_test,
     quasi_steady_state,
     relaxation_time,
     survival_function,
@@ -107,14 +108,19 @@ def test_relaxation_time_is_that_of_the_chain(unperturbed):
 def test_residual_times_form_the_plateau_of_the_quasi_stationary_law():
     plateau = residual_after_kick(quasi_stationary())
     laws, _ = exact_law(HORIZON)
+    residuals = {}
     for seed, interval in enumerate((40, 60, 80)):
         exact = residual_after_kick(laws[interval - 1])
         record = simulated(np.random.default_rng(40 + seed), RUNS, 1000, kicked_at=interval)
         measured = mean_residual_time(first_passage_times(record, ABSORBED), interval)
         assert exact == pytest.approx(plateau, rel=0.03)
         assert measured.value == pytest.approx(exact, abs=4 * measured.samples.std())
+        residuals[interval] = measured
     # Before it has relaxed the chain is not yet on the plateau.
     assert residual_after_kick(laws[2]) > 2 * plateau
+    tested = plateau_test(residuals)
+    assert (tested.intervals, tested.verdict.kind) == ((40, 60, 80), "plateau")
+    assert tested.mean.value == pytest.approx(plateau, rel=0.03)
 
 
 def test_eq_9_predicts_the_perturbed_chain(unperturbed):
@@ -146,3 +152,13 @@ def test_a_drifting_chain_is_found_out():
         verdicts[swing] = relaxation_time(steady)
     assert verdicts[0.0].value < 20
     assert verdicts[0.2].holds is False
+
+
+def test_residual_times_of_a_drifting_chain_form_no_plateau():
+    """Negative control: kicked while the transitions are on their way, it takes longer or shorter."""
+    residuals = {}
+    for seed, interval in enumerate((40, 60, 90)):
+        record = simulated(np.random.default_rng(55 + seed), RUNS, 1000, kicked_at=interval, swing=0.2)
+        residuals[interval] = mean_residual_time(first_passage_times(record, ABSORBED), interval)
+    verdict = plateau_test(residuals).verdict
+    assert (verdict.holds, verdict.kind) == (False, "no_plateau")
