@@ -311,6 +311,12 @@ def test_logs_in_steps_are_answered_in_steps():
         (lambda runs, record: advise(runs, {"kick": (runs, 0)}, target=1.0), "from 1 to 50, got 0"),
         (lambda runs, record: advise(runs, target=1.0, resamples=0), "at least 1"),
         (lambda runs, record: advise(runs, target=1.0, direction="Up"), "'up' or 'down', got 'Up'"),
+        (lambda runs, record: advise(runs, target=np.nan), "finite number, got nan"),
+        (
+            lambda runs, record: advise(runs * [[np.nan], [1], [1]], target=1.0),
+            "run 0 holds no number at all",
+        ),
+        (lambda runs, record: advise(100 * runs + 5, target=0.72), "did you mean 72"),
         (lambda runs, record: advise(runs[0], target=1.0), r"table \(trajectory, time\)"),
     ],
 )
@@ -318,6 +324,27 @@ def test_arguments_that_cannot_be_used(call, message):
     runs = values_of([3, 5, 60], 50)
     with pytest.raises(ConfigError, match=message):
         call(runs, study(np.random.default_rng(15)))
+
+
+def test_a_diverged_loss_never_arrives():
+    """A loss that ends in infinity counts as watched to the end of the record, NaN after it or not."""
+    loss = 2.0 - values_of(np.where(np.arange(40) % 2, 8, 1000), 50)
+    loss[::4, 5:] = np.nan
+    loss[::4, 4] = np.inf
+    advice = advise(loss, target=1.0, direction="down")
+    (verdict,) = [verdict for verdict in advice.verdicts if verdict.kind == "stayed_finite"]
+    assert verdict.text.startswith("10 of 40 unperturbed runs diverged")
+    # 20 runs at 8, 20 at the horizon: the ten that diverged were not lost at 5.
+    assert by_name(advice)["nothing"].predicted_mean.value == pytest.approx((20 * 8 + 20 * 50) / 40)
+
+
+def test_runs_of_unequal_lengths_are_censored_where_they_end():
+    runs = values_of(np.where(np.arange(40) % 2, 8, 1000), 50)
+    runs[::4, 20:] = np.nan
+    advice = advise(runs, target=1.0)
+    evidence = gather_evidence(runs, target=1.0)
+    assert sorted(set(evidence.passages.time.tolist())) == [8, 20, 50]
+    assert by_name(advice)["nothing"].predicted_mean.value == pytest.approx((8 + 50) / 2)
 
 
 def test_units_of_candidates_must_agree():

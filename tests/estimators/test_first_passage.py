@@ -92,6 +92,14 @@ def test_residual_times_after_shrink_and_perturb(data_folder, interval, residual
 
 
 @pytest.mark.data
+@pytest.mark.parametrize(("interval", "error"), [(30, 0.56), (100, 2.3)])
+def test_standard_errors_of_the_brute_force(data_folder, interval, error):
+    table = recorded(data_folder, "cifar10_resnet18_shrink_perturb_dev.npz", f"P{interval}") / 100
+    mean = mean_first_passage_time(first_passage_times(table, 72))
+    assert mean.samples.std() == pytest.approx(error, rel=0.08)
+
+
+@pytest.mark.data
 @pytest.mark.parametrize(
     ("interval", "residual"),
     [(4, 25.04), (6, 15.47), (7, 7.59), (8, 6.94), (10, 7.00), (20, 6.98), (50, 7.04)],

@@ -73,6 +73,17 @@ def test_over_the_whole_record_the_survivors_do_drift(accuracy, target):
     assert verdict.kind == "not_quasi_stationary"
 
 
+@pytest.mark.data
+def test_cifar100_with_momentum_never_relaxes(data_folder):
+    """And yet its residual time is flat (tests/estimators/test_plateau.py): relaxing is not necessary."""
+    file = "cifar100_resnet18_momentum0.9_shrink_perturb.npz"
+    values = np.load(data_folder / "firstpassage" / "dev" / file)["unperturbed_test_acc_x100"] / 100
+    steady = quasi_steady_state(values, first_passage_times(values, 55))
+    assert steady.p_value[20:].max() < 1e-4  # so that every time of the window is rejected
+    for criterion in ("distance", "kolmogorov_smirnov", "cramer_von_mises"):
+        assert relaxation_time(steady, criterion=criterion).holds is False
+
+
 def naive(values, passages, window):
     """F_t on all distinct values, its mean over the window, sup and Stieltjes sum, straight from the definition."""
     time = np.arange(1, values.shape[1] + 1)

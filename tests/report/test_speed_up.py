@@ -126,3 +126,24 @@ def test_below_one_times_at_least_leaves_it_open():
     text = speed_up(evidence(late)).conclusion
     assert "Nothing here helps" not in text
     assert "at least" in text
+
+
+def test_where_the_plateau_is_refuted_only_measured_intervals_are_drawn():
+    given = [(kicked(hazard, interval=at, seed=at), at) for at, hazard in ((10, 0.5), (30, 0.1), (50, 0.05))]
+    found = evidence(logs(0.02), {"kick": given}, relaxation=0.0)
+    assert found.measured["kick"].flat is False
+    figure = speed_up(found)
+    (trace,) = [trace for trace in figure.traces if trace["name"] == "kick"]
+    assert trace["mode"] == "markers"
+    assert list(trace["x"]) == [10, 30, 50]
+    assert len(trace["error_y"]["array"]) == 3
+
+
+def test_an_interval_measured_below_the_range_stands_alone():
+    given = [(kicked(0.125, interval=at, seed=at), at) for at in (4, 20, 40)]
+    figure = speed_up(evidence(logs(0.02), {"kick": given}, relaxation=0.0))
+    (alone,) = [trace for trace in figure.traces if "kick, not covered" in trace["name"]]
+    assert list(alone["x"]) == [4]
+    assert alone["marker"]["symbol"].endswith("-open")
+    (curve,) = [trace for trace in figure.traces if trace["name"] == "kick"]
+    assert min(curve["x"]) >= 7

@@ -98,8 +98,9 @@ def test_below_the_residual_time_the_prediction_fails(recorded):
 def test_restarting_a_memoryless_process_changes_nothing(hazard):
     geometric = (1 - hazard) ** np.arange(41)
     assert restart_mean(geometric).value == pytest.approx(np.full(40, 1 / hazard), rel=1e-10)
-    at_random = restart_mean(geometric, [1, 1.5, 7, 40], waiting="geometric")
-    assert at_random.value == pytest.approx(np.full(4, 1 / hazard), rel=1e-10)
+    for means in (None, [1, 1.5, 7, 40, 1000]):
+        at_random = restart_mean(geometric, means, waiting="geometric").value
+        assert at_random == pytest.approx(np.full(at_random.size, 1 / hazard), rel=1e-10)
 
 
 def test_restarting_a_deterministic_process():
@@ -167,6 +168,16 @@ def test_eq_3_is_an_identity_on_one_data_set():
     assert prediction.value == pytest.approx(np.full(14, times.mean()), rel=1e-12)
     assert prediction.valid.all()
     assert "Eq. 3" in prediction.rests_on
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("interval", [2, 5, 10, 30, 100])
+def test_eq_3_is_an_identity_on_the_recorded_trainings(recorded, interval):
+    table = np.load(recorded / "cifar10_resnet18_shrink_perturb_dev.npz")
+    passages = first_passage_times(table[f"P{interval}"] / 100, 72)
+    residual = [mean_residual_time(passages, interval).value]
+    prediction = perturbed_mean(survival_function(passages, resamples=0), residual, [interval])
+    assert prediction.value[0] == pytest.approx(passages.time.mean(), rel=1e-12)
 
 
 def test_eq_9_is_valid_between_relaxation_and_where_it_was_measured():

@@ -126,21 +126,29 @@ def _part(curve: Estimate, positions: Any) -> Estimate:
 
 
 def _traces(position: int, name: str, shown: _Alternative) -> list[dict[str, Any]]:
-    """Band and line: solid where valid, dashed where only usable; markers where it was tried."""
+    """Band and line: solid where valid, dashed where only usable; markers where it was tried.
+
+    Intervals without a neighbour, measured below the range or at a refuted plateau, are points: nothing is
+    known between them.
+    """
     colour, _, marker = style(position)
     group = {"legendgroup": str(position)}
     traces: list[dict[str, Any]] = []
-    if shown.at.size:
-        value = shown.at_least.value
-        traces += band(shown.at, shown.at_least.low, shown.at_least.high, f"{name}, 95 %", colour, **group)
-        traces[-1]["showlegend"] = False
-        symbol = {"color": colour, "symbol": marker, "size": 7, "maxdisplayed": 8}
-        solid, dashed = (np.where(part, value, np.nan) for part in (shown.valid, _beside(shown.valid)))
-        traces.append(line(shown.at, solid, name, colour, mode="lines+markers", marker=symbol, **group))
-        if np.isfinite(dashed).any():
-            traces.append(
-                line(shown.at, dashed, f"{name}, not covered by the theory", colour, "dash", **group)
-            )
+    runs = np.split(np.arange(shown.at.size), np.flatnonzero(np.diff(shown.at) > 1) + 1)
+    for run in runs:
+        if run.size > 1:
+            traces += _stretch(position, name, shown, run)
+    alone = np.array([run[0] for run in runs if run.size == 1], int)
+    for part, what in (
+        (shown.valid[alone], name),
+        (~shown.valid[alone], f"{name}, not covered by the theory"),
+    ):
+        if part.any():
+            found = _part(shown.at_least, alone[part])
+            mark = points(shown.at[alone[part]], found.value, what, position, **group)
+            mark["error_y"] = {**error_bars(found.value, found.low, found.high), "color": colour}
+            mark["marker"]["symbol"] = marker if what == name else f"{marker}-open"
+            traces.append(mark)
     if shown.tried:
         value, low, high = (
             [getattr(entry, end) for entry in shown.tried.values()] for end in ("value", "low", "high")
@@ -151,6 +159,23 @@ def _traces(position: int, name: str, shown: _Alternative) -> list[dict[str, Any
             marker + ("-open" if entry.note else "") for entry in shown.tried.values()
         ]
         traces.append(mark)
+    return traces
+
+
+def _stretch(
+    position: int, name: str, shown: _Alternative, run: npt.NDArray[np.int64]
+) -> list[dict[str, Any]]:
+    """Band and line over consecutive intervals."""
+    colour, _, marker = style(position)
+    group = {"legendgroup": str(position)}
+    at, curve, valid = shown.at[run], _part(shown.at_least, run), shown.valid[run]
+    traces = band(at, curve.low, curve.high, f"{name}, 95 %", colour, **group)
+    traces[-1]["showlegend"] = False
+    symbol = {"color": colour, "symbol": marker, "size": 7, "maxdisplayed": 8}
+    solid, dashed = (np.where(part, curve.value, np.nan) for part in (valid, _beside(valid)))
+    traces.append(line(at, solid, name, colour, mode="lines+markers", marker=symbol, **group))
+    if np.isfinite(dashed).any():
+        traces.append(line(at, dashed, f"{name}, not covered by the theory", colour, "dash", **group))
     return traces
 
 
