@@ -234,6 +234,21 @@ def test_advice_on_a_study():
     assert sum(candidate.probability_of_being_best for candidate in advice.ranking) == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("tried", [False, True])
+def test_a_perturbation_that_eq_9_does_not_cover_is_not_ranked(tried):
+    why = "its period grows with every restart (growth = 2)"
+    generator = np.random.default_rng(16)
+    verified = {"kick": {10: values_of(10 + generator.geometric(0.25, 30), 90)}} if tried else None
+    advice = advise(study(generator, not_covered={"kick": why}, verified=verified))
+    assert set(by_name(advice)) == {"reset", "nothing"}
+    (verdict,) = [verdict for verdict in advice.verdicts if verdict.kind == "covered_by_eq_9"]
+    assert verdict.holds is False
+    assert verdict.text.startswith(f"kick: {why}, so what followed one perturbation does not predict")
+    assert "kick" not in advice.recommendation
+    compared = [verdict for verdict in advice.verdicts if verdict.kind == "prediction_against_brute_force"]
+    assert [verdict.holds for verdict in compared] == ([None] if tried else [])
+
+
 def test_a_study_resamples_whole_trajectories():
     """Survival and residual times of a study come from the same runs, so their resamples go together."""
     evidence = gather_evidence(study(np.random.default_rng(11)))

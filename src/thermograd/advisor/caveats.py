@@ -16,7 +16,7 @@ Case = TypeVar("Case")
 
 
 def foreseen_outcomes(evidence: PerturbationEvidence) -> list[Verdict]:
-    """Targets never reached, runs that diverged, perturbations that could not act, relaxation, plateau.
+    """Targets never reached, diverged runs, perturbations that could not act or have no Eq. 9, relaxation, plateau.
 
     Args:
         evidence: what the advice rests on.
@@ -25,6 +25,7 @@ def foreseen_outcomes(evidence: PerturbationEvidence) -> list[Verdict]:
         One verdict per outcome that occurred.
     """
     found = [*_never_reached(evidence), *_diverged(evidence), *_nothing_to_perturb(evidence)]
+    found += [_not_covered(name, why, evidence) for name, why in evidence.not_covered.items()]
     relaxed: dict[str, Verdict] = {}
     for name, perturbation in evidence.measured.items():
         relaxed[perturbation.relaxed.text] = perturbation.relaxed
@@ -156,6 +157,16 @@ def _nothing_to_perturb(evidence: PerturbationEvidence) -> list[Verdict]:
         )
         found.append(Verdict(False, "nothing_to_perturb", text, {"candidates": names, "interval": interval}))
     return found
+
+
+def _not_covered(name: str, why: str, evidence: PerturbationEvidence) -> Verdict:
+    tried = name in evidence.verified
+    text = (
+        f"{name}: {why}, so what followed one perturbation does not predict training perturbed again and "
+        f"again (Eq. 9), and it is not ranked; {'see what' if tried else 'only'} brute force tells"
+        f"{'' if tried else ' (verify of the study)'}."
+    )
+    return Verdict(False, "covered_by_eq_9", text, {"candidate": name, "why": why})
 
 
 def _out_of_reach(name: str, perturbation: MeasuredPerturbation) -> Verdict:

@@ -56,6 +56,7 @@ class PerturbationEvidence:
             any was finite.
         diverged: number of unperturbed runs that ended in infinity without having arrived.
         verified: brute force, per alternative and interval: times of runs really perturbed that often.
+        not_covered: why Eq. 9 does not predict a perturbation, by name; these have no curve.
     """
 
     passages: FirstPassageTimes
@@ -68,6 +69,7 @@ class PerturbationEvidence:
     best_seen: float
     diverged: int = 0
     verified: Mapping[str, Mapping[int, FirstPassageTimes]] = field(default_factory=dict)
+    not_covered: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def curves(self) -> dict[str, Prediction]:
@@ -190,7 +192,7 @@ def _of_study(
     branches = {
         name: first_passage_times(values, record.target, **settings)
         for name, values in record.residual.items()
-        if len(values) and name != RESET
+        if len(values) and name != RESET and name not in record.not_covered
     }
     weights = _joint_weights(passages, record.survivor, branches, resamples, seed)
     grid = np.arange(passages.horizon + 1)
@@ -225,6 +227,7 @@ def _of_study(
             }
             for name, intervals in record.verified.items()
         },
+        record.not_covered,
     )
 
 

@@ -53,6 +53,7 @@ def advise(
     if not, only the measured intervals compete. At these the mean is by Eq. 3 with their own tau in any
     case: an identity, while Eq. 9 carries over what the plateau's 30 % allow. One that does not exceed its
     own tau is only worth a test. Intervals of which some runs never arrived are left out if others have none.
+    A perturbation that Eq. 9 does not cover (`not_covered` of a study) is not ranked: only brute force tells.
 
     Recommended is what beats "nothing" in 95 % of the joint resamples at the chosen interval, its mean
     raised there by the optimism of having chosen (Efron 1983); `recommended` gives it. Where some perturbed runs
