@@ -129,6 +129,19 @@ def test_a_refuted_plateau_leaves_the_measured_intervals():
     assert alone.curves["kick"].valid[30]
 
 
+def test_what_blew_up_where_it_was_measured_is_not_predicted_there_by_eq_9():
+    """Relaxed from the start and flat from 40 on, but at 10 it takes 14: up to there nothing is promised."""
+    given = [kicked(10, 14.0), kicked(40, 5.0), kicked(100, 5.0)]
+    evidence = gather_evidence(UNPERTURBED, {"kick": given}, target=1.0, relaxation=0, resamples=300)
+    found, curve = evidence.measured["kick"], evidence.curves["kick"]
+    assert found.plateau.intervals == (40, 100)
+    assert found.flat
+    assert found.residuals[10].value > 10
+    assert curve.at[curve.valid].tolist() == list(range(11, 101))
+    assert np.flatnonzero(found.usable(curve.at))[0] == 9  # measured at 10: worth one test by Eq. 3
+    assert np.flatnonzero(found.fits(curve.at))[0] == 10
+
+
 def test_a_plateau_is_eq_9_between_the_measured_intervals_and_eq_3_at_them():
     given = [kicked(interval, 5.0) for interval in (20, 50, 100)]
     evidence = gather_evidence(UNPERTURBED, {"kick": given}, target=1.0, resamples=300)

@@ -64,14 +64,20 @@ class MeasuredPerturbation:
 
         A tested plateau is what it needs; survivors that have relaxed imply one, so the earlier of the two.
         """
-        tau = float(self.residual.value)
         if self.flat is False:
             return float("inf")
         if self.flat is None or self.plateau is None:
-            return max(self.relaxation, tau)
+            return max(self.relaxation, self.fits_from)
         tested = float(min(self.plateau.intervals))
         relaxed = self.relaxation if self.relaxed.holds is True else tested
-        return max(min(tested, relaxed), tau)
+        return max(min(tested, relaxed), self.fits_from)
+
+    @property
+    def fits_from(self) -> float:
+        """From when on a residual time fits into an interval: tau at P*, and beyond any that did not fit its own."""
+        blown = [interval for interval, one in self.residuals.items() if float(one.value) >= interval]
+        tau = float(self.residual.value)
+        return tau if self.plateau is None else max([tau, *(interval + 1.0 for interval in blown)])
 
     def curve(self, survival: Estimate) -> Prediction:
         """Predicted mean against the interval, 1 to P*.
@@ -101,8 +107,8 @@ class MeasuredPerturbation:
         rests_on = f"{three.rests_on} where that was measured, elsewhere {nine.rests_on}"
         return Prediction(value, percentile_interval(samples), at, valid, rests_on, samples)
 
-    def usable(self, at: Array) -> npt.NDArray[np.bool_]:
-        """Where a prediction is a bet worth one test: P >= tau unless the plateau is refuted, or P measured.
+    def fits(self, at: Array) -> npt.NDArray[np.bool_]:
+        """Where Eq. 9 may be tried: where the residual time fits, unless the plateau is refuted.
 
         Args:
             at: intervals.
@@ -110,8 +116,18 @@ class MeasuredPerturbation:
         Returns:
             One truth value each.
         """
-        fits = (at >= float(self.residual.value)) & (self.flat is not False)
-        return fits | (np.isin(at, list(self.residuals)) & (self.plateau is not None))
+        return (at >= self.fits_from) & (self.flat is not False)
+
+    def usable(self, at: Array) -> npt.NDArray[np.bool_]:
+        """Where a prediction is a bet worth one test: where tau fits unless the plateau is refuted, or P measured.
+
+        Args:
+            at: intervals.
+
+        Returns:
+            One truth value each.
+        """
+        return self.fits(at) | (np.isin(at, list(self.residuals)) & (self.plateau is not None))
 
 
 def measured_residuals(

@@ -52,7 +52,7 @@ def advise(
     or constant within 30 %, from P0 on, Eq. 9 with tau at the largest interval P* holds from max(P0, tau) on;
     if not, only the measured intervals compete. At these the mean is by Eq. 3 with their own tau in any
     case: an identity, while Eq. 9 carries over what the plateau's 30 % allow. One that does not exceed its
-    own tau is only worth a test. Intervals of which some runs never arrived are left out if others have none.
+    own tau is only worth a test, and Eq. 9 is not used up to it. Intervals of which some runs never arrived are left out if others have none.
     A perturbation that Eq. 9 does not cover (`not_covered` of a study) is not ranked: only brute force tells.
 
     Recommended is what beats "nothing" in 95 % of the joint resamples at the chosen interval, its mean
@@ -141,7 +141,7 @@ def _choices(evidence: PerturbationEvidence) -> dict[str, tuple[_Choice, _Choice
         at = np.asarray(curve.at)
         wider = valid if found is None else valid | found.usable(at)
         # Eq. 9 without a range where the survivors have relaxed: the usable one has to do.
-        allowed = valid if found is None or valid.any() else wider & (at >= float(found.residual.value))
+        allowed = valid if found is None or valid.any() else found.fits(at)
         chosen[name] = (_best_point(curve, allowed, unit, note), _best_point(curve, wider, unit, note))
     return chosen
 
