@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -66,8 +67,13 @@ class Result:
         return self.row.wanted[0] <= self.share <= self.row.wanted[1]
 
     @property
+    def reason(self) -> str:
+        """Why the share is outside, if that is known for this side."""
+        return self.row.why_fewer if self.share < self.row.wanted[0] else self.row.why_more
+
+    @property
     def unexplained(self) -> bool:
-        return not self.inside and not self.row.reason
+        return not self.inside and not self.reason
 
 
 def phenomena() -> dict[str, Sequence[Case]]:
@@ -131,23 +137,21 @@ def percent(share: float) -> str:
 def line(result: Result) -> str:
     low, high = (percent(end) for end in result.interval)
     wanted = f"{100 * result.row.wanted[0]:g} to {100 * result.row.wanted[1]:g} %"
-    verdict = "yes" if result.inside else f"**no**: {result.row.reason or 'not explained'}"
-    truth = "" if result.alarm else f" = {result.row.truth:.4g}"
+    verdict = "yes" if result.inside else f"**no**: {result.reason or 'not explained'}"
+    truth = "" if result.alarm else f"{result.row.truth:.4g} | "
     return (
-        f"| {result.row.quantity}{truth} | {result.law} | {result.observed} of {result.sets} = "
+        f"| {result.row.quantity} | {truth}{result.observed} of {result.sets} = "
         f"**{percent(result.share)} %** ({low} to {high}) | {wanted}: {verdict} |"
     )
 
 
 def section(name: str, found: Sequence[Result]) -> list[str]:
-    title = name.replace("_", " ").capitalize()
-    lines = [f"## {title}", ""]
-    for alarm, heading in ((False, "interval of | law and size | covered in"), (True, "says | law and size | in")):
-        chosen = [result for result in found if result.alarm is alarm]
-        if chosen:
-            if alarm:
-                lines += ["False alarms: what is said of data of which it is not so.", ""]
-            lines += [f"| {heading} | wanted |", "|---|---|---|---|", *map(line, chosen), ""]
+    """One table a law, under the name of the phenomenon."""
+    lines = [f"## {name.replace('_', ' ').capitalize()}", ""]
+    for (law, alarm), chosen in groupby(found, key=lambda result: (result.law, result.alarm)):
+        head = "| false alarm | in | wanted |" if alarm else "| interval of | truth | covered in | wanted |"
+        rule = "|---|---|---|" if alarm else "|---|---|---|---|"
+        lines += [f"**{law[0].upper()}{law[1:]}**", "", head, rule, *map(line, chosen), ""]
     return lines
 
 

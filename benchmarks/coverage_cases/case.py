@@ -20,14 +20,16 @@ class Row:
         truth: its value under the law; for an alarm, NaN.
         wanted: smallest and largest acceptable share of data sets.
         level: the nominal level of the interval.
-        reason: why the share cannot be in that range, if it is known not to be.
+        why_fewer: why the share lies below that range, where this is known and cannot be helped.
+        why_more: why it lies above.
     """
 
     quantity: str
     truth: float = float("nan")
     wanted: tuple[float, float] = (0.93, 0.97)
     level: float = 0.95
-    reason: str = ""
+    why_fewer: str = ""
+    why_more: str = ""
 
 
 @dataclass(frozen=True)
