@@ -21,12 +21,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+import coverage_cases
 import numpy as np
 import scipy
-from scipy.special import betaincinv
-
-import coverage_cases
 from coverage_cases.case import Alarm, Case, Row
+from scipy.special import betaincinv
 
 PAGE = Path(__file__).parents[1] / "docs" / "coverage.md"
 QUICK, BLOCK = 10, 100

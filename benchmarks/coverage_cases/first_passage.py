@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,88 +10,42 @@ import numpy.typing as npt
 from scipy.special import ndtr
 
 from coverage_cases.case import Alarm, Case, Coverage, Interval, Row
+from coverage_cases.laws_of_arrival import (
+    Law,
+    all_seen,
+    geometric,
+    seen_until,
+    stopped_early,
+    survival_of_geometric,
+    survival_of_two_branch,
+    two_branch,
+)
 from thermograd.advisor.perturbation_interval import advise, recommended
 from thermograd.advisor.speed_up import speed_up
 from thermograd.estimators.first_passage import (
     FirstPassageTimes,
     extrapolated_mean,
-    mean_first_passage_time,
     mean_residual_time,
     quasi_steady_state,
     relaxation_time,
     restricted_mean,
     survival_function,
 )
-from thermograd.quantities import Estimate
+from thermograd.quantities import Estimate, Prediction
 from thermograd.theory.first_passage import best_interval, perturbed_mean, restart_mean
 
 Array = npt.NDArray[Any]
-Law = Callable[[np.random.Generator, int], Array]
 
 RESAMPLES = 1000
 SMALL = "so few runs do not show the rare late arrivals that carry the mean; take 30 or more"
-DISCRETE = "wider on purpose: the exact binomial band holds at least its level, and the count is a whole number"
+DISCRETE = (
+    "wider on purpose: the exact binomial band holds at least its level, and the count is a whole number"
+)
 CHOSEN = "the same data chose P and say how good it is; `advise` adds its estimate of this optimism"
 WHOLE = "whole numbers: the ends of the interval cannot be moved by less than 1"
 FEW = "few runs show few times of arrival, and all resamples have their optimum at one of them"
 EDGE = "where the measured residual time exceeds the true optimum (10 % of these data sets), it is not valid"
 ENDLESS = "the upper end is infinite where a resample may hold no arrival in the tail"
-
-
-def geometric(hazard: float, delay: int = 0) -> Law:
-    """T = delay + geometric: no memory after the delay."""
-    return lambda generator, runs: delay + generator.geometric(hazard, runs)
-
-
-def two_branch(share: float, quick: float, slow: float, delay: int = 0) -> Law:
-    """T geometric with one of two hazards, the quick one after a delay."""
-
-    def draw(generator: np.random.Generator, runs: int) -> Array:
-        quickly = delay + generator.geometric(quick, runs)
-        return np.where(generator.random(runs) < share, quickly, generator.geometric(slow, runs))
-
-    return draw
-
-
-def survival_of_geometric(hazard: float, horizon: int, delay: int = 0) -> Array:
-    return (1.0 - hazard) ** np.maximum(np.arange(horizon + 1) - delay, 0)
-
-
-def survival_of_two_branch(share: float, quick: float, slow: float, horizon: int, delay: int = 0) -> Array:
-    late = (1.0 - share) * survival_of_geometric(slow, horizon)
-    return share * survival_of_geometric(quick, horizon, delay) + late
-
-
-def seen_until(law: Law, runs: int, horizon: int) -> Callable[[np.random.Generator], FirstPassageTimes]:
-    """Runs watched until a common horizon."""
-
-    def draw(generator: np.random.Generator) -> FirstPassageTimes:
-        times = law(generator, runs)
-        return FirstPassageTimes(np.minimum(times, horizon), times <= horizon, horizon)
-
-    return draw
-
-
-def stopped_early(law: Law, runs: int, horizon: int) -> Callable[[np.random.Generator], FirstPassageTimes]:
-    """Half of the runs watched until the horizon, the others stopped at a uniform time before."""
-
-    def draw(generator: np.random.Generator) -> FirstPassageTimes:
-        times = law(generator, runs)
-        stop = np.where(generator.random(runs) < 0.5, horizon, generator.integers(1, horizon, runs))
-        stop[0] = horizon
-        return FirstPassageTimes(np.minimum(times, stop), times <= stop, horizon)
-
-    return draw
-
-
-def all_seen(law: Law, runs: int) -> Callable[[np.random.Generator], FirstPassageTimes]:
-    """Runs that all arrived, however late."""
-
-    def draw(generator: np.random.Generator) -> FirstPassageTimes:
-        times = law(generator, runs)
-        return FirstPassageTimes(times, np.ones(runs, bool), int(times.max()))
-
-    return draw
 
 
 def survival_cases() -> list[Case]:
@@ -219,72 +173,75 @@ def kicked(
     return draw
 
 
+FIXED = 20
+EXACT, RESTART = perturbed_mean(late_survival(), TAU, measured_at=LONGEST), restart_mean(late_survival())
+
+
+def predictions(data: tuple[FirstPassageTimes, FirstPassageTimes]) -> list[Interval]:
+    """Every interval that rests on a prediction, in the order of `prediction_rows`."""
+    passages, perturbed = data
+    survival = survival_function(passages, resamples=RESAMPLES)
+    residual = mean_residual_time(perturbed, LONGEST, resamples=RESAMPLES)
+    at_its_own = Estimate(
+        np.array([residual.value]), pieces=residual.pieces, samples=residual.samples[:, None], interval=(0, 0)
+    )
+    eq3 = perturbed_mean(survival, at_its_own, [LONGEST])
+    eq5 = restart_mean(survival)
+    eq9 = perturbed_mean(survival, residual, measured_at=LONGEST)
+    alone = perturbed_mean(survival, residual, [FIXED], measured_at=LONGEST)
+    return [
+        at(eq9.interval, FIXED),
+        at(eq3.interval, 1),
+        at(eq5.interval, FIXED),
+        at(speed_up(passages, alone, resamples=RESAMPLES).at_least.interval, 1),
+        *of_the_best(eq9, np.asarray(EXACT.value), np.asarray(EXACT.valid)),
+        *of_the_best(eq5, np.asarray(RESTART.value), np.asarray(RESTART.valid)),
+    ]
+
+
+def at(band: Interval, place: int) -> Interval:
+    return band[0][place - 1], band[1][place - 1]
+
+
+def of_the_best(curve: Prediction, truth: Array, valid: Array) -> list[Interval]:
+    """The best interval; the smallest true mean in it, over the smallest of all; what is promised there."""
+    best = best_interval(curve)
+    low, high = (int(end) for end in best.interval)
+    allowed = np.where(valid, truth, np.inf)
+    excess = float(allowed[low - 1 : high].min() / allowed.min())
+    # The truth depends on what was chosen: the difference from it is to hold 0.
+    least, most = at(curve.interval, int(best.value))
+    there = float(truth[int(best.value) - 1])
+    return [best.interval, (excess, np.inf), (least - there, most - there)]
+
+
+def prediction_rows(runs: int) -> tuple[Row, ...]:
+    few9, few5, chosen = (EDGE, FEW, CHOSEN) if runs < 1000 else ("", "", "")
+    near = "an interval within 3 % of the best mean is in the best interval"
+    slowest, eq9 = float(late_survival()[:-1].sum()), float(EXACT.value[FIXED - 1])
+    return (
+        Row(f"Eq 9 at P = {FIXED}", eq9),
+        Row(f"Eq 3 at P = {LONGEST}", float(EXACT.value[LONGEST - 1])),
+        Row(f"Eq 5 at P = {FIXED}", float(RESTART.value[FIXED - 1])),
+        Row(f"speed-up, at least, Eq 9 at P = {FIXED}", slowest / eq9),
+        Row("best interval, Eq 9", float(best_interval(EXACT).value), why_fewer=few9, why_more=WHOLE),
+        Row(f"Eq 9: {near}", 1.03, (0.93, 1.0), why_fewer=few9),
+        Row("Eq 9 at the chosen P, less the truth there", 0.0, why_fewer=chosen),
+        Row("best interval, Eq 5", float(best_interval(RESTART).value), why_fewer=few5, why_more=WHOLE),
+        Row(f"Eq 5: {near}", 1.03, (0.93, 1.0), why_fewer=few5),
+        Row("Eq 5 at the chosen P, less the truth there", 0.0, why_fewer=chosen),
+    )
+
+
 def prediction_cases() -> list[Case]:
-    curve, fixed = late_survival(), 20
-    exact = perturbed_mean(curve, TAU, measured_at=LONGEST)
-    restart = restart_mean(curve)
-    optimum, restart_optimum = (int(best_interval(one).value) for one in (exact, restart))
-    slowest = float(curve[:-1].sum())
-
-    def estimate(data: tuple[FirstPassageTimes, FirstPassageTimes]) -> list[Interval]:
-        passages, perturbed = data
-        survival = survival_function(passages, resamples=RESAMPLES)
-        residual = mean_residual_time(perturbed, LONGEST, resamples=RESAMPLES)
-        eq9 = perturbed_mean(survival, residual, measured_at=LONGEST)
-        pair = Estimate(
-            np.repeat(residual.value, 2),
-            residual.interval,
-            pieces=residual.pieces,
-            samples=np.repeat(residual.samples[:, None], 2, axis=1),
-        )
-        eq3 = perturbed_mean(survival, pair, [fixed, LONGEST])
-        eq5 = restart_mean(survival)
-        at = fixed - 1
-        once = perturbed_mean(survival, residual, [fixed], measured_at=LONGEST)
-        scalar = Estimate(once.value[0], (once.interval[0][0], once.interval[1][0]), samples=once.samples[:, 0])
-        gain = speed_up(passages, scalar, resamples=RESAMPLES).at_least
-        best9, best5 = best_interval(eq9), best_interval(eq5)
-        chosen9, chosen5 = int(best9.value) - 1, int(best5.value) - 1
-        return [
-            (eq9.interval[0][at], eq9.interval[1][at]),
-            (eq3.interval[0][1], eq3.interval[1][1]),
-            (eq5.interval[0][at], eq5.interval[1][at]),
-            gain.interval,
-            best9.interval,
-            best5.interval,
-            promise(best9.interval, np.where(exact.valid, exact.value, np.inf)),
-            promise(best5.interval, restart.value),
-            offset(eq9.interval, chosen9, exact.value),
-            offset(eq5.interval, chosen5, restart.value),
-        ]
-
-    def promise(interval: Interval, truth: Array) -> Interval:
-        low, high = (int(end) for end in interval)
-        return float(truth[low - 1 : high].min() / truth.min()), np.inf
-
-    def offset(interval: Interval, place: int, truth: Array) -> Interval:
-        # The truth depends on what was chosen: the row's truth is a difference of 0.
-        return interval[0][place] - truth[place], interval[1][place] - truth[place]
-
-    def rows(runs: int) -> tuple[Row, ...]:
-        few9, few5, chosen = (EDGE, FEW, CHOSEN) if runs < 1000 else ("", "", "")
-        near = "an interval within 3 % of the best mean is in the best interval"
-        return (
-            Row(f"Eq 9 at P = {fixed}", float(exact.value[fixed - 1])),
-            Row(f"Eq 3 at P = {LONGEST}", float(exact.value[LONGEST - 1])),
-            Row(f"Eq 5 at P = {fixed}", float(restart.value[fixed - 1])),
-            Row(f"speed-up, at least, Eq 9 at P = {fixed}", slowest / float(exact.value[fixed - 1])),
-            Row("best interval, Eq 9", optimum, why_fewer=few9, why_more=WHOLE),
-            Row("best interval, Eq 5", restart_optimum, why_fewer=few5, why_more=WHOLE),
-            Row(f"Eq 9: {near}", 1.03, (0.93, 1.0), why_fewer=few9),
-            Row(f"Eq 5: {near}", 1.03, (0.93, 1.0), why_fewer=few5),
-            Row("Eq 9 at the chosen P, less the truth there", 0.0, why_fewer=chosen),
-            Row("Eq 5 at the chosen P, less the truth there", 0.0, why_fewer=chosen),
-        )
-
     words = "60 % at hazard 0.3 after a delay of 15, 40 % at 0.01; seen to 60; residual geometric, mean 18"
     return [
-        Coverage(f"{words}; n = {runs}, and {others} others perturbed", rows(runs), kicked(runs, others), estimate)
+        Coverage(
+            f"{words}; n = {runs}, and {others} others perturbed",
+            prediction_rows(runs),
+            kicked(runs, others),
+            predictions,
+        )
         for runs, others in ((24, 100), (100, 100), (1000, 1000))
     ]
 
@@ -321,9 +278,7 @@ def relaxation_cases() -> list[Case]:
         f"Gaussian, correlation {correlation} a step, mean relaxing as {shift:g} exp(-t/{decay:g}), "
         f"seen to {horizon}"
     )
-    return [
-        Coverage(f"{words}, n = {runs}", (row,), draw(runs), estimate, 400) for runs in (100, 400)
-    ]
+    return [Coverage(f"{words}, n = {runs}", (row,), draw(runs), estimate, 400) for runs in (100, 400)]
 
 
 def first_near(mean: Array, window: tuple[int, int], tolerance: float = 0.1) -> float:
@@ -349,9 +304,7 @@ def alarm_cases() -> list[Case]:
     def raised(interval: int) -> Callable[[tuple[Array, Array]], list[bool]]:
         def said(data: tuple[Array, Array]) -> list[bool]:
             unperturbed, perturbed = data
-            advice = advise(
-                unperturbed, {"kick": (perturbed, interval)}, target=1.0 - hazard, resamples=500
-            )
+            advice = advise(unperturbed, {"kick": (perturbed, interval)}, target=1.0 - hazard, resamples=500)
             chosen = recommended(advice)
             name = None if chosen is None else chosen.name
             return [name is not None, name == "reset", name == "kick"]

@@ -53,11 +53,11 @@ def percentile_interval(
 
     Of n pieces the resamples spread too little, by sqrt((n - 1) / n), and know nothing of the scatter of their
     own spread. The expanded percentile interval (Hesterberg, "What teachers should know about the bootstrap",
-    Am. Stat. 69, 371, 2015, section 4.3) therefore moves the normal quantile z of each tail to
+    Am. Stat. 69, 371, 2015) therefore moves the normal quantile z of each tail to
     z' = sqrt(n / (n - 1)) t, with Student's t of n - 1 degrees of freedom. If the pieces are skewed both tails
-    shift: z' becomes a + (a + z') / (1 - a (a + z')) (Efron, J. Am. Stat. Assoc. 82, 171, 1987), with
-    the acceleration a also as the bias correction, as it is to this order for functions of a mean (there,
-    section 3).
+    shift: z' becomes a + (a + z') / (1 - a (a + z')) (Efron, "Better bootstrap confidence intervals", J. Am.
+    Stat. Assoc. 82, 171, 1987). There the first a is a bias correction of its own; for a mean, and a function
+    of one, both agree to this order, and the jackknife knows a without the noise of the resamples.
 
     No interpolation between neighbours: a resampled mean may be infinite, and half way between a number
     and infinity is neither. The lower end is rounded down to an order statistic, the upper end up.
@@ -90,8 +90,8 @@ def percentile_interval(
 def jackknife_acceleration(without: Array, counts: Array) -> float:
     """Acceleration a of a statistic: a sixth of the skewness of what single pieces contribute to it.
 
-    a = sum of d^3 / (6 (sum of d^2)^(3/2)), d = mean of the jackknife values less each of them (Efron, J. Am.
-    Stat. Assoc. 82, 171, 1987, eq. 6.6). For a mean it is skewness / (6 sqrt(n)).
+    a = sum of d^3 / (6 (sum of d^2)^(3/2)), d = mean of the jackknife values less each of them (Efron &
+    Tibshirani, An Introduction to the Bootstrap, 1993, eq. 14.15). For a mean it is skewness / (6 sqrt(n)).
 
     Args:
         without: `(K,)` the statistic without one piece of each outcome.
@@ -111,7 +111,7 @@ def jackknife_acceleration(without: Array, counts: Array) -> float:
     # Rounding alone must not pass for a skewness.
     if scatter <= 1e-24 * float(counts @ without**2):
         return 0.0
-    return float(counts @ deviation**3) / (6.0 * scatter**1.5)
+    return float(counts @ deviation**3 / (6.0 * scatter**1.5))
 
 
 def _tails(level: float, pieces: float, acceleration: float) -> tuple[float, float]:

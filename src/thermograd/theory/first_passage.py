@@ -105,7 +105,9 @@ def restart_mean(
         at = _intervals(intervals, curve.size - 1, curve.size - 1)
         drawn = None if samples is None else _restarted(samples, at)
         valid = np.ones(at.size, bool)
-        return _prediction(_restarted(curve, at), drawn, level, pieces, at, valid, "independent restarts (Eq. 5)")
+        return _prediction(
+            _restarted(curve, at), drawn, level, pieces, at, valid, "independent restarts (Eq. 5)"
+        )
     if waiting != "geometric":
         message = f"waiting must be 'fixed' or 'geometric', got {waiting!r}"
         raise ConfigError(message)
