@@ -44,7 +44,7 @@ DISCRETE = (
 CHOSEN = "the same data chose P and say how good it is; `advise` adds its estimate of this optimism"
 WHOLE = "whole numbers: the ends of the interval cannot be moved by less than 1"
 FEW = "few runs show few times of arrival, and all resamples have their optimum at one of them"
-EDGE = "where the measured residual time exceeds the true optimum (10 % of these data sets), it is not valid"
+EDGE = "in 10 % of these data sets the measured residual time exceeds the true optimum, which is then not valid; in others the few times of arrival decide"
 ENDLESS = "the upper end is infinite where a resample may hold no arrival in the tail"
 
 
@@ -314,7 +314,7 @@ def alarm_cases() -> list[Case]:
     def rows(interval: int) -> tuple[Row, ...]:
         few = "only 8 runs are left to kick; `advise` says so in a caveat" if interval == 40 else ""
         either = "two alternatives are tried, each at 5 %, without a correction for their number"
-        best = "the correction for having chosen the best of many intervals is right on average only"
+        best = "the correction for having chosen the best of many intervals is an estimate itself"
         return (
             Row("recommends a restart or the kick", wanted=(0.0, 0.05), why_more=either),
             Row("recommends a restart", wanted=(0.0, 0.05), why_more=best),
