@@ -8,7 +8,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export OMP_NUM_THREADS := 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers unit minimal docs browser-setup test-slow bench clean
+.PHONY: help demo test lint types layers unit minimal docs browser-setup test-slow bench coverage clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,9 @@ test-slow: $(VENV)/.dev ## long physics: coverage of intervals, long ensembles
 bench: $(VENV)/.dev ## measured ratios, see benchmarks/README.md
 	@$(BIN)/python benchmarks/engines.py --foundation
 	@$(BIN)/python benchmarks/first_passage.py
+
+coverage: $(VENV)/.dev ## how often the intervals hold the truth, into docs/coverage.md
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/coverage.py
 
 browser-setup:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \

@@ -6,6 +6,8 @@ A first-passage time counts steps (or epochs) *completed*; the first recorded va
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +27,7 @@ from thermograd.estimators.quasi_steady_state import (
     relaxation_time,
 )
 from thermograd.estimators.restarted_times import restarted_times
-from thermograd.numerics.bootstrap import percentile_interval, resampled_counts
+from thermograd.numerics.bootstrap import jackknife_acceleration, percentile_interval, resampled_counts
 from thermograd.quantities import Estimate
 
 __all__ = [
@@ -49,6 +51,7 @@ __all__ = [
 Array = npt.NDArray[Any]
 
 _LARGEST_TABLE = 2 * 10**8
+_LARGEST_JACKKNIFE = 1000
 
 
 def survival_function(
@@ -105,7 +108,7 @@ def restricted_mean(
     Args:
         passages: first-passage times.
         horizon: where to stop; default the horizon of the passages.
-        level: two-sided confidence of the bootstrap percentile interval.
+        level: two-sided confidence of the bootstrap interval, see `percentile_interval`.
         resamples: bootstrap resamples over trajectories, at least 1.
         seed: seed of the resamples.
 
@@ -122,10 +125,11 @@ def restricted_mean(
     end = _horizon(passages, horizon)
     _check(passages, level, 0, resamples)
     time, reached, counts = passages.outcomes()
-    samples = mean_up_to(time, reached, resampled_counts(counts, resamples, seed), end)
+    mean = partial(mean_up_to, time, reached, horizon=end)
+    samples = mean(resampled_counts(counts, resamples, seed))
     return Estimate(
-        float(mean_up_to(time, reached, counts, end)),
-        _scalar_interval(samples, level),
+        float(mean(counts)),
+        _scalar_interval(samples, level, mean, counts),
         level=level,
         pieces=len(passages),
         unit=passages.unit,
@@ -153,7 +157,7 @@ def extrapolated_mean(
     Args:
         passages: first-passage times.
         tail_start: t0, from 0 to horizon - 1; default half of the horizon.
-        level: two-sided confidence of the bootstrap percentile interval.
+        level: two-sided confidence of the bootstrap interval, see `percentile_interval`.
         resamples: bootstrap resamples over trajectories, at least 1.
         seed: seed of the resamples.
 
@@ -173,10 +177,10 @@ def extrapolated_mean(
         raise ConfigError(message)
     _check(passages, level, 0, resamples)
     time, reached, counts = passages.outcomes()
-    drawn = resampled_counts(counts, resamples, seed)
-    value = float(mean_with_tail(time, reached, counts, passages.horizon, start))
-    samples = mean_with_tail(time, reached, drawn, passages.horizon, start)
-    low, high = _scalar_interval(samples, level)
+    mean = partial(mean_with_tail, time, reached, horizon=passages.horizon, tail_start=start)
+    value = float(mean(counts))
+    samples = mean(resampled_counts(counts, resamples, seed))
+    low, high = _scalar_interval(samples, level, mean, counts)
     if np.isinf(value):
         steps = kaplan_meier(time, reached, counts)
         exposure = np.maximum(time - start, 0) @ counts
@@ -202,7 +206,7 @@ def mean_first_passage_time(
 
     Args:
         passages: first-passage times.
-        level: two-sided confidence of the bootstrap percentile interval.
+        level: two-sided confidence of the bootstrap interval, see `percentile_interval`.
         resamples: bootstrap resamples over trajectories, at least 1.
         seed: seed of the resamples.
 
@@ -245,7 +249,7 @@ def mean_residual_time(
     Args:
         perturbed: first-passage times of perturbed runs, counted from their start.
         interval: P, when they were (first) perturbed.
-        level: two-sided confidence of the bootstrap percentile interval.
+        level: two-sided confidence of the bootstrap interval, see `percentile_interval`.
         resamples: bootstrap resamples over the runs alive at P, at least 1.
         seed: seed of the resamples.
 
@@ -292,8 +296,15 @@ def _partial(passages: FirstPassageTimes, level: float, resamples: int, seed: in
     }
 
 
-def _scalar_interval(samples: Array, level: float) -> tuple[float, float]:
-    low, high = percentile_interval(samples, level)
+def _scalar_interval(
+    samples: Array, level: float, mean: Callable[[Array], Array], counts: Array
+) -> tuple[float, float]:
+    pieces, outcomes = int(counts.sum()), counts.size
+    acceleration = 0.0
+    # With more outcomes there are more pieces still: the table would be large and the acceleration is small.
+    if 1 < pieces and outcomes <= _LARGEST_JACKKNIFE:
+        acceleration = jackknife_acceleration(mean(counts - np.eye(outcomes, dtype=np.int64)), counts)
+    low, high = percentile_interval(samples, level, pieces=pieces, acceleration=acceleration)
     return float(low), float(high)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtr, ndtri, stdtrit
 
 Array = npt.NDArray[Any]
 
@@ -45,8 +46,18 @@ def resampled_counts(counts: Array, resamples: int, seed: int) -> npt.NDArray[np
     return generator.multinomial(pieces, counts / pieces, size=resamples)
 
 
-def percentile_interval(samples: Array, level: float = 0.95) -> tuple[Any, Any]:
+def percentile_interval(
+    samples: Array, level: float = 0.95, *, pieces: float = np.inf, acceleration: float = 0.0
+) -> tuple[Any, Any]:
     """Two-sided percentile interval of resamples on axis 0, taken at order statistics.
+
+    Of n pieces the resamples spread too little, by sqrt((n - 1) / n), and know nothing of the scatter of their
+    own spread. The expanded percentile interval (Hesterberg, "What teachers should know about the bootstrap",
+    Am. Stat. 69, 371, 2015) therefore moves the normal quantile z of each tail to
+    z' = sqrt(n / (n - 1)) t, with Student's t of n - 1 degrees of freedom. If the pieces are skewed both tails
+    shift: z' becomes a + (a + z') / (1 - a (a + z')) (Efron, "Better bootstrap confidence intervals", J. Am.
+    Stat. Assoc. 82, 171, 1987). There the first a is a bias correction of its own; for a mean, and a function
+    of one, both agree to this order, and the jackknife knows a without the noise of the resamples.
 
     No interpolation between neighbours: a resampled mean may be infinite, and half way between a number
     and infinity is neither. The lower end is rounded down to an order statistic, the upper end up.
@@ -54,6 +65,9 @@ def percentile_interval(samples: Array, level: float = 0.95) -> tuple[Any, Any]:
     Args:
         samples: `(resample, ...)`, at least one resample, without NaN.
         level: two-sided confidence, between 0 and 1.
+        pieces: number n of independent pieces that were resampled; infinite: plain percentiles. Of a single
+            piece, whose scatter nobody knows, the outermost resamples are taken.
+        acceleration: a, from `jackknife_acceleration`.
 
     Returns:
         `(low, high)`, each of the shape of one resample.
@@ -61,10 +75,54 @@ def percentile_interval(samples: Array, level: float = 0.95) -> tuple[Any, Any]:
     >>> low, high = percentile_interval(np.arange(1.0, 1002.0), 0.9)
     >>> float(low), float(high)
     (51.0, 951.0)
+    >>> low, high = percentile_interval(np.arange(1.0, 1002.0), 0.9, pieces=10)  # z' = 1.93 instead of 1.64
+    >>> float(low), float(high)
+    (27.0, 975.0)
     """
-    tail = (1.0 - level) / 2.0
     last = samples.shape[0] - 1
+    tails = _tails(level, pieces, acceleration)
     # A product such as 200 * 0.95 can miss its whole number by rounding; the order statistic must not.
-    below, above = int(np.floor(tail * last + 1e-9)), int(np.ceil((1.0 - tail) * last - 1e-9))
+    below, above = int(np.floor(tails[0] * last + 1e-9)), int(np.ceil(tails[1] * last - 1e-9))
     ordered = np.partition(samples, (below, above), axis=0)
     return ordered[below], ordered[above]
+
+
+def jackknife_acceleration(without: Array, counts: Array) -> float:
+    """Acceleration a of a statistic: a sixth of the skewness of what single pieces contribute to it.
+
+    a = sum of d^3 / (6 (sum of d^2)^(3/2)), d = mean of the jackknife values less each of them (Efron &
+    Tibshirani, An Introduction to the Bootstrap, 1993, eq. 14.15). For a mean it is skewness / (6 sqrt(n)).
+
+    Args:
+        without: `(K,)` the statistic without one piece of each outcome.
+        counts: `(K,)` number of pieces per outcome.
+
+    Returns:
+        The acceleration; 0 if some value is infinite or all are the same.
+
+    >>> pieces = np.array([0.0, 0.0, 0.0, 4.0])
+    >>> round(jackknife_acceleration((4.0 - pieces) / 3.0, np.ones(4)), 6)  # skewness 2 / sqrt(3), n = 4
+    0.096225
+    """
+    if not np.isfinite(without).all():
+        return 0.0
+    deviation = counts @ without / counts.sum() - without
+    scatter = float(counts @ deviation**2)
+    # Rounding alone must not pass for a skewness.
+    if scatter <= 1e-24 * float(counts @ without**2):
+        return 0.0
+    return float(counts @ deviation**3 / (6.0 * scatter**1.5))
+
+
+def _tails(level: float, pieces: float, acceleration: float) -> tuple[float, float]:
+    tail = (1.0 - level) / 2.0
+    if not np.isfinite(pieces) and not acceleration:
+        return tail, 1.0 - tail
+    if pieces <= 1:
+        return 0.0, 1.0
+    outward = -ndtri(tail)
+    if np.isfinite(pieces):
+        outward = -np.sqrt(pieces / (pieces - 1.0)) * stdtrit(pieces - 1.0, tail)
+    a = acceleration
+    low, high = (a + (a + z) / max(1.0 - a * (a + z), 1e-9) for z in (-outward, outward))
+    return float(ndtr(low)), float(ndtr(high))

@@ -70,7 +70,7 @@ def perturbed_mean(
         from_here = max(float(_value_and_samples(relaxation_time)[0]), float(tau))
         valid = (at >= from_here) & (at <= (np.inf if measured_at is None else measured_at))
         rests_on = "a residual time that does not depend on the interval (Eq. 9)"
-    return _prediction(value, drawn, level, at, valid, rests_on)
+    return _prediction(value, drawn, level, _fewest_pieces(survival, residual), at, valid, rests_on)
 
 
 def restart_mean(
@@ -100,11 +100,14 @@ def restart_mean(
     [10.0, 10.0]
     """
     curve, samples, level = _survival(survival)
+    pieces = _fewest_pieces(survival)
     if waiting == "fixed":
         at = _intervals(intervals, curve.size - 1, curve.size - 1)
         drawn = None if samples is None else _restarted(samples, at)
         valid = np.ones(at.size, bool)
-        return _prediction(_restarted(curve, at), drawn, level, at, valid, "independent restarts (Eq. 5)")
+        return _prediction(
+            _restarted(curve, at), drawn, level, pieces, at, valid, "independent restarts (Eq. 5)"
+        )
     if waiting != "geometric":
         message = f"waiting must be 'fixed' or 'geometric', got {waiting!r}"
         raise ConfigError(message)
@@ -116,7 +119,7 @@ def restart_mean(
     beyond = (1.0 - 1.0 / mean) ** (curve.size - 1) * curve[-1]
     drawn = None if samples is None else _restarted_at_random(samples, mean)[1]
     rests_on = "independent restarts at geometric times"
-    return _prediction(value, drawn, level, mean, beyond <= 1e-3 * numerator, rests_on)
+    return _prediction(value, drawn, level, pieces, mean, beyond <= 1e-3 * numerator, rests_on)
 
 
 def best_interval(prediction: Prediction, *, level: float = 0.95) -> Estimate:
@@ -215,8 +218,20 @@ def _intervals(intervals: npt.ArrayLike | None, last: int, horizon: int) -> npt.
     return whole
 
 
+def _fewest_pieces(*quantities: Quantity) -> float:
+    """Of how many trajectories the least known input was resampled; infinite if nothing says so."""
+    numbers = [one.pieces for one in quantities if isinstance(one, Estimate) and one.samples is not None]
+    return min((float(number) for number in numbers if np.isfinite(number)), default=np.inf)
+
+
 def _prediction(
-    value: Array, samples: Array | None, level: float, at: Array, valid: Array, rests_on: str
+    value: Array,
+    samples: Array | None,
+    level: float,
+    pieces: float,
+    at: Array,
+    valid: Array,
+    rests_on: str,
 ) -> Prediction:
-    interval = None if samples is None else percentile_interval(samples, level)
+    interval = None if samples is None else percentile_interval(samples, level, pieces=pieces)
     return Prediction(value, interval, at, valid, rests_on, samples)

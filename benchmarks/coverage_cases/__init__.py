@@ -1,0 +1,1 @@
+"""One file of cases per phenomenon; each names them `CASES`, and `coverage.py` finds them."""
