@@ -38,6 +38,31 @@ def brute_force_verdicts(evidence: PerturbationEvidence) -> list[Verdict]:
     ]
 
 
+def tried_means(evidence: PerturbationEvidence, name: str) -> dict[int, Estimate]:
+    """Mean first-passage time at each interval that was tried by brute force, where every run arrived.
+
+    Args:
+        evidence: what was `verified`.
+        name: the perturbation.
+
+    Returns:
+        The means by interval, increasing.
+    """
+    return {
+        interval: restricted_mean(arrived)
+        for interval, arrived in sorted(evidence.verified.get(name, {}).items())
+        if arrived.reached.all()
+    }
+
+
+def is_contradicted(evidence: PerturbationEvidence, name: str) -> bool:
+    """Whether brute force contradicts a prediction where that was said to be valid."""
+    return any(
+        verdict.holds is False and verdict.evidence["candidate"] == name and verdict.evidence["valid"]
+        for verdict in brute_force_verdicts(evidence)
+    )
+
+
 def _predicted(evidence: PerturbationEvidence, name: str, interval: int) -> Estimate | None:
     curve = evidence.curves.get(name)
     if curve is None or interval not in np.asarray(curve.at):
@@ -104,6 +129,7 @@ def _verdict(
     evidence = {
         "candidate": name,
         "interval": interval,
+        "valid": predicted is not None and not predicted.note,
         "predicted": None if predicted is None else float(predicted.value),
         "predicted_interval": None if predicted is None else predicted.interval,
         "measured": float(measured.value),

@@ -29,6 +29,7 @@ class Candidate:
             is a bet worth one test.
         usable_mean: the predicted mean there.
         optimistic: whether the predicted mean is a lower bound only, since some runs never arrived.
+        verified: whether the mean was measured at that interval, by perturbing fresh runs that often.
 
     >>> mean = Estimate(8.35, (7.9, 8.8), unit="epoch")
     >>> print(Candidate("short", 5, mean, None, None, 0.9, None, None, optimistic=True))
@@ -44,6 +45,7 @@ class Candidate:
     usable_interval: int | None
     usable_mean: Estimate | None
     optimistic: bool = False
+    verified: bool = False
 
     def __str__(self) -> str:
         unit = self.predicted_mean.unit
@@ -51,6 +53,7 @@ class Candidate:
         if not np.isfinite(self.predicted_mean.value):
             return f"{how}: no interval at which it would arrive ({self.chances()})"
         expected = f"{'at least ' if self.optimistic else ''}{with_interval(self.predicted_mean)} {unit}s"
+        expected += " by brute force" if self.verified else ""
         gain = f"; {self.gain()}" if self.interval else ""
         return f"{how}: {expected} ({self.chances()}{gain})"
 

@@ -48,11 +48,17 @@ def worth_one_test(ranking: Sequence[Candidate], evidence: PerturbationEvidence)
     found = []
     for candidate in ranking:
         mean, interval = candidate.usable_mean, candidate.usable_interval
-        if mean is None or interval in (None, candidate.interval) or candidate.optimistic:
+        if (
+            mean is None
+            or interval in (None, candidate.interval)
+            or candidate.optimistic
+            or candidate.verified
+        ):
             continue
         text = (
             f"{candidate.name} every {interval} {evidence.passages.unit}s would take {with_interval(mean)} if "
-            f"{_if_so(evidence.measured[candidate.name], int(interval or 0))}: worth one test."
+            f"{_if_so(evidence.measured[candidate.name], int(interval or 0))}: worth one test"
+            f"{_but(evidence.measured[candidate.name], int(interval or 0))}."
         )
         found.append(Verdict(None, "worth_one_test", text, {"interval": interval, "mean": mean.value}))
     return found
@@ -62,6 +68,14 @@ def _if_so(perturbation: MeasuredPerturbation, interval: int) -> str:
     if perturbation.plateau is not None and interval in perturbation.residuals:
         return f"a second perturbation {interval} after the first changes nothing, or was already made in these runs"
     return "the time left after a perturbation is the same before the survivors have relaxed"
+
+
+def _but(perturbation: MeasuredPerturbation, interval: int) -> str:
+    """How many runs would be perturbed again before they arrive, which the prediction does not know of."""
+    late = int((perturbation.passages.time > interval).sum())
+    if not late:
+        return ""
+    return f", though {late} of {len(perturbation.passages)} took longer than {interval} and would be perturbed again on the way"
 
 
 def caveats(
@@ -205,16 +219,15 @@ def _bounds(evidence: PerturbationEvidence) -> list[str]:
 
 def _unsettled(ranking: Sequence[Candidate], evidence: PerturbationEvidence) -> list[str]:
     chosen = {entry.name for entry in ranking if entry.interval is not None and not entry.optimistic}
+    tried = {entry.name for entry in ranking if entry.verified}
     cases = {
         name: found.interval
         for name, found in evidence.measured.items()
-        if name in chosen
-        and found.flat is None
-        and (found.relaxed.holds is not True or found.relaxation > found.interval)
+        if name in chosen and found.flat is None and not found.settled and name not in tried
     }
     return [
-        f"{listed(names)}: the survivors are not known to have relaxed by {interval}, so every interval above "
-        "the mean residual time counts as valid"
+        f"{listed(names)}: the survivors are not known to have relaxed by {interval}, and one interval tests no "
+        f"plateau, so {interval} is the only interval about which these runs say anything for certain"
         for interval, names in _grouped(cases).items()
     ]
 

@@ -62,15 +62,21 @@ class MeasuredPerturbation:
     def since(self) -> float:
         """From when on Eq. 9 may be used; infinite where the plateau is refuted.
 
-        A tested plateau is what it needs; survivors that have relaxed imply one, so the earlier of the two.
+        A tested plateau is what it needs; survivors that have relaxed imply one, so the earlier of the two. With
+        neither nothing is known of other intervals than P*, where Eq. 9 is the identity of Eq. 3.
         """
         if self.flat is False:
             return float("inf")
         if self.flat is None or self.plateau is None:
-            return max(self.relaxation, self.fits_from)
+            return max(self.relaxation if self.settled else float(self.interval), self.fits_from)
         tested = float(min(self.plateau.intervals))
         relaxed = self.relaxation if self.relaxed.holds is True else tested
         return max(min(tested, relaxed), self.fits_from)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the survivors are known to have relaxed by P*."""
+        return self.relaxed.holds is True and self.relaxation <= self.interval
 
     @property
     def fits_from(self) -> float:
@@ -105,7 +111,13 @@ class MeasuredPerturbation:
         value[place], samples[:, place] = three.value, three.samples
         valid[place] = [interval > float(self.residuals[interval].value) for interval in own]
         rests_on = f"{three.rests_on} where that was measured, elsewhere {nine.rests_on}"
-        return Prediction(value, percentile_interval(samples), at, valid, rests_on, samples)
+        band = percentile_interval(samples, pieces=min(survival.pieces, self.pieces))
+        return Prediction(value, band, at, valid, rests_on, samples)
+
+    @property
+    def pieces(self) -> int:
+        """The fewest perturbed runs any residual time rests on."""
+        return int(min([len(self.passages), *(one.pieces for one in self.residuals.values())]))
 
     def fits(self, at: Array) -> npt.NDArray[np.bool_]:
         """Where Eq. 9 may be tried: where the residual time fits, unless the plateau is refuted.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from thermograd.advisor.brute_force import brute_force_verdicts
+from thermograd.advisor.brute_force import brute_force_verdicts, is_contradicted, tried_means
 from thermograd.advisor.candidate import Candidate
 from thermograd.advisor.caveats import caveats, foreseen_outcomes, worth_one_test
 from thermograd.advisor.measured_perturbation import MeasuredPerturbation
@@ -20,7 +20,7 @@ from thermograd.advisor.perturbation_evidence import (
     Recording,
     gather_evidence,
 )
-from thermograd.advisor.recommendation import recommend, recommended
+from thermograd.advisor.recommendation import DECIDED, recommend, recommended
 from thermograd.advisor.speed_up import SpeedUp, speed_up, speed_up_of
 from thermograd.numerics.bootstrap import percentile_interval
 from thermograd.quantities import Advice, Estimate, Prediction
@@ -55,6 +55,11 @@ def advise(
     own tau is only worth a test, and Eq. 9 is not used up to it. Intervals of which some runs never arrived are left out if others have none.
     A perturbation that Eq. 9 does not cover (`not_covered` of a study) is not ranked: only brute force tells.
 
+    Measured at one interval P* only, without survivors that are known to have relaxed, a candidate competes at P*
+    alone: other intervals are worth a test, no more. Where `verify` tried an interval by brute force and every
+    run arrived, the candidate competes with that measured mean, unless a prediction that nothing contradicts
+    beats it in 95 % of the resamples.
+
     Recommended is what beats "nothing" in 95 % of the joint resamples at the chosen interval, its mean
     raised there by the optimism of having chosen (Efron 1983); `recommended` gives it. Where some perturbed runs
     never arrived tau is a lower bound: such a candidate is ranked with it, flagged optimistic, has no speed-up
@@ -67,8 +72,7 @@ def advise(
         target: the value to reach; with unperturbed runs only, a study has its own.
         direction: "up" or "down"; with unperturbed runs only.
         relaxation: from when on the survivors are known to be quasi-steady; default: by distance, on the
-            times up to P*, window from P*/5 to P*, and not before that window begins. Where they are not,
-            or only beyond P*, the range is tau <= P <= P*.
+            times up to P*, window from P*/5 to P*, and not before that window begins.
         resamples: bootstrap resamples, at least 1.
         seed: seed of all resamples.
 
@@ -80,7 +84,7 @@ def advise(
 
     >>> unperturbed = np.where(np.arange(40) % 4 < 2, 1.0, 0.0)[:, None] * (np.arange(1, 31) >= 5)
     >>> print(advise(unperturbed, target=1.0).recommendation)
-    Restart from scratch about every 5 epochs: expected 10 (7.69–14.3) epochs instead of at least 17.5 (13.8–21.2).
+    Restart from scratch about every 5 epochs: expected 10 (7.41–14.3) epochs instead of at least 17.5 (13.1–21.2).
     """
     return advise_on(
         gather_evidence(
@@ -121,11 +125,15 @@ def advise_on(evidence: PerturbationEvidence) -> Advice:
 
 @dataclass(frozen=True, eq=False)
 class _Choice:
-    """The best interval of a curve; `optimism` is by how much being the best of many flatters its mean."""
+    """The best interval of a curve; `optimism` is by how much being the best of many flatters its mean.
+
+    `tried` says that the mean was measured by brute force at that interval.
+    """
 
     interval: int | None
     mean: Estimate
     optimism: float = 0.0
+    tried: bool = False
 
 
 def _choices(evidence: PerturbationEvidence) -> dict[str, tuple[_Choice, _Choice | None]]:
@@ -138,12 +146,44 @@ def _choices(evidence: PerturbationEvidence) -> dict[str, tuple[_Choice, _Choice
         found = evidence.measured.get(name)
         note = "a lower bound: some never arrived after it" if found and found.optimistic else ""
         valid = np.asarray(curve.valid, bool)
-        at = np.asarray(curve.at)
-        wider = valid if found is None else valid | found.usable(at)
-        # Eq. 9 without a range where the survivors have relaxed: the usable one has to do.
-        allowed = valid if found is None or valid.any() else found.fits(at)
-        chosen[name] = (_best_point(curve, allowed, unit, note), _best_point(curve, wider, unit, note))
+        wider = valid if found is None else valid | found.usable(np.asarray(curve.at))
+        pieces = len(evidence.passages) if found is None else min(len(evidence.passages), found.pieces)
+        usable = _best_point(replace(curve, valid=wider), unit, note, pieces)
+        chosen[name] = (_best_point(curve, unit, note, pieces), usable)
+    for name in evidence.verified:
+        tried = _best_tried(evidence, name, unit)
+        if tried is not None:
+            known = chosen.get(name)
+            stands = known is not None and _clearly_sooner(evidence, name, known[0], tried)
+            chosen[name] = (known[0] if known and stands else tried, known[1] if known else None)
     return chosen
+
+
+def _best_tried(evidence: PerturbationEvidence, name: str, unit: str) -> _Choice | None:
+    """The best of the intervals at which a perturbation really was tried and every run arrived."""
+    means = tried_means(evidence, name)
+    if not means:
+        return None
+    count = len(np.asarray(evidence.restricted.samples))
+    curve = Prediction(
+        np.array([mean.value for mean in means.values()]),
+        at=np.array(list(means)),
+        valid=np.ones(len(means), bool),
+        samples=np.stack([np.asarray(mean.samples)[:count] for mean in means.values()], axis=1),
+    )
+    best = _best_point(curve, unit, "", np.inf)
+    assert best.interval is not None  # every one is finite
+    measured = means[best.interval]
+    return replace(best, mean=replace(best.mean, interval=measured.interval), tried=True)
+
+
+def _clearly_sooner(evidence: PerturbationEvidence, name: str, predicted: _Choice, tried: _Choice) -> bool:
+    """Whether a prediction stands against what was tried: known, not contradicted, sooner in 95 % of resamples."""
+    found = evidence.measured.get(name)
+    if predicted.interval is None or (found and found.optimistic) or is_contradicted(evidence, name):
+        return False
+    honest = np.asarray(predicted.mean.samples) + predicted.optimism
+    return bool((honest < np.asarray(tried.mean.samples)).mean() >= DECIDED)
 
 
 def _left_alone(evidence: PerturbationEvidence) -> Estimate:
@@ -163,6 +203,7 @@ def _ranking(
     for (name, (best, usable)), share in zip(chosen.items(), shares, strict=True):
         found = evidence.measured.get(name)
         optimistic = found.optimistic if found else name == NOTHING and not evidence.passages.reached.all()
+        optimistic = optimistic and not best.tried
         ranked.append(
             Candidate(
                 name,
@@ -174,6 +215,7 @@ def _ranking(
                 usable.interval if usable else None,
                 usable.mean if usable else None,
                 optimistic,
+                best.tried,
             )
         )
     return sorted(ranked, key=lambda candidate: float(candidate.predicted_mean.value))
@@ -185,15 +227,15 @@ def _residual(found: MeasuredPerturbation, interval: int | None) -> Estimate:
     return replace(own, note="a lower bound" if found.optimistic else "")
 
 
-def _best_point(curve: Prediction, allowed: Array, unit: str, note: str) -> _Choice:
-    value, at = np.asarray(curve.value), np.asarray(curve.at)
+def _best_point(curve: Prediction, unit: str, note: str, pieces: float) -> _Choice:
+    value, at, allowed = np.asarray(curve.value), np.asarray(curve.at), np.asarray(curve.valid, bool)
     drawn = np.asarray(curve.samples)
     if not (allowed & np.isfinite(value)).any():
         never = np.full(drawn.shape[0], np.inf)
         infinite = Estimate(float("inf"), (float("inf"), float("inf")), unit=unit, samples=never)
         return _Choice(None, infinite)
     place = int(np.argmin(np.where(allowed, value, np.inf)))
-    low, high = percentile_interval(drawn[:, place])
+    low, high = percentile_interval(drawn[:, place], pieces=pieces)
     mean = Estimate(
         float(value[place]), (float(low), float(high)), unit=unit, note=note, samples=drawn[:, place]
     )

@@ -11,7 +11,8 @@ from thermograd.advisor.perturbation_evidence import NOTHING, RESET, Perturbatio
 from thermograd.advisor.wording import with_interval
 from thermograd.quantities import Advice, Verdict
 
-_DECIDED = 0.95
+DECIDED = 0.95
+"""Share of the joint resamples from which on something is said to be sooner."""
 _SOONER = "sooner_than_nothing"
 
 
@@ -60,24 +61,38 @@ def recommend(
     waiting = ("at least " if nothing.optimistic else "") + with_interval(nothing.predicted_mean)
     if best is nothing:
         others = [candidate for candidate in known[1:] if candidate.interval is not None]
-        next_best = (
-            f"; the best alternative, {_manner(others[0], unit)}, is predicted at "
-            f"{with_interval(others[0].predicted_mean)}"
-            if others
-            else ""
-        )
-        return f"Leave it alone: doing nothing takes {waiting} {unit}s{next_best}.", []
+        return _nothing_better(others, evidence, waiting), []
     manner, expected = _manner(best, unit), with_interval(best.predicted_mean)
+    how = "measured" if best.verified else "expected"
     honest = np.asarray(best.predicted_mean.samples) + optimism[best.name]
     share = float((honest < np.asarray(nothing.predicted_mean.samples)).mean())
     verdict = _sooner(best, manner, share)
     if not verdict.holds:
         text = (
-            f"Leave it alone for now: {manner} is predicted at {expected} {unit}s, doing nothing at {waiting}; "
+            f"Leave it alone for now: {manner} {_came_out(best)} at {expected} {unit}s, doing nothing at {waiting}; "
             "more runs would decide."
         )
         return text, [verdict]
-    return f"{manner[0].upper()}{manner[1:]}: expected {expected} {unit}s instead of {waiting}.", [verdict]
+    return f"{manner[0].upper()}{manner[1:]}: {how} {expected} {unit}s instead of {waiting}.", [verdict]
+
+
+def _nothing_better(others: Sequence[Candidate], evidence: PerturbationEvidence, waiting: str) -> str:
+    """The sentence where no known mean is below that of doing nothing, which may be a lower bound."""
+    unit, horizon = evidence.passages.unit, evidence.passages.horizon
+    if not others:
+        return f"Leave it alone: doing nothing takes {waiting} {unit}s."
+    rival, tail = others[0], evidence.extrapolated
+    said = f"{_manner(rival, unit)}, {_came_out(rival)} at {with_interval(rival.predicted_mean)}"
+    if evidence.passages.reached.all() or float(rival.predicted_mean.value) >= float(tail.value):
+        return f"Leave it alone: doing nothing takes {waiting} {unit}s; the best alternative, {said}."
+    return (
+        f"Not decided by these runs: doing nothing takes {waiting} {unit}s, {with_interval(tail)} if the tail is "
+        f"exponential; the best alternative, {said}. Watch the unperturbed runs for longer than {horizon} {unit}s."
+    )
+
+
+def _came_out(candidate: Candidate) -> str:
+    return "was measured" if candidate.verified else "is predicted"
 
 
 def _cannot_tell(evidence: PerturbationEvidence) -> str:
@@ -95,8 +110,8 @@ def _cannot_tell(evidence: PerturbationEvidence) -> str:
 
 
 def _sooner(best: Candidate, manner: str, share: float) -> Verdict:
-    decided = share >= _DECIDED
-    asked = "" if decided else f"; {100 * _DECIDED:g} % are asked for"
+    decided = share >= DECIDED
+    asked = "" if decided else f"; {100 * DECIDED:g} % are asked for"
     text = (
         f"Sooner than doing nothing in {100 * share:.3g} % of the resamples, after allowance for having chosen "
         f"the best interval: {manner}{asked}."
