@@ -1,7 +1,7 @@
 """Would perturbing help *my* training, how often - and then do it. For code that knows nothing of thermograd.
 
 Digits of which three in ten training labels are wrong, Adam, three functions: `start`, `train`, `evaluate`. Each
-finished trajectory is kept in `study.log`, so an interrupted study goes on where it was. About fifteen seconds.
+finished trajectory is kept in `study.log`, so an interrupted study goes on where it was. About half a minute.
 """
 
 import torch
@@ -9,9 +9,10 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 import thermograd as tg
+from thermograd.advisor.perturbation_interval import recommended
 from thermograd.perturbations import PartialReset, ShrinkAndPerturb
 
-TARGET = 0.89
+TARGET = 0.902
 images, labels = load_digits(return_X_y=True)
 inputs, classes = torch.tensor(images / 16, dtype=torch.float32), torch.tensor(labels)
 shuffled = torch.randperm(1797, generator=torch.Generator().manual_seed(0))
@@ -46,35 +47,31 @@ def main():
     torch.set_num_threads(1)
     study = tg.PerturbationStudy(
         target=TARGET,
-        interval=20,
+        interval=50,
         horizon=30,
         trajectories=24,
         candidates={"shrink": ShrinkAndPerturb(), "partial": PartialReset(fraction=0.3)},
         seed=1,
     )
     record = study.drive(start, train, evaluate, resume="study.log")
-    advice = tg.advise(record)
-    print(advice)
+    print(tg.advise(record), "\n")  # from one interval little is certain; it says what is worth a test
+    study.verify([10], candidates=["shrink"])  # so test it: fresh networks, really perturbed
+    advice = tg.advise(study.record)
+    print(advice, "\n")
 
-    best = next(
-        (entry for entry in advice.ranking if entry.name in study.candidates and entry.interval), None
-    )
-    if best is None:
+    best = recommended(advice)
+    if best is None or best.name not in study.candidates:
         return
-    model, optimizer = start(123)
-    steps_per_epoch = 30
-    perturber = tg.Perturber(
-        model, optimizer, study.candidates[best.name], every=best.interval * steps_per_epoch, seed=0
-    )
-    for epoch in range(40):
-        order = train_part[torch.randperm(600)]
-        for batch in order.split(20):
+    model, optimizer = start(seed=123)
+    perturber = tg.Perturber(model, optimizer, study.candidates[best.name], every=30 * best.interval)
+    for epoch in range(1, 41):
+        for batch in train_part[torch.randperm(600)].split(20):
             optimizer.zero_grad()
             nn.functional.cross_entropy(model(inputs[batch]), noisy[batch]).backward()
             optimizer.step()
             perturber.step()
         if evaluate((model, optimizer)) >= TARGET:
-            print(f"{best.name} every {best.interval} epochs: arrived after {epoch + 1} epochs")
+            print(f"{best.name} every {best.interval} epochs: arrived after {epoch} epochs")
             return
     print(f"{best.name} every {best.interval} epochs: not there after 40 epochs")
 

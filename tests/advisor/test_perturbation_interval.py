@@ -128,7 +128,7 @@ def test_an_undecided_comparison_is_left_alone():
     times = np.random.default_rng(5).geometric(0.05, 64)
     advice = advise(values_of(times, 80), target=1.0)
     assert advice.ranking[0].name == "reset"
-    assert advice.recommendation.startswith("Leave it alone for now: restart from scratch")
+    assert advice.recommendation.startswith("Leave it alone for now: restarting from scratch")
     assert "more runs would decide" in advice.recommendation
 
 

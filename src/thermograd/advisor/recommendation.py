@@ -69,7 +69,7 @@ def recommend(
     verdict = _sooner(best, manner, share)
     if not verdict.holds:
         text = (
-            f"Leave it alone for now: {manner} {_came_out(best)} at {expected} {unit}s, doing nothing at {waiting}; "
+            f"Leave it alone for now: {_named(best, unit)} {_came_out(best)} at {expected} {unit}s, doing nothing at {waiting}; "
             "more runs would decide."
         )
         return text, [verdict]
@@ -82,7 +82,7 @@ def _nothing_better(others: Sequence[Candidate], evidence: PerturbationEvidence,
     if not others:
         return f"Leave it alone: doing nothing takes {waiting} {unit}s."
     rival, tail = others[0], evidence.extrapolated
-    said = f"{_manner(rival, unit)}, {_came_out(rival)} at {with_interval(rival.predicted_mean)}"
+    said = f"{_named(rival, unit)}, {_came_out(rival)} at {with_interval(rival.predicted_mean)}"
     if evidence.passages.reached.all() or float(rival.predicted_mean.value) >= float(tail.value):
         return f"Leave it alone: doing nothing takes {waiting} {unit}s; the best alternative, {said}."
     return (
@@ -118,6 +118,11 @@ def _sooner(best: Candidate, manner: str, share: float) -> Verdict:
     )
     evidence = {"candidate": best.name, "interval": best.interval, "share": share}
     return Verdict(True if decided else None, _SOONER, text, evidence)
+
+
+def _named(candidate: Candidate, unit: str) -> str:
+    name = "restarting from scratch about" if candidate.name == RESET else candidate.name
+    return f"{name} every {candidate.interval} {unit}s"
 
 
 def _manner(candidate: Candidate, unit: str) -> str:
