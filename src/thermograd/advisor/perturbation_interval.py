@@ -60,7 +60,8 @@ def advise(
     run arrived, the candidate competes with that measured mean, unless a prediction that nothing contradicts
     beats it in 95 % of the resamples.
 
-    Recommended is what beats "nothing" in 95 % of the joint resamples at the chosen interval, its mean
+    Recommended is what beats "nothing" at the chosen interval with a confidence of 95 % by the joint resamples,
+    corrected for the number of alternatives and for few runs, its mean
     raised there by the optimism of having chosen (Efron 1983); `recommended` gives it. Where some perturbed runs
     never arrived tau is a lower bound: such a candidate is ranked with it, flagged optimistic, has no speed-up
     and is never recommended.

@@ -9,6 +9,7 @@ import numpy as np
 from thermograd.advisor.candidate import Candidate
 from thermograd.advisor.perturbation_evidence import NOTHING, RESET, PerturbationEvidence
 from thermograd.advisor.wording import with_interval
+from thermograd.numerics.bootstrap import expanded_confidence
 from thermograd.quantities import Advice, Verdict
 
 DECIDED = 0.95
@@ -41,7 +42,10 @@ def recommended(advice: Advice) -> Candidate | None:
 def recommend(
     ranking: Sequence[Candidate], optimism: Mapping[str, float], evidence: PerturbationEvidence
 ) -> tuple[str, list[Verdict]]:
-    """What the data support: an alternative whose mean is known and beats "nothing" in 95 % of the resamples.
+    """What the data support: an alternative whose mean is known and beats "nothing" at a confidence of 95 %.
+
+    That is a share of 1 - 0.05 / k of the resamples with k alternatives to choose from (Bonferroni), expanded for
+    few runs (`expanded_confidence`).
 
     Args:
         ranking: all alternatives, best first.
@@ -66,7 +70,7 @@ def recommend(
     how = "measured" if best.verified else "expected"
     honest = np.asarray(best.predicted_mean.samples) + optimism[best.name]
     share = float((honest < np.asarray(nothing.predicted_mean.samples)).mean())
-    verdict = _sooner(best, manner, share)
+    verdict = _sooner(best, manner, share, _needed(best, known, evidence))
     if not verdict.holds:
         text = (
             f"Leave it alone for now: {_named(best, unit)} {_came_out(best)} at {expected} {unit}s, doing nothing at {waiting}; "
@@ -109,14 +113,26 @@ def _cannot_tell(evidence: PerturbationEvidence) -> str:
     )
 
 
-def _sooner(best: Candidate, manner: str, share: float) -> Verdict:
-    decided = share >= DECIDED
-    asked = "" if decided else f"; {100 * DECIDED:g} % are asked for"
+def _needed(best: Candidate, known: Sequence[Candidate], evidence: PerturbationEvidence) -> float:
+    """The share of resamples that stands for 95 %: more with several alternatives to choose from, or few runs."""
+    alternatives = sum(candidate.interval is not None for candidate in known)
+    measured = evidence.measured.get(best.name)
+    if best.verified and best.interval is not None:
+        runs = len(evidence.verified[best.name][best.interval])
+    else:
+        runs = len(evidence.passages) if measured is None else measured.pieces
+    fewest = min(len(evidence.passages), runs)
+    return expanded_confidence(1.0 - (1.0 - DECIDED) / max(alternatives, 1), fewest)
+
+
+def _sooner(best: Candidate, manner: str, share: float, needed: float) -> Verdict:
+    decided = share >= needed
+    asked = "" if decided else f"; {100 * needed:.3g} % are asked for"
     text = (
         f"Sooner than doing nothing in {100 * share:.3g} % of the resamples, after allowance for having chosen "
         f"the best interval: {manner}{asked}."
     )
-    evidence = {"candidate": best.name, "interval": best.interval, "share": share}
+    evidence = {"candidate": best.name, "interval": best.interval, "share": share, "needed": needed}
     return Verdict(True if decided else None, _SOONER, text, evidence)
 
 

@@ -87,6 +87,29 @@ def percentile_interval(
     return ordered[below], ordered[above]
 
 
+def expanded_confidence(confidence: float, pieces: float) -> float:
+    """The share of resamples on one side of a threshold that stands for a one-sided confidence, of few pieces.
+
+    The tail of the expanded percentile interval (Hesterberg 2015, see `percentile_interval`): Phi(sqrt(n / (n -
+    1)) t), with Student's t of n - 1 degrees of freedom at that confidence.
+
+    Args:
+        confidence: between 0 and 1.
+        pieces: number n of independent pieces that were resampled; 1 of them decides nothing.
+
+    Returns:
+        The share, 1 for a single piece.
+
+    >>> round(expanded_confidence(0.95, 8), 3), round(expanded_confidence(0.95, np.inf), 3)
+    (0.979, 0.95)
+    """
+    if not np.isfinite(pieces):
+        return confidence
+    if pieces <= 1:
+        return 1.0
+    return float(ndtr(np.sqrt(pieces / (pieces - 1.0)) * stdtrit(pieces - 1.0, confidence)))
+
+
 def jackknife_acceleration(without: Array, counts: Array) -> float:
     """Acceleration a of a statistic: a sixth of the skewness of what single pieces contribute to it.
 
