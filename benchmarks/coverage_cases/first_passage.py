@@ -311,21 +311,15 @@ def alarm_cases() -> list[Case]:
 
         return said
 
-    def rows(interval: int) -> tuple[Row, ...]:
-        few = "only 8 runs are left to kick; `advise` says so in a caveat" if interval == 40 else ""
-        either = "two alternatives are tried, each at 5 %, without a correction for their number"
-        best = "the correction for having chosen the best of many intervals is an estimate itself"
-        return (
-            Row("recommends a restart or the kick", wanted=(0.0, 0.05), why_more=either),
-            Row("recommends a restart", wanted=(0.0, 0.05), why_more=best),
-            Row("recommends the kick", wanted=(0.0, 0.05), why_more=few),
-        )
-
+    rows = tuple(
+        Row(said, wanted=(0.0, 0.05))
+        for said in ("recommends a restart or the kick", "recommends a restart", "recommends the kick")
+    )
     return [
         Alarm(
             f"geometric, hazard {hazard}, n = {runs} seen to {horizon} ({100 * 0.95**horizon:.2g} % censored), "
             f"and as many with a useless kick at {interval}: does `advise` recommend anything?",
-            rows(interval),
+            rows,
             draw(horizon),
             raised(interval),
         )
