@@ -33,8 +33,9 @@ class QuasiSteadyState:
         survivors: `(time,)` number N(t) of trajectories F_t rests on.
         kolmogorov_smirnov: `(time,)` D(t) = sup |F_t - F|; NaN where nobody survives.
         cramer_von_mises: `(time,)` integral of (F_t - F)^2 dF (the paper's equation S12).
-        distance: square root of `cramer_von_mises` less its noise floor, integral of F (1 - F) dF / N(t):
-            `Estimate` with a 90 % band. 0.1 is about a shift by a third of the spread.
+        noise_floor: `(time,)` what N(t) samples of F itself would give for it: integral of F (1 - F) dF / N(t).
+        distance: square root of `cramer_von_mises` less `noise_floor`: `Estimate` with a 90 % band. 0.1 is about a
+            shift by a third of the spread.
         window: first and last time of the window, both included.
         profile: `(time, quantile)` F_t - F at the 257 quantiles of F.
         resampled: per bootstrap resample `(resample, time)`: "survivors", "kolmogorov_smirnov",
@@ -45,6 +46,7 @@ class QuasiSteadyState:
     survivors: npt.NDArray[np.int64]
     kolmogorov_smirnov: Array
     cramer_von_mises: Array
+    noise_floor: Array
     distance: Estimate
     window: tuple[int, int]
     profile: Array
@@ -149,6 +151,7 @@ def quasi_steady_state(
         survivors,
         maximum,
         mean_square,
+        np.where(survivors > 0, floor, np.nan),
         Estimate(
             distance,
             percentile_interval(resampled["distance"], _LEVEL),

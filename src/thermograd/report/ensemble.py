@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy.special import chdtri, ndtri
+from scipy.special import chdtri
 
 from thermograd.estimators.kaplan_meier import kaplan_meier
 from thermograd.quantities import Estimate
+from thermograd.report.differences import which_is_larger
 from thermograd.report.figure import Figure
 from thermograd.report.look import band, layout, line, style
 from thermograd.report.ranking import number_text
@@ -159,28 +160,11 @@ def _comparison(runs: Mapping[str, Run], name: str, curves: Mapping[str, Spread]
         stem="ensemble",
         name=name,
         title=f"{words(name)}, runs compared".capitalize(),
-        conclusion=_difference(ends),
+        conclusion=f"Last means: {which_is_larger(ends, 'ends')}",
         traces=tuple(traces),
         layout=layout(f"time ({unit}s completed)", axis_of(name)),
         table=table,
     )
-
-
-def _difference(ends: Mapping[str, Estimate]) -> str:
-    """What can be said of the last means of independent runs: which is larger, or that it is open."""
-    order = sorted(ends, key=lambda label: ends[label].value)
-    shown = ", ".join(f"{label}: {number_text(ends[label])}" for label in order)
-    low, high = ends[order[0]], ends[order[-1]]
-    difference = high.value - low.value
-    # Intervals are symmetric and the runs independent, so their half-widths add in quadrature; the extremes
-    # of several runs are the largest of all pairs, so Bonferroni's factor widens the interval.
-    pairs = len(ends) * (len(ends) - 1) / 2
-    wider = ndtri(1 - 0.025 / pairs) / ndtri(0.975)
-    half = float(np.hypot(high.high - high.value, low.high - low.value) * wider)
-    gap = number_text(Estimate(difference, (difference - half, difference + half)))
-    if difference > half:
-        return f"Last means: {shown}. {order[-1]} ends above {order[0]} by {gap}."
-    return f"Last means: {shown}. Whether they differ, the data cannot decide (largest difference {gap})."
 
 
 def _spread_figure(run: Run, name: str, curves: Spread, target: float | None) -> Figure:

@@ -92,6 +92,7 @@ def layout(x_title: str, y_title: str, **more: Any) -> dict[str, Any]:
         "yaxis": y_axis,
         "legend": {
             "orientation": "h",
+            "traceorder": "normal",
             "yref": "container",
             "y": 0,
             "yanchor": "bottom",
@@ -103,6 +104,14 @@ def layout(x_title: str, y_title: str, **more: Any) -> dict[str, Any]:
         "font": {"size": 13},
         **more,
     }
+
+
+def two_panels(x_title: str, upper: str, lower: str, **more: Any) -> dict[str, Any]:
+    """Two panels over one horizontal axis; the traces of the upper one carry `yaxis="y2"`."""
+    drawing = layout(x_title, lower, **more)
+    drawing["yaxis2"] = {**drawing["yaxis"], "title": {"text": escaped(upper)}, "domain": [0.55, 1]}
+    drawing["yaxis"] = {**drawing["yaxis"], "domain": [0, 0.45]}
+    return drawing
 
 
 def transparent(colour: str, opacity: float) -> str:

@@ -8,8 +8,10 @@ from thermograd.advisor.perturbation_evidence import PerturbationEvidence, gathe
 from thermograd.errors import ConfigError
 from thermograd.estimators.first_passage import FirstPassageTimes, first_passage_times, quasi_steady_state
 from thermograd.report.figure import Figure
-from thermograd.report.first_passage import quasi_steady, survival, survivors
+from thermograd.report.first_passage import survival
+from thermograd.report.relaxation import quasi_steady
 from thermograd.report.speed_up import speed_up
+from thermograd.report.survivors import survivors
 from thermograd.store.perturbation_record import PerturbationRecord
 
 
