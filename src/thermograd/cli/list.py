@@ -1,4 +1,4 @@
-"""`thermograd list`: plug-ins, estimates, runs in a folder, the config schema."""
+"""`thermograd list`: plug-ins, estimates, reproductions, runs in a folder, the config schema."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from thermograd.cli.exit_codes import DONE
 from thermograd.discover import available, nearest
 from thermograd.errors import ConfigError, ThermogradError
 
-_WHAT = ("plugins", "runs", "estimates", "schema")
+_WHAT = ("plugins", "runs", "estimates", "reproductions", "schema")
 _ROLES = ("problems", "minibatching", "dynamics", "perturbations", "observables")
 
 
@@ -23,10 +23,11 @@ def list_(
     *,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
-    """List plug-ins, the runs in a folder, the estimates of recorded runs, or the JSON Schema of a config.
+    """List plug-ins, the runs in a folder, estimates, reproductions, or the JSON Schema of a config.
 
     Args:
-        what: plugins, runs, estimates (what `thermograd estimate` can be asked for) or schema (for editors).
+        what: plugins, runs, estimates (what `thermograd estimate` can be asked for), reproductions (the same
+            for `thermograd reproduce`) or schema (for editors).
         folder: where to look for runs.
         json: print one JSON object.
 
@@ -42,6 +43,8 @@ def list_(
         return _runs(folder, as_json=json)
     if what == "estimates":
         return _estimates(as_json=json)
+    if what == "reproductions":
+        return _reproductions(as_json=json)
     if what == "schema":
         from thermograd.ensemble.config import Config  # here, so that --help needs no pydantic
 
@@ -97,6 +100,29 @@ def _estimates(*, as_json: bool) -> int:
             for option, kind in entry["options"].items()
         ]
         terminal.result("  " + " ".join(shown))
+    return DONE
+
+
+def _reproductions(*, as_json: bool) -> int:
+    from thermograd.reproductions.catalogue import (
+        available as reproductions,
+    )  # here, so that --help needs no torch
+
+    found = {
+        name: {
+            experiment: {"summary": entry.summary, "options": sorted(entry.options)}
+            for experiment, entry in experiments.items()
+        }
+        for name, experiments in reproductions().items()
+    }
+    if as_json:
+        terminal.result_json(found)
+        return DONE
+    for name, experiments in found.items():
+        terminal.result(name)
+        for experiment, entry in experiments.items():
+            options = "".join(f" [--{option}]" for option in entry["options"])
+            terminal.result(f"  {experiment:20} {entry['summary']}{options}")
     return DONE
 
 

@@ -9,15 +9,15 @@ import importlib.resources
 import importlib.util
 import json
 import urllib.parse
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from thermograd.errors import MissingExtraError
 from thermograd.quantities import Advice, Verdict
 from thermograd.report.figure import Figure
-from thermograd.report.ranking import number_text, ranking_table
+from thermograd.report.ranking import number_text, ranking_table, text_table
 from thermograd.store.printable import printable
 
 _DATA_BYTES = 900_000
@@ -34,6 +34,7 @@ class Document:
         title: heading of the page.
         advice: what to do, if that was asked.
         verdicts: what was decided, besides the verdicts of the advice.
+        table: column heading -> cells, the result where that is a table.
         facts: (name, value) of what was run.
         figures: in the order shown, grouped by their stem.
         config: configuration, as a file's text.
@@ -44,6 +45,7 @@ class Document:
     title: str
     advice: Advice | None = None
     verdicts: Sequence[Verdict] = ()
+    table: Mapping[str, Sequence[str]] = field(default_factory=dict)
     facts: Sequence[tuple[str, str]] = ()
     figures: Sequence[Figure] = ()
     config: str = ""
@@ -66,6 +68,7 @@ class Document:
         body = "".join(
             (
                 self._verdicts(),
+                _section("table", "Row by row", text_table(self.table)),
                 _section("run", "What was run", _facts(self.facts)),
                 *_figure_sections(figures),
                 _section("config", "Configuration", _preformatted(self.config)),

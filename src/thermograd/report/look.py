@@ -114,6 +114,16 @@ def two_panels(x_title: str, upper: str, lower: str, **more: Any) -> dict[str, A
     return drawing
 
 
+def round_numbers(horizon: int) -> list[int]:
+    """1, 2, 5, 10, 20, ... up to the horizon.
+
+    >>> round_numbers(60)
+    [1, 2, 5, 10, 20, 50]
+    """
+    decades = range(len(str(horizon)))
+    return [digit * 10**power for power in decades for digit in (1, 2, 5) if digit * 10**power <= horizon]
+
+
 def transparent(colour: str, opacity: float) -> str:
     """A colour with an opacity.
 

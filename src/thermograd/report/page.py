@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from thermograd.advisor.perturbation_evidence import PerturbationEvidence
@@ -36,6 +36,7 @@ def write_page(
     record: PerturbationRecord | None = None,
     evidence: PerturbationEvidence | None = None,
     verdicts: Sequence[Verdict] = (),
+    table: Mapping[str, Sequence[str]] | None = None,
     facts: Sequence[tuple[str, str]] = (),
     figures: Sequence[Figure] = (),
     config: str = "",
@@ -51,6 +52,7 @@ def write_page(
         record: a perturbation study, drawn before `figures`.
         evidence: what advice on recorded runs rests on, drawn before `figures`.
         verdicts: what was decided besides.
+        table: column heading -> cells, where the result is a table.
         facts: (name, value) of what was run.
         figures: drawings, grouped by their stem.
         config: configuration, as a file's text.
@@ -67,7 +69,9 @@ def write_page(
     """
     drawn = [entry for thing in (record, evidence) if thing is not None for entry in figures_of(thing)]
     found = record.unit if record else evidence.passages.unit if evidence else ""
-    document = Document(title, advice, verdicts, facts, [*drawn, *figures], config, commands, unit or found)
+    document = Document(
+        title, advice, verdicts, table or {}, facts, [*drawn, *figures], config, commands, unit or found
+    )
     file = Path(path)
     if not file.parent.is_dir():
         message = f"the folder {printable(file.parent)} of the page does not exist; make it first, or name another file"

@@ -1,11 +1,11 @@
-"""The ranking of an `Advice` as a table."""
+"""The ranking of an `Advice`, and any table of words, as HTML."""
 
 from __future__ import annotations
 
 import dataclasses
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,12 +35,28 @@ def ranking_table(entries: Sequence[Any], unit: str = "") -> str:
         return ""
     names = _columns(entries)
     headings = ["", *(_heading(name, unit) for name in names)]
-    rows = "".join(_row(place, entry, names, headings) for place, entry in enumerate(entries, start=1))
-    head = "".join(f"<th scope='col'>{html.escape(heading)}</th>" for heading in headings)
-    return (
-        "<div class='wide' tabindex='0' role='region' aria-label='Ranking'><table class='ranking'>"
-        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
-    )
+    rows = [
+        _row(f"{place}.", [_cell(cell) for cell in _cells(entry, names)], headings[1:] or ["alternative"])
+        for place, entry in enumerate(entries, start=1)
+    ]
+    return _wide("Ranking", headings, rows)
+
+
+def text_table(columns: Mapping[str, Sequence[str]]) -> str:
+    """A table of words, one row each, the first column naming the row.
+
+    Args:
+        columns: heading -> cells.
+
+    Returns:
+        An HTML table, all text in it escaped; "" without rows. On a narrow page a row becomes a block.
+    """
+    headings = list(columns)
+    rows = [
+        _row(first, [printable(cell) for cell in cells], headings[1:])
+        for first, *cells in zip(*columns.values(), strict=True)
+    ]
+    return _wide("Table", headings, rows) if rows else ""
 
 
 def number_text(value: Any) -> str:
@@ -92,14 +108,24 @@ def _heading(name: str, unit: str) -> str:
     return f"{words} ({unit}s)" if unit and name.endswith(times) else words
 
 
-def _row(place: int, entry: Any, names: list[str], headings: list[str]) -> str:
-    cells = [_worded(entry, name) for name in names] if names else [entry]
-    titles = headings[1:] or ["alternative"]
+def _wide(label: str, headings: Sequence[str], rows: Sequence[str]) -> str:
+    head = "".join(f"<th scope='col'>{html.escape(heading)}</th>" for heading in headings)
+    return (
+        f"<div class='wide' tabindex='0' role='region' aria-label='{label}'><table class='ranking'>"
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _cells(entry: Any, names: Sequence[str]) -> list[Any]:
+    return [_worded(entry, name) for name in names] if names else [entry]
+
+
+def _row(first: str, cells: Sequence[str], titles: Sequence[str]) -> str:
     body = "".join(
-        f'<td data-heading="{html.escape(title, quote=True)}">{html.escape(_cell(cell), quote=True)}</td>'
+        f'<td data-heading="{html.escape(title, quote=True)}">{html.escape(cell, quote=True)}</td>'
         for title, cell in zip(titles, cells, strict=True)
     )
-    return f"<tr><th scope='row'>{place}.</th>{body}</tr>"
+    return f"<tr><th scope='row'>{html.escape(printable(first))}</th>{body}</tr>"
 
 
 def _worded(entry: Any, name: str) -> Any:

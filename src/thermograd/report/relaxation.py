@@ -203,7 +203,7 @@ def _band_of(steady: QuasiSteadyState) -> tuple[Array, Array]:
 def _above_noise(count: int, total: int, unit: str, first: int, last: int) -> str:
     share = f"{count} of the {total} {unit}s from {first} to {last}"
     if count > 0.1 * total:
-        return f"In {share} CM is beyond the 95 % point of the noise: the survivors keep drifting there, if slowly."
+        return f"In {share} CM is beyond the 95 % point of the noise: the survivors keep drifting there."
     return (
         f"In {share} CM is beyond the 95 % point of the noise, about as often as noise alone would be: whether "
         "the survivors still drift, CM cannot decide."

@@ -16,7 +16,7 @@ from thermograd.estimators.first_passage import restricted_mean
 from thermograd.estimators.first_passage_times import FirstPassageTimes
 from thermograd.quantities import Estimate, Prediction
 from thermograd.report.figure import Figure
-from thermograd.report.look import band, error_bars, layout, line, points, style
+from thermograd.report.look import band, error_bars, layout, line, points, round_numbers, style
 from thermograd.report.ranking import number_text
 
 Array = npt.NDArray[Any]
@@ -195,7 +195,7 @@ def _scales(
     highest = [np.max(entry.at_least.high, initial=1.0) for entry in shown.values()]
     highest += [estimate.high for entry in shown.values() for estimate in entry.tried.values()]
     top = 1.06 * max([1.0, *map(float, highest)])
-    ticks = _round_numbers(passages.horizon)
+    ticks = round_numbers(passages.horizon)
     drawing: dict[str, Any] = {
         "xaxis": {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]},
         "yaxis": {"range": [0, top], "fixedrange": True},
@@ -219,16 +219,6 @@ def _scales(
     # A second axis is drawn only if some trace lies on it.
     empty = line([1], [0], "", yaxis="y2", showlegend=False, hoverinfo="skip", opacity=0)
     return drawing, [empty]
-
-
-def _round_numbers(horizon: int) -> list[int]:
-    """1, 2, 5, 10, 20, ... up to the horizon.
-
-    >>> _round_numbers(60)
-    [1, 2, 5, 10, 20, 50]
-    """
-    decades = range(len(str(horizon)))
-    return [digit * 10**power for power in decades for digit in (1, 2, 5) if digit * 10**power <= horizon]
 
 
 def _conclusion(shown: Mapping[str, _Alternative], passages: FirstPassageTimes) -> str:

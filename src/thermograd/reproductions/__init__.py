@@ -1,0 +1,1 @@
+"""Published numbers beside ours: one file per paper or question, run by `thermograd reproduce`."""
