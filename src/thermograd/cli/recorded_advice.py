@@ -170,7 +170,7 @@ def _page(
         title="Would perturbing help?",
         advice=advice,
         facts=facts,
-        figures=figures_of_recorded(evidence),
+        figures=figures_of_recorded(evidence, unperturbed),
         commands=[shlex.join(["thermograd", *sys.argv[1:]])],
         unit=passages.unit,
     )

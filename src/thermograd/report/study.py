@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from thermograd.advisor.perturbation_evidence import PerturbationEvidence, gather_evidence
 from thermograd.errors import ConfigError
 from thermograd.estimators.first_passage import FirstPassageTimes, first_passage_times, quasi_steady_state
 from thermograd.report.figure import Figure
 from thermograd.report.first_passage import survival
+from thermograd.report.plateau import plateau
 from thermograd.report.relaxation import quasi_steady
 from thermograd.report.speed_up import speed_up
 from thermograd.report.survivors import survivors
 from thermograd.store.perturbation_record import PerturbationRecord
+from thermograd.store.trajectories import Trajectories
+
+Array = npt.NDArray[Any]
 
 
 def study(
@@ -31,13 +38,42 @@ def study(
     """
     evidence = gather_evidence(record, resamples=resamples, seed=seed)
     figures = [_survival(evidence, target_words(record.target, record.direction))]
-    figures += _survivors(record, evidence.passages, quantity, seed)
+    if np.isfinite(record.unperturbed[record.survivor]).any():
+        times = np.arange(1, record.interval + 1)
+        passages, last = evidence.passages, record.interval
+        figures += _survivors(record.unperturbed, times, passages, record.target, last, quantity, seed)
     return (*figures, speed_up(evidence, _brute_force(record)))
 
 
-def recorded(evidence: PerturbationEvidence) -> tuple[Figure, ...]:
-    """Survival and speed-up from recorded runs."""
-    return _survival(evidence, f"the target {evidence.target:g}"), speed_up(evidence)
+def recorded(
+    evidence: PerturbationEvidence,
+    values: Trajectories | None = None,
+    quantity: str = "value (as recorded)",
+    seed: int = 0,
+) -> tuple[Figure, ...]:
+    """Survival, residual times and speed-up from recorded runs; the survivors and their relaxation from values.
+
+    Args:
+        evidence: what the recorded runs say.
+        values: the unperturbed runs it was gathered from.
+        quantity: axis title of the values, with unit.
+        seed: seed of the resamples of the relaxation.
+
+    Returns:
+        The figures; a plateau for each perturbation that was measured at several intervals.
+    """
+    figures = [_survival(evidence, f"the target {evidence.target:g}")]
+    if values is not None:
+        last = max((found.interval for found in evidence.measured.values()), default=int(values.times[-1]))
+        table, times = values.values, values.times
+        figures += _survivors(table, times, evidence.passages, evidence.target, last, quantity, seed)
+    unit = evidence.passages.unit
+    figures += [
+        plateau(found.plateau, found.residuals, name=name, unit=unit)
+        for name, found in evidence.measured.items()
+        if found.plateau is not None
+    ]
+    return (*figures, speed_up(evidence, evidence.verified))
 
 
 def target_words(target: float, direction: str) -> str:
@@ -54,17 +90,29 @@ def _survival(evidence: PerturbationEvidence, target: str) -> Figure:
 
 
 def _survivors(
-    record: PerturbationRecord, passages: FirstPassageTimes, quantity: str, seed: int
+    values: Array,
+    times: npt.NDArray[np.int64],
+    passages: FirstPassageTimes,
+    target: float,
+    last: int,
+    quantity: str,
+    seed: int,
 ) -> list[Figure]:
-    if not np.isfinite(record.unperturbed[record.survivor]).any():
+    """Violins, and whether they settle, over a window from a fifth of `last` on; none where nobody survives."""
+    ahead = passages.time[:, None] - times
+    under_way = (ahead > 0) | ((ahead == 0) & ~passages.reached[:, None])
+    if not np.isfinite(values[under_way]).any():
         return []
-    figures = [survivors(record.unperturbed, passages, record.target, quantity=quantity)]
-    window = (max(1, -(-record.interval // 5)), record.interval)
+    figures = [survivors(values, passages, target, times=times, quantity=quantity)]
+    inside = times <= last
+    window = (max(int(times[0]), -(-last // 5)), int(times[inside].max(initial=0)))
     try:
-        steady = quasi_steady_state(record.unperturbed, passages, window=window, seed=seed)
+        steady = quasi_steady_state(
+            values[:, inside], passages, window=window, times=times[inside], seed=seed
+        )
     except ConfigError:
         return figures
-    return [*figures, quasi_steady(steady, record.unit)]
+    return [*figures, quasi_steady(steady, passages.unit)]
 
 
 def _brute_force(record: PerturbationRecord) -> dict[str, dict[int, FirstPassageTimes]]:

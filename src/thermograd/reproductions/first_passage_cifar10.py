@@ -100,15 +100,14 @@ def _relaxation(training: RecordedTraining) -> Iterator[Row]:
         found = relaxation_time(steady, criterion="kolmogorov_smirnov")
         interval = found.interval if isinstance(found, Estimate) else (float("nan"), float("nan"))
         same = int(at) - 1 == published
-        text = (
-            f"{'the same' if same else 'another'} number from the same runs; afterwards the test rejects in "
-            f"{100 * steady.rejected_fraction:.2g} % of the window"
-        )
+        again = steady.rejected_fraction
+        where = f"in {100 * again:.2g} % of" if again else "nowhere in"
+        text = f"{'the same' if same else 'another'} number from the same runs; the test then rejects {where} the window"
         yield Row(
             f"relaxation time by the K–S test, target {target:g} % (epochs)",
             str(published),
             Estimate(at, interval, 0.9, note=f"{at - 1:g} counting from 0, as the paper does"),
-            Verdict(same, "same_number", text, {"rejected_fraction": steady.rejected_fraction}),
+            Verdict(same, "same_number", text, {"rejected_fraction": again}),
         )
         ours = relaxation_time(steady)
         text = "our criterion, less dependent on the number of runs"
