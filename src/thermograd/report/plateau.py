@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from thermograd.estimators.plateau import Plateau
+from thermograd.estimators.first_passage import Plateau
 from thermograd.quantities import Estimate
 from thermograd.report.figure import Figure
-from thermograd.report.look import band, error_bars, layout, line, points, round_numbers, style, transparent
+from thermograd.report.look import band, error_bars, layout, line, points, round_numbers, style
+
+Array = npt.NDArray[Any]
 
 
 def plateau(
@@ -44,12 +47,12 @@ def plateau(
         name=f"plateau_{name}".replace(" ", "_") if name else "plateau",
         title=f"Mean residual time against the interval{kind}",
         conclusion=f"{found.verdict.text[0].upper()}{found.verdict.text[1:].removesuffix('.')}.",
-        traces=(*_plateau_traces(found), mark),
+        traces=(*_too_short(found, at, high), *_plateau_traces(found), mark),
         layout=layout(
             f"interval of the perturbation ({unit}s)",
             f"mean residual time ({unit}s)",
             hovermode="closest",
-            **_scales(found, at, high),
+            **_scales(at, high),
         ),
         table={
             f"interval ({unit}s)": at.tolist(),
@@ -80,30 +83,29 @@ def _plateau_traces(found: Plateau) -> list[dict[str, Any]]:
     return [*traces, line(curve, bent, "trend", style(2).colour, style(2).dash)]
 
 
-def _scales(found: Plateau, at: Any, high: Any) -> dict[str, Any]:
-    first, last = 0.8 * float(at.min()), 1.25 * float(at.max())
+def _too_short(found: Plateau, at: Array, high: Array) -> list[dict[str, Any]]:
+    """The intervals shorter than the plateau, shaded from top to bottom."""
+    first, last, top = _edges(at, high)
+    end = min(float(found.mean.value), last) if found.intervals else 0.0
+    if end <= first:
+        return []
+    return band([first, end], [0, 0], [top, top], "shorter than the plateau", "#7F7F7F")
+
+
+def _edges(at: Array, high: Array) -> tuple[float, float, float]:
+    return 0.8 * float(at.min()), 1.25 * float(at.max()), 1.08 * float(np.max(high))
+
+
+def _scales(at: Array, high: Array) -> dict[str, Any]:
+    first, last, top = _edges(at, high)
     ticks = [tick for tick in round_numbers(int(last)) if tick >= first]
-    drawing: dict[str, Any] = {
+    ticks = ticks if len(ticks) > 2 else at.tolist()
+    return {
         "xaxis": {
             "type": "log",
             "range": [float(np.log10(first)), float(np.log10(last))],
             "tickvals": ticks,
             "ticktext": [f"{tick:g}" for tick in ticks],
         },
-        "yaxis": {"range": [0, 1.08 * float(np.max(high))]},
+        "yaxis": {"range": [0, top]},
     }
-    short = float(found.mean.value) if len(found.intervals) else 0.0
-    if short > first:
-        drawing["shapes"] = [
-            {
-                "type": "rect", "layer": "below", "x0": first, "x1": min(short, last), "y0": 0, "y1": 1,
-                "yref": "paper", "line": {"width": 0}, "fillcolor": transparent("#7F7F7F", 0.18),
-            }
-        ]  # fmt: skip
-        drawing["annotations"] = [
-            {
-                "x": float(np.log10(np.sqrt(first * min(short, last)))), "y": 1.0, "yref": "paper", "yanchor": "bottom",
-                "text": "shorter than the plateau", "showarrow": False,
-            }
-        ]  # fmt: skip
-    return drawing

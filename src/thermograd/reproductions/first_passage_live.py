@@ -21,34 +21,34 @@ from thermograd.reproductions.live_study import LiveStudy
 from thermograd.reproductions.recorded_training import KICK
 from thermograd.reproductions.reproduction import Settings, Stages
 
-DIGITS_TARGET = 0.904
+DIGITS_TARGET = 0.912
 
 
 def digits(settings: Settings) -> Stages:
     """The whole study on handwritten digits with 30 % wrong labels, whatever the advice turns out to be.
 
     Args:
-        settings: `full` asks for 1000 networks, as many as the paper trained, instead of 96.
+        settings: `full` asks for 1000 networks, as many as the paper trained, instead of 64.
 
     Returns:
         The stages.
     """
-    trajectories = 1000 if settings.full else 96
+    trajectories = 1000 if settings.full else 64
     experiment = Experiment(
-        Digits(hidden=(32,), train_samples=600, flipped=0.3),
+        Digits(hidden=(32,), train_samples=600, flipped=0.3, regulariser=0.006),
         WithoutReplacement(batch_size=20),
         SGD(learning_rate=0.5),
         observe=[Accuracy(split="test")],
         trajectories=trajectories,
-        epochs=60,
+        epochs=40,
         seed=settings.seed,
         dtype="float32",
     )
     study = PerturbationStudy(
         target=DIGITS_TARGET,
-        interval=60,
+        interval=40,
         trajectories=trajectories,
-        horizon=60,
+        horizon=120,
         candidates={KICK: ShrinkAndPerturb(), "partial reset": PartialReset()},
         seed=settings.seed,
     )
@@ -57,7 +57,7 @@ def digits(settings: Settings) -> Stages:
         "First passage: small networks on digits with wrong labels",
         experiment,
         study,
-        intervals=(10, 20, 40),
+        intervals=(20, 30),
         protocols_at=20,
         quantity="test accuracy (fraction)",
         facts=(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from thermograd.advisor.perturbation_evidence import NOTHING, RESET, PerturbationEvidence, gather_evidence
+from thermograd.advisor.perturbation_evidence import RESET, PerturbationEvidence, gather_evidence
 from thermograd.advisor.perturbation_interval import advise_on, recommended
 from thermograd.ensemble.experiment import Experiment
 from thermograd.ensemble.perturbation_study import PerturbationStudy
@@ -187,6 +187,8 @@ class Found:
                     known[interval] = mean_residual_time(times, interval)
                 except (CensoredError, ValueError):
                     continue  # some never arrived, or nobody was left to perturb: not a mean
+            # In a resample that draws no survivor the residual time is unbounded: too few for an error bar.
+            known = {at: one for at, one in known.items() if np.isfinite(np.asarray(one.samples)).all()}
             if known:
                 found[name] = known
         return found
@@ -263,7 +265,12 @@ def _recommendation(found: Found) -> Row:
     evidence, chosen = found.evidence, recommended(found.advice)
     quantity, paper = "what is advised", "perturbing arrives sooner"
     if chosen is None or chosen.interval is None:
-        return Row(quantity, paper, found.advice.recommendation, _open(f"nothing but {NOTHING} is advised"))
+        return Row(
+            quantity,
+            paper,
+            found.advice.recommendation,
+            _open("nothing to try: to leave training alone is the advice"),
+        )
     tried = evidence.verified.get(chosen.name, {}).get(chosen.interval)
     if tried is None:
         return Row(quantity, paper, found.advice.recommendation, _open("not tried yet"))
