@@ -27,7 +27,10 @@ VERBS = {
         "A paper's numbers beside ours: paper, ours, verdict, and the figures.",
     ),
     "report": ("thermograd.cli.report:report", "One self-contained HTML page of a run."),
-    "list": ("thermograd.cli.list:list_", "Plug-ins, estimates, reproductions, runs in a folder, or the config schema."),
+    "list": (
+        "thermograd.cli.list:list_",
+        "Plug-ins, estimates, reproductions, runs in a folder, or the config schema.",
+    ),
     "doctor": ("thermograd.cli.doctor:doctor", "What is installed here, and does it work?"),
 }
 _EPILOGUE = (
