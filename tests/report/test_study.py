@@ -6,6 +6,7 @@ import pytest
 from thermograd.advisor.perturbation_evidence import gather_evidence
 from thermograd.report.study import recorded, study
 from thermograd.store.perturbation_record import PerturbationRecord
+from thermograd.store.trajectories import Trajectories
 
 
 def make_record(seed=0, trajectories=80, interval=40, horizon=60):
@@ -63,6 +64,23 @@ def test_recorded_runs_show_survival_and_speed_up():
     values = np.where(np.isnan(make_record().unperturbed), 1.0, make_record().unperturbed)
     names = [figure.name for figure in recorded(gather_evidence(values, {}, target=1.0))]
     assert names == ["survival", "speed_up"]
+
+
+def test_recorded_values_show_the_survivors_and_several_intervals_a_plateau():
+    generator = np.random.default_rng(0)
+
+    def arriving(times, length=80):
+        noise = generator.uniform(0, 0.5, (len(times), length))
+        return np.where(np.arange(1, length + 1) >= times[:, None], 1.0, noise)
+
+    plain = arriving(np.where(generator.random(80) < 0.5, generator.geometric(0.2, 80), 10_000))
+    kicked = [(arriving(interval + generator.geometric(0.3, 60)), interval) for interval in (20, 40)]
+    trajectories = Trajectories(plain, np.arange(1, 81), tuple(map(str, range(80))))
+    found = gather_evidence(trajectories, {"kick": kicked}, target=1.0)
+    figures = {figure.name: figure for figure in recorded(found, trajectories)}
+    assert list(figures) == ["survival", "survivors", "quasi_steady", "plateau_kick", "speed_up"]
+    assert figures["quasi_steady"].title.endswith("epochs 8 to 40")
+    assert figures["plateau_kick"].table["interval (epochs)"] == [20, 40]
 
 
 @pytest.mark.data

@@ -14,6 +14,7 @@ from thermograd.minibatching import WithoutReplacement
 from thermograd.observables import Accuracy
 from thermograd.perturbations import ShrinkAndPerturb
 from thermograd.problems import Digits
+from thermograd.reproductions import first_passage_live
 from thermograd.reproductions.first_passage import EXPERIMENTS
 from thermograd.reproductions.live_study import Found, LiveStudy
 from thermograd.reproductions.reproduction import Settings
@@ -97,3 +98,14 @@ def test_digits_is_the_default_and_needs_no_file(monkeypatch):
     assert next(iter(EXPERIMENTS)) == "digits"
     first = next(EXPERIMENTS["digits"].run(Settings()))
     assert first.rows[0].ours.endswith("of 64 arrived within 40 epochs")
+
+
+def test_phase_retrieval_is_trained_on_digits_where_there_is_no_mnist(monkeypatch):
+    monkeypatch.delenv("THERMOGRAD_DATA", raising=False)
+    monkeypatch.setattr(first_passage_live, "REDUCED", first_passage_live.Size(10, 12, 50, 100, 100))
+    found = list(EXPERIMENTS["phase-retrieval"].run(Settings(live=True)))
+    assert found[-1].complete
+    assert "30 % quantile" in dict(found[-1].facts)["Why this target"]
+    arrived = int(found[0].rows[0].ours.split()[0])
+    assert arrived >= 3  # three in ten end at or below the target, some may pass it before
+    assert "data='digits'" in dict(found[-1].facts)["Problem"]
