@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from thermograd.estimators.first_passage import FirstPassageTimes, restarted_times, restricted_mean
+from thermograd.estimators.first_passage import FirstPassageTimes, Plateau, restarted_times, restricted_mean
 from thermograd.numerics.bootstrap import percentile_interval
 from thermograd.quantities import Estimate, Prediction, Verdict
 from thermograd.report.ranking import number_text
@@ -27,6 +28,25 @@ def at_interval(prediction: Prediction, interval: int) -> Estimate:
     samples = prediction.samples[:, place]
     low, high = percentile_interval(samples)
     return Estimate(value, (float(low), float(high)), samples=samples)
+
+
+def where_it_claims_to_hold(prediction: Prediction, relaxed: Verdict, plateau: Plateau | None) -> Prediction:
+    """Eq. 9 with the range that the evidence at hand gives it.
+
+    Survivors that have relaxed are enough; where they have not, a plateau that is not rejected is, from its
+    first interval on. One that is constant within 30 % only is not.
+
+    Args:
+        prediction: Eq. 9.
+        relaxed: whether the survivors have relaxed.
+        plateau: the residual times at several intervals, if there are any.
+
+    Returns:
+        The same curve.
+    """
+    if relaxed.holds is True or plateau is None or plateau.verdict.kind != "plateau":
+        return prediction
+    return replace(prediction, valid=np.asarray(prediction.at) >= min(plateau.intervals))
 
 
 def difference(measured: Estimate, predicted: Estimate, comparisons: int = 1) -> Estimate:

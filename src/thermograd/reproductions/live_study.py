@@ -33,7 +33,12 @@ from thermograd.report.protocols import mean_values
 from thermograd.report.ranking import number_text
 from thermograd.report.relaxation import cramer_von_mises, quantile_deviation
 from thermograd.report.study import study as figures_of_study
-from thermograd.reproductions.agreement import brute_force_rows, difference, renewal_rows
+from thermograd.reproductions.agreement import (
+    brute_force_rows,
+    difference,
+    renewal_rows,
+    where_it_claims_to_hold,
+)
 from thermograd.reproductions.reproduction import Reproduction, Row, Settings, Stages
 from thermograd.store.perturbation_record import PerturbationRecord
 from thermograd.theory.first_passage import perturbed_mean
@@ -224,7 +229,7 @@ def table(found: Found) -> Iterator[Row]:
             trend,
             compared.verdict,
         )
-    yield from _predictions(evidence)
+    yield from _predictions(found)
     yield from _identity(evidence)
     earliest = int(evidence.passages.time[~evidence.passages.reached].min(initial=evidence.passages.horizon))
     restarts = [at for at in (10, 20, 40) if at <= earliest and float(evidence.survival.value[at]) < 1]
@@ -232,12 +237,17 @@ def table(found: Found) -> Iterator[Row]:
     yield _recommendation(found)
 
 
-def _predictions(evidence: PerturbationEvidence) -> Iterator[Row]:
+def _predictions(found: Found) -> Iterator[Row]:
+    evidence = found.evidence
     count = sum(len(intervals) for intervals in evidence.verified.values())
     for name, intervals in evidence.verified.items():
-        equation = "Eq. 5" if name == RESET else "Eq. 9"
-        if name in evidence.curves and not (name in evidence.measured and evidence.measured[name].optimistic):
-            yield from brute_force_rows(name, evidence.curves[name], intervals, equation, count)
+        if name == RESET:
+            yield from brute_force_rows(name, evidence.curves[name], intervals, "Eq. 5", count)
+        elif name in evidence.measured and not evidence.measured[name].optimistic:
+            residuals = found.residuals.get(name)
+            compared = plateau_test(residuals) if residuals else None
+            curve = where_it_claims_to_hold(evidence.curves[name], evidence.measured[name].relaxed, compared)
+            yield from brute_force_rows(name, curve, intervals, "Eq. 9", count)
 
 
 def _identity(evidence: PerturbationEvidence) -> Iterator[Row]:
@@ -269,7 +279,7 @@ def _recommendation(found: Found) -> Row:
             quantity,
             paper,
             found.advice.recommendation,
-            _open("nothing to try: to leave training alone is the advice"),
+            _open("no perturbation is advised, so there is nothing to try"),
         )
     tried = evidence.verified.get(chosen.name, {}).get(chosen.interval)
     if tried is None:

@@ -30,6 +30,7 @@ from thermograd.report.protocols import mean_values
 from thermograd.report.relaxation import cramer_von_mises, quantile_deviation, quasi_steady
 from thermograd.report.speed_up import speed_up
 from thermograd.report.survivors import survivors
+from thermograd.reproductions.agreement import where_it_claims_to_hold
 from thermograd.reproductions.reproduction import Row
 from thermograd.store.npz_array import read_npz
 
@@ -97,7 +98,8 @@ class RecordedTraining:
     @property
     def prediction(self) -> Prediction:
         """Eq. 9 for every interval up to P*."""
-        return self.evidence.curves[KICK]
+        relaxed = self.evidence.measured[KICK].relaxed
+        return where_it_claims_to_hold(self.evidence.curves[KICK], relaxed, self.plateau)
 
     def figures(self, shown: list[int], protocols_at: int) -> list[Figure]:
         """The figures of the paper and of its supplement, as far as one recording gives them.
