@@ -28,7 +28,7 @@ def trace(figure, name):
 
 def test_a_flat_one_says_so_and_what_was_left_out_is_open():
     figure = drawn({2: 9.0, 10: 4.0, 30: 4.1, 100: 3.9})
-    assert "does not depend on the interval" in figure.conclusion
+    assert "No dependence of the residual time" in figure.conclusion
     assert figure.table["in the test"] == ["no", "yes", "yes", "yes"]
     assert trace(figure, "mean residual time")["marker"]["symbol"] == [
         "circle-open",

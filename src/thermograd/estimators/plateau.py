@@ -71,6 +71,9 @@ def plateau_test(
     1 / sqrt(12 n) of n runs: whole numbers of steps can agree exactly and are still only known to the step.
     The residual times must come from different runs, as weights and chi^2 take them as independent.
 
+    The verdict is "plateau" if neither chi^2 nor the trend shows a change (5 % each) and the trend's interval
+    leaves room for none above 30 % from the first interval to the last; without that room it stays undecided.
+
     An interval is used if it exceeds its own mean residual time, and the relaxation time if that is given:
     below, the next perturbation comes before the effect of the last one is over and no plateau is expected.
 
@@ -198,8 +201,19 @@ def _verdict(
         ]
     )
     where = f"from {min(used)} to {max(used)} ({value.size} intervals): {middle:.3g} on average; {change}"
-    if probability > _SIGNIFICANCE:
-        holds, kind, text = True, "plateau", f"The residual time does not depend on the interval {where}."
+    # How large a change from the first interval to the last the trend allows.
+    hidden = max(-trend.low, trend.high) * np.log10(max(used) / min(used))
+    seen = probability <= _SIGNIFICANCE or trend.low > 0 or trend.high < 0
+    holds: bool | None
+    if not seen and hidden <= _TOLERANCE:
+        holds, kind = True, "plateau"
+        text = f"No dependence of the residual time on the interval is seen {where}."
+    elif not seen:
+        holds, kind = None, "plateau_undecided"
+        text = (
+            f"No dependence of the residual time on the interval is seen {where}; but a change of "
+            f"{100 * hidden:.3g} % would not show in so few runs."
+        )
     elif spread <= _TOLERANCE:
         holds, kind = True, "plateau_within_30_percent"
         text = f"The residual time is constant within 30 %, but not constant, {where}."
