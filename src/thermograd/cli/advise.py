@@ -25,8 +25,8 @@ def advise(
 ) -> int:
     """Say whether perturbing training helps, with what and how often, from logs already there.
 
-    Leaving training alone and restarting it from scratch
-    always compete. The advice is printed; with --json alone it is printed as one JSON object instead.
+    Leaving training alone and restarting it from scratch always compete. The advice is printed; with --json alone
+    it is printed as one JSON object instead.
 
     Args:
         source: unperturbed runs, joined if there are several: run directories of thermograd; npz (FILE:KEY names
@@ -35,7 +35,8 @@ def advise(
             each. May end with the name of the advisor, perturbation_interval.
         target: the value to reach, after scaling.
         direction: whether the value has to rise or to fall to the target.
-        candidate: NAME=SOURCE@P, runs perturbed after P epochs (as shrink=perturbed/@20); repeat for more.
+        candidate: NAME=SOURCE@P, runs perturbed after P epochs (as shrink=perturbed/@20); repeat for more, with
+            the same NAME for other intervals.
         metric: which value, where a log or run directory holds several.
         scale: factor of all values, 0.01 for per cent times 100.
         steps_per_epoch: for logs that count steps: count in epochs of that many.
