@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import thermograd as tg
-from thermograd.dynamics import SGD
+from thermograd.dynamics import SGD, Adam
 from thermograd.ensemble.kicks import KickSchedule, SingleKick
-from thermograd.minibatching import WithoutReplacement
-from thermograd.numerics.log_times import At, Every
+from thermograd.minibatching import WithoutReplacement, WithReplacement
+from thermograd.numerics.log_times import At, Every, Random
 from thermograd.observables import Accuracy, Loss
-from thermograd.perturbations import ContinualBackprop, ShrinkAndPerturb, WarmRestart
+from thermograd.perturbations import ContinualBackprop, ResetToBest, ShrinkAndPerturb, WarmRestart
 from thermograd.problems import Digits, Quadratic
 
 RATE, HIGH, PERIOD = 0.1, 0.4, 3
@@ -121,3 +121,32 @@ def test_schedules(from_first_kick, acted, due):
 def test_kicks_at_given_steps_only():
     asked = experiment(steps=10, perturbation=ShrinkAndPerturb(), perturb=At((2, 7)))
     assert KickSchedule(asked, 10).steps([0, 1], 10).tolist() == [2, 7]
+
+
+@pytest.mark.parametrize(
+    ("kick", "times"),
+    [
+        (WarmRestart(high=0.3, period=7), Random(0.1)),
+        (ResetToBest(), Random(0.1)),
+        (ContinualBackprop(replacement_rate=0.05, maturity=4), Every(1)),
+    ],
+    ids=["warm", "best", "continual"],
+)
+def test_what_perturbations_remember_survives_in_a_run_directory(kick, times, tmp_path):
+    asked = tg.Experiment(
+        Digits(train_samples=200),
+        WithReplacement(10),
+        Adam(1e-2),
+        kick,
+        times,
+        observe=[Accuracy()],
+        trajectories=3,
+        steps=50,
+        block_size=2,
+    )
+    whole = tg.run(asked)
+    tg.run(asked, store=tmp_path / "run", until=23)
+    resumed = tg.resume(tmp_path / "run")
+    assert np.array_equal(whole["test_accuracy"], resumed["test_accuracy"])
+    for name, value in whole.weights().items():
+        assert np.array_equal(value, resumed.weights()[name])

@@ -199,13 +199,21 @@ class Scaled(nn.Module):
         (lambda: trained(), in_place, "changed its inputs in place"),
         (lambda: trained(), lambda w, s, c: w, r"returns \(weights, state\); got dict"),
         (lambda: trained(), ResetToBest(), "use tg.Perturber"),
-        (lambda: trained(torch.optim.NAdam), Reset(), "'mu_product' of NAdam does not begin at zero"),
-        (lambda: trained(torch.optim.Rprop), Reset(), "'step_size' of Rprop does not begin at zero"),
+        (lambda: trained(torch.optim.NAdam), Reset(), "NAdam keeps a state that does not begin at zero"),
+        (lambda: trained(torch.optim.Rprop), Reset(), "Rprop keeps a state that does not begin at zero"),
         (
             lambda: trained(model=Scaled()),
             Reset(),
             "Scaled has parameters but no reset_parameters.*initialize=",
         ),
+        (lambda: (mlp(), torch.optim.NAdam(mlp().parameters())), Reset(), "NAdam keeps a state"),
+        (
+            lambda: trained(torch.optim.Adagrad, initial_accumulator_value=0.1),
+            Reset(),
+            "'sum' of Adagrad does not",
+        ),
+        (lambda: (mlp(), None), Reset(), "optimizer is None"),
+        (lambda: (mlp, torch.optim.SGD(mlp().parameters(), 0.1)), Reset(), "model is <function"),
         (lambda: (mlp(), torch.optim.SGD(mlp().parameters(), 0.1)), Reset(), "not the model's"),
     ],
 )

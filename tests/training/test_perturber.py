@@ -149,6 +149,22 @@ def test_reset_to_best_brings_back_the_weights_of_the_best_metric():
         assert torch.equal(value, kept[1][name]), name
 
 
+def test_a_best_from_before_the_first_gradient_has_a_cleared_optimizer():
+    loop = Loop(torch.optim.Adam, ResetToBest(), every=3)
+    start = copy.deepcopy(loop.model.state_dict())
+    loop.perturber.step(metric=1.0)
+    assert loop.train(2, metric=False) == [2]
+    for name, value in loop.model.named_parameters():
+        assert torch.equal(value, start[name])
+    for own in loop.optimizer.state.values():
+        assert not any(entry.any() for entry in own.values())
+
+
+def test_a_metric_that_is_no_number_is_named():
+    with pytest.raises(ValueError, match="metric is 'high'"):
+        Loop(sgd, ResetToBest(), every=3).perturber.step("high")
+
+
 def test_reset_to_best_without_a_metric_says_so():
     with pytest.warns(UserWarning, match="no metric was given to step"):
         Loop(sgd, ResetToBest(), every=2).train(2, metric=False)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _NAMES = {"lr": "learning_rate", "eps": "epsilon"}
 _NOT_FROM_ZERO = ("mu_product", "step_size", "eta", "mu", "ax")
+_NOT_CLEARED = (torch.optim.NAdam, torch.optim.Rprop, torch.optim.ASGD, torch.optim.LBFGS)
 _STARTED = "momentum_started"
 
 
@@ -41,6 +42,7 @@ class LiveState:
     def __init__(
         self, model: nn.Module, optimizer: Optimizer, initialize: Callable[[], nn.Module] | None = None
     ) -> None:
+        _check_kinds(model, optimizer)
         self.model = _bare(model)
         self.optimizer = optimizer
         self._initialize = initialize
@@ -201,6 +203,21 @@ class LiveState:
         message = (
             f"the state {key!r} of {type(self.optimizer).__name__} {why}, so it cannot be cleared by making it "
             "zero; use an optimizer such as SGD, Adam, AdamW or RMSprop"
+        )
+        raise ValueError(message)
+
+
+def _check_kinds(model: Any, optimizer: Any) -> None:
+    if not isinstance(model, nn.Module):
+        message = f"model is {model!r}; give the torch.nn.Module that is trained"
+        raise ValueError(message)
+    if not (hasattr(optimizer, "param_groups") and hasattr(optimizer, "state")):
+        message = f"optimizer is {optimizer!r}; give the torch.optim.Optimizer that trains the model"
+        raise ValueError(message)
+    if isinstance(optimizer, _NOT_CLEARED):
+        message = (
+            f"{type(optimizer).__name__} keeps a state that does not begin at zero, so it cannot be cleared by "
+            "making it zero; use an optimizer such as SGD, Adam, AdamW or RMSprop"
         )
         raise ValueError(message)
 

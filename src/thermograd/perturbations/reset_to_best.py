@@ -43,7 +43,8 @@ class ResetToBest:
         if context.best is None:
             return dict(weights), dict(state)
         best_weights, best_state = context.best
-        kept = cleared(state) if self.optimizer == "clear" else dict(state)
+        # What the optimizer did not have yet at the best is restored by clearing it.
+        kept = dict(state) if self.optimizer == "keep" else cleared(state)
         back = ("buffers/", "optimizer/") if self.optimizer == "restore" else ("buffers/",)
         return dict(best_weights), kept | {
             name: value for name, value in best_state.items() if name.startswith(back) and name in state

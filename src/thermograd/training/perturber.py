@@ -157,7 +157,11 @@ class Perturber:
     def _note(self, metric: float | Tensor | None) -> None:
         if metric is None:
             return
-        self._metric = value = float(metric.detach() if isinstance(metric, Tensor) else metric)
+        try:
+            self._metric = value = float(metric.detach() if isinstance(metric, Tensor) else metric)
+        except (TypeError, ValueError) as cause:
+            message = f"metric is {metric!r}; step(metric) takes one number, or nothing"
+            raise ValueError(message) from cause
         if not self._needs_best or not math.isfinite(value):
             return
         up = self._perturbation.direction == "up"
