@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from thermograd.advisor.perturbation_evidence import RESET, PerturbationEvidence
-from thermograd.advisor.wording import with_interval
+from thermograd.advisor.wording import every, with_interval
 from thermograd.estimators.first_passage import (
     FirstPassageTimes,
     extrapolated_mean,
@@ -86,7 +86,7 @@ def _compare(
     measured = restricted_mean(arrived)
     what = "restart from scratch" if name == RESET else name
     if predicted is None:
-        text = f"{what} every {interval} {arrived.unit}s: measured {with_interval(measured)}, nothing was predicted."
+        text = f"{what} {every(interval, arrived.unit)}: measured {with_interval(measured)}, nothing was predicted."
         return _verdict(None, text, name, interval, predicted, measured)
     samples = (
         np.asarray(measured.samples) - np.asarray(predicted.samples)[: len(np.asarray(measured.samples))]
@@ -104,7 +104,7 @@ def _compare(
     least = "at least " if bound_only else ""
     never = f", at least, as {missing} of them never arrived" if missing else ""
     text = (
-        f"{what} every {interval} {arrived.unit}s: the prediction {least}{with_interval(predicted)}{predicted.note} "
+        f"{what} {every(interval, arrived.unit)}: the prediction {least}{with_interval(predicted)}{predicted.note} "
         f"{answer} brute force, {with_interval(measured)} from {len(arrived)} runs{never}."
     )
     return _verdict(holds, text, name, interval, predicted, measured)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from thermograd.advisor.speed_up import SpeedUp
-from thermograd.advisor.wording import with_interval
+from thermograd.advisor.wording import every, with_interval
 from thermograd.quantities import Estimate
 
 
@@ -49,7 +49,7 @@ class Candidate:
 
     def __str__(self) -> str:
         unit = self.predicted_mean.unit
-        how = f"{self.name} every {self.interval} {unit}s" if self.interval else self.name
+        how = f"{self.name} {every(self.interval, unit)}" if self.interval else self.name
         if not np.isfinite(self.predicted_mean.value):
             return f"{how}: no interval at which it would arrive ({self.chances()})"
         expected = f"{'at least ' if self.optimistic else ''}{with_interval(self.predicted_mean)} {unit}s"

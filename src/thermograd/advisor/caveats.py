@@ -9,7 +9,7 @@ from typing import TypeVar
 from thermograd.advisor.candidate import Candidate
 from thermograd.advisor.measured_perturbation import MeasuredPerturbation
 from thermograd.advisor.perturbation_evidence import NOTHING, PerturbationEvidence
-from thermograd.advisor.wording import listed, number, with_interval
+from thermograd.advisor.wording import every, listed, number, with_interval
 from thermograd.quantities import Verdict
 
 Case = TypeVar("Case")
@@ -56,7 +56,7 @@ def worth_one_test(ranking: Sequence[Candidate], evidence: PerturbationEvidence)
         ):
             continue
         text = (
-            f"{candidate.name} every {interval} {evidence.passages.unit}s would take {with_interval(mean)} if "
+            f"{candidate.name} {every(interval, evidence.passages.unit)} would take {with_interval(mean)} if "
             f"{_if_so(evidence.measured[candidate.name], int(interval or 0))}: worth one test"
             f"{_but(evidence.measured[candidate.name], int(interval or 0))}."
         )

@@ -8,7 +8,7 @@ import numpy as np
 
 from thermograd.advisor.candidate import Candidate
 from thermograd.advisor.perturbation_evidence import NOTHING, RESET, PerturbationEvidence
-from thermograd.advisor.wording import with_interval
+from thermograd.advisor.wording import every, with_interval
 from thermograd.numerics.bootstrap import expanded_confidence
 from thermograd.quantities import Advice, Verdict
 
@@ -73,7 +73,7 @@ def recommend(
     verdict = _sooner(best, manner, share, _needed(best, known, evidence))
     if not verdict.holds:
         text = (
-            f"Leave it alone for now: {_named(best, unit)} {_came_out(best)} at {expected} {unit}s, doing nothing at {waiting}; "
+            f"Leave it alone for now: {_named(best, unit)} {_came_out(best)} at {expected} {unit}s, doing nothing takes {waiting}; "
             "more runs would decide."
         )
         return text, [verdict]
@@ -119,8 +119,12 @@ def _needed(best: Candidate, known: Sequence[Candidate], evidence: PerturbationE
     measured = evidence.measured.get(best.name)
     if best.verified and best.interval is not None:
         runs = len(evidence.verified[best.name][best.interval])
+    elif measured is None:
+        # Eq. 5 divides by the share that arrived in time: what it rests on are those arrivals.
+        arrived = evidence.passages.reached & (evidence.passages.time <= (best.interval or 0))
+        runs = int(arrived.sum())
     else:
-        runs = len(evidence.passages) if measured is None else measured.pieces
+        runs = measured.pieces
     fewest = min(len(evidence.passages), runs)
     return expanded_confidence(1.0 - (1.0 - DECIDED) / max(alternatives, 1), fewest)
 
@@ -138,10 +142,10 @@ def _sooner(best: Candidate, manner: str, share: float, needed: float) -> Verdic
 
 def _named(candidate: Candidate, unit: str) -> str:
     name = "restarting from scratch about" if candidate.name == RESET else candidate.name
-    return f"{name} every {candidate.interval} {unit}s"
+    return f"{name} {every(candidate.interval, unit)}"
 
 
 def _manner(candidate: Candidate, unit: str) -> str:
     if candidate.name == RESET:
-        return f"restart from scratch about every {candidate.interval} {unit}s"
-    return f"apply {candidate.name} every {candidate.interval} {unit}s"
+        return f"restart from scratch about {every(candidate.interval, unit)}"
+    return f"apply {candidate.name} {every(candidate.interval, unit)}"

@@ -28,6 +28,15 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
+def every(interval: int | None, unit: str) -> str:
+    """How often, in a sentence.
+
+    >>> every(1, "step"), every(20, "epoch")
+    ('every step', 'every 20 epochs')
+    """
+    return f"every {unit}" if interval == 1 else f"every {interval} {unit}s"
+
+
 def with_interval(estimate: Estimate) -> str:
     """A value and its interval; where that is open above, in words.
 
