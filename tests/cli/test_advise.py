@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from cyclopts import App
 
+from thermograd.cli import main
 from thermograd.cli.advise import advise
 from thermograd.errors import ConfigError
 
@@ -287,3 +288,26 @@ def test_usage_that_cannot_work(logs, arguments, message):
         call(*(argument.replace("LOGS", str(logs)) for argument in arguments))
     assert caught.value.exit_code == 2
     assert sorted(logs.iterdir()) == before
+
+
+@pytest.mark.parametrize("option", ["--html", "--json"])
+def test_an_output_never_replaces_what_is_read(option, tmp_path, capsys):
+    log = tmp_path / "log.csv"
+    log.write_text("epoch,a,b\n1,0.1,0.2\n2,0.9,0.3\n")
+    content = log.read_bytes()
+    assert main(["advise", str(log), "--target", "0.8", option, str(log)]) == 2
+    assert main(["advise", str(tmp_path), "--target", "0.8", option, str(tmp_path / "new.csv")]) == 2
+    assert (
+        main(["estimate", str(log), "first_passage.restricted_mean", "--target", "0.8", "--csv", str(log)])
+        == 2
+    )
+    assert "choose another name" in capsys.readouterr().err
+    assert log.read_bytes() == content
+    assert list(tmp_path.iterdir()) == [log]
+
+
+def test_the_same_file_twice_is_refused(tmp_path, capsys):
+    log = tmp_path / "log.csv"
+    log.write_text("epoch,a,b\n1,0.1,0.2\n2,0.9,0.3\n")
+    assert main(["advise", str(log), str(log), "--target", "0.8"]) == 2
+    assert "given twice" in capsys.readouterr().err

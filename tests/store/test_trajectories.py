@@ -323,3 +323,11 @@ def test_every_layout_of_the_same_runs_gives_the_same_table(tmp_path, write, met
     assert read.times.tolist() == list(range(1, 10))
     assert read.names == tuple(f"r{run}" for run in range(12))
     assert read.notes == ()
+
+
+@pytest.mark.parametrize("header", ["", "Relative Time (Process),a,b\n"])
+def test_a_column_of_times_without_its_name_is_no_run(header, tmp_path):
+    file = tmp_path / "log.csv"
+    file.write_text(header + "".join(f"{t * 2.5},{0.1 * t % 0.37},0.{t}\n" for t in range(1, 9)))
+    with pytest.raises(ConfigError, match="does not look like a run; call it step or epoch"):
+        load_trajectories(file)

@@ -284,3 +284,24 @@ def test_a_class_instead_of_a_perturbation_and_a_foreign_state():
     state = tg.Perturber(model, optimizer, ShrinkAndPerturb(), every=1).state_dict()
     with pytest.raises(ValueError, match="every: 1 there, 2 here"):
         tg.Perturber(model, optimizer, ShrinkAndPerturb(), every=2).load_state_dict(state)
+
+
+def test_a_trained_model_with_its_own_initialize_is_taken_at_its_word():
+    model = mlp()
+    with torch.no_grad():
+        model[0].weight.mul_(5)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(ValueError, match="initialize="):
+        tg.Perturber(model, optimizer, Reset(), every=1)
+    tg.Perturber(model, optimizer, Reset(), every=1, initialize=mlp).step()
+    assert model[0].weight.detach().std() < 0.5
+
+
+def test_continual_backprop_of_a_frozen_layer_is_refused():
+    model = mlp()
+    model[0].requires_grad_(False)
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
+    perturber = tg.Perturber(model, optimizer, ContinualBackprop(), every=1)
+    model(INPUTS).sum().backward()
+    with pytest.raises(ValueError, match="module '0' are frozen"):
+        perturber.step()

@@ -83,6 +83,11 @@ def recommend(
 def _nothing_better(others: Sequence[Candidate], evidence: PerturbationEvidence, waiting: str) -> str:
     """The sentence where no known mean is below that of doing nothing, which may be a lower bound."""
     unit, horizon = evidence.passages.unit, evidence.passages.horizon
+    if not others and not evidence.passages.reached.all():
+        return (
+            f"Not decided by these runs: doing nothing takes {waiting} {unit}s, and no alternative has a known mean. "
+            f"Watch the runs for longer than {horizon} {unit}s."
+        )
     if not others:
         return f"Leave it alone: doing nothing takes {waiting} {unit}s."
     rival, tail = others[0], evidence.extrapolated

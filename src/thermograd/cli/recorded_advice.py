@@ -11,7 +11,7 @@ from typing import Any
 from thermograd.advisor.perturbation_evidence import PerturbationEvidence, gather_evidence
 from thermograd.advisor.perturbation_interval import advise_on
 from thermograd.cli import terminal
-from thermograd.cli.recorded_log import LogOptions
+from thermograd.cli.recorded_log import LogOptions, check_once, check_outputs
 from thermograd.discover import nearest
 from thermograd.errors import ConfigError
 from thermograd.quantities import Advice, Estimate
@@ -43,10 +43,11 @@ def advise_on_logs(
         ConfigError: a file, candidate, target or option cannot be used.
     """
     files = _files(source)
-    for output in [*(json or ()), *([] if html is None else [html])]:
-        if not output.parent.is_dir() or output.is_dir():
-            message = f"cannot write {output}: it must be a file in a folder that exists"
-            raise ConfigError(message)
+    check_once(files)
+    perturbed_files = [text.partition("=")[2].rpartition("@")[0] for text in candidate]
+    check_outputs(
+        [*(json or ()), *([] if html is None else [html])], [*files, *filter(None, perturbed_files)]
+    )
     parts = [options.read(file) for file in files]
     unperturbed = joined(parts)
     perturbed = _candidates(candidate, options)

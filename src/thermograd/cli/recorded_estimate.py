@@ -15,8 +15,8 @@ import numpy as np
 
 from thermograd.cli import terminal
 from thermograd.cli.estimates import Recipe, estimate_named
-from thermograd.cli.recorded_log import LogOptions
-from thermograd.errors import CensoredError, ConfigError, NothingCommittedError
+from thermograd.cli.recorded_log import LogOptions, check_outputs
+from thermograd.errors import CensoredError, NothingCommittedError
 from thermograd.quantities import Estimate, Verdict
 from thermograd.store.atomic_file import write_atomically
 
@@ -44,9 +44,7 @@ def estimate_on_log(
         ConfigError: the source, the name or an option cannot be used.
         CensoredError: the mean is not defined by these runs; what is has been printed.
     """
-    if csv is not None and (not csv.parent.is_dir() or csv.is_dir()):
-        message = f"cannot write {csv}: it must be a file in a folder that exists"
-        raise ConfigError(message)
+    check_outputs([] if csv is None else [csv], [source])
     recipe = estimate_named(name)
     given = recipe.parsed(words)
     try:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from thermograd.errors import ConfigError
 from thermograd.store.trajectories import Trajectories, in_epochs, load_trajectories
 
 
@@ -39,3 +42,41 @@ class LogOptions:
             source, metric=self.metric, scale=self.scale, counts_from=self.counts_from
         )
         return recorded if self.steps_per_epoch is None else in_epochs(recorded, self.steps_per_epoch)
+
+
+def check_outputs(outputs: Iterable[Path], sources: Sequence[str]) -> None:
+    """Refuse to write where a log is read from, or where nothing can be written.
+
+    Args:
+        outputs: files to be written.
+        sources: what is read: files, FILE:KEY, folders or patterns.
+
+    Raises:
+        ConfigError: names the output.
+    """
+    for output in outputs:
+        if not output.parent.is_dir() or output.is_dir():
+            message = f"cannot write {output}: it must be a file in a folder that exists"
+            raise ConfigError(message)
+        place = output.resolve()
+        for source in sources:
+            named = {Path(source).resolve(), Path(source.rpartition(":")[0] or source).resolve()}
+            read_with_others = output.suffix == ".csv" and place.parent in named
+            in_pattern = any(wild in source for wild in "*?[") and place.match(source)
+            if place in named or read_with_others or in_pattern:
+                message = f"cannot write {output}: the source {source} is or reads it; choose another name"
+                raise ConfigError(message)
+
+
+def check_once(sources: Sequence[str]) -> None:
+    """Refuse a source that is named twice: its runs would count as independent ones.
+
+    Raises:
+        ConfigError: names it.
+    """
+    seen: set[str] = set()
+    for source in sources:
+        if (place := str(Path(source).resolve())) in seen:
+            message = f"{source} is given twice; its runs would be counted as twice as many independent ones"
+            raise ConfigError(message)
+        seen.add(place)

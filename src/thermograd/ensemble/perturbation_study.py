@@ -95,6 +95,10 @@ class PerturbationStudy:
                 message = f"{name} is {value!r}; it must be a whole number, 1 or larger"
                 raise ValueError(message)
 
+        if not isinstance(self.seed, int | np.integer) or not 0 <= self.seed < 2**64:
+            message = f"seed is {self.seed!r}; it is a whole number from 0 to 2⁶⁴ − 1"
+            raise ValueError(message)
+
     def run(
         self, experiment: Experiment, executor: Executor | None = None, *, unperturbed: Run | None = None
     ) -> PerturbationRecord:

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr, ndtri, stdtrit
 
+from thermograd.errors import ConfigError
+
 Array = npt.NDArray[Any]
 
 
@@ -30,6 +32,7 @@ def resampled_counts(counts: Array, resamples: int, seed: int) -> npt.NDArray[np
 
     Raises:
         ValueError: no piece, or a negative number of resamples.
+        ConfigError: a negative seed.
 
     >>> resampled_counts(np.array([3, 1]), 1000, seed=0).sum(axis=1).max()
     np.int64(4)
@@ -41,6 +44,9 @@ def resampled_counts(counts: Array, resamples: int, seed: int) -> npt.NDArray[np
             f"a bootstrap needs at least one piece and resamples >= 0, got {pieces} pieces and {resamples}"
         )
         raise ValueError(message)
+    if seed < 0:
+        message = f"seed is {seed}; it is a whole number, 0 or larger"
+        raise ConfigError(message)
     fingerprint = zlib.crc32(np.ascontiguousarray(counts).tobytes())
     generator = np.random.default_rng(np.random.SeedSequence([seed, fingerprint]))
     return generator.multinomial(pieces, counts / pieces, size=resamples)

@@ -79,6 +79,12 @@ class ContinualBackprop:
 
     def _judged(self, weights: Weights, state: State, layer: HiddenLayer) -> State:
         """Age, utility and mean activation of every unit of a layer after this call."""
+        frozen = [name for name in (layer.incoming, layer.outgoing) if f"{name}.weight" not in weights]
+        if frozen:
+            message = (
+                f"the weights of module {frozen[0]!r} are frozen, so its hidden units cannot be replaced"
+            )
+            raise ValueError(message)
         values = layer.activation
         reach = _by_unit(weights[f"{layer.outgoing}.weight"], values.shape[1]).abs().mean(dim=(0, 2))
         zero = torch.zeros_like(reach)

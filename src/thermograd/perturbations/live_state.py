@@ -62,6 +62,11 @@ class LiveState:
             raise ValueError(message)
 
     @property
+    def has_initialize(self) -> bool:
+        """Whether fresh values come from a function of the user."""
+        return self._initialize is not None
+
+    @property
     def dtype(self) -> torch.dtype:
         """The dtype of the first trainable parameter."""
         return next(iter(self._parameters.values())).dtype

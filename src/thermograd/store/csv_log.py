@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 from thermograd.discover import nearest
@@ -10,7 +11,7 @@ from thermograd.errors import ConfigError
 from thermograd.store.csv_rows import CsvRows, number, parsed, read_rows, whole
 from thermograd.store.log_columns import run_column, time_column, value_column, value_columns
 from thermograd.store.log_table import LogTable
-from thermograd.store.printable import excerpt
+from thermograd.store.printable import excerpt, printable
 from thermograd.store.tensorboard_export import is_tensorboard, tensorboard_run
 from thermograd.store.wandb_export import is_wandb, wandb_runs
 
@@ -88,6 +89,22 @@ def _long(rows: CsvRows, run: int, time: int, unit: str, metric: str | None) -> 
     )
 
 
+def _check_not_a_time(file: Path, name: str, cells: list[str]) -> None:
+    """Refuse a first column that rises from row to row in every row: it counts or is a clock, and is no run."""
+    values = [parsed(cell) for cell in cells]
+    if len(values) < 5 or any(value is None or value != value for value in values):
+        return
+    whole = [value for value in values if value is not None]
+    steps = {round(after - before, 9) for before, after in pairwise(whole)}
+    clock = "time" in name.lower() and min(steps) > 0
+    if clock or (len(steps) == 1 and steps.pop() > 0):
+        message = (
+            f"{file}: the first column, {printable(name)}, rises evenly or is a time, so it does not look like a run; "
+            "call it step or epoch if it counts them, else leave it out"
+        )
+        raise ConfigError(message)
+
+
 def _wide(rows: CsvRows, time: tuple[int, str] | None) -> LogTable:
     file, header = rows.file, rows.header
     named = any(parsed(cell) is None for cell in header)
@@ -108,6 +125,8 @@ def _wide(rows: CsvRows, time: tuple[int, str] | None) -> LogTable:
             f"{file} has no values: one row a step or epoch is needed below the header, one column a run"
         )
         raise ConfigError(message)
+    if time is None:
+        _check_not_a_time(file, names[0], [row[0] for row in body if row])
     entries: list[tuple[str, int, float]] = []
     for at, (line, row) in enumerate(zip(lines, body, strict=True), start=1):
         place = f"{file} line {line}"
