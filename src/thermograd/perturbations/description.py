@@ -21,6 +21,22 @@ def is_perturbation(thing: Any) -> bool:
     return not isinstance(thing, type) and callable(getattr(thing, "apply", thing))
 
 
+def check_use(perturbation: Any, seed: Any) -> None:
+    """Refuse what is no perturbation, and a seed that is none.
+
+    Raises:
+        ValueError: says what was got and what is allowed.
+    """
+    if not is_perturbation(perturbation):
+        message = (
+            f"perturbation is {perturbation!r}; give one of thermograd.perturbations, or a function like one"
+        )
+        raise ValueError(message)
+    if not isinstance(seed, int) or not 0 <= seed < 2**64:
+        message = f"seed is {seed!r}; it is a whole number from 0 to 2⁶⁴ − 1"
+        raise ValueError(message)
+
+
 def why_not_covered(perturbation: Any, interval: int) -> str | None:
     """Why Eq 9 of Meir et al. (arXiv 2502.04121) does not predict a perturbation, or None if it does.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from thermograd.perturbations.checked import checked
 from thermograd.perturbations.context import Moment, PerturbationContext
-from thermograd.perturbations.description import is_perturbation
+from thermograd.perturbations.description import check_use
 from thermograd.perturbations.live_state import LiveState
 
 if TYPE_CHECKING:
@@ -53,14 +53,7 @@ def perturb(
     >>> model.weight.item()
     1.0
     """
-    if not is_perturbation(perturbation):
-        message = (
-            f"perturbation is {perturbation!r}; give one of thermograd.perturbations, or a function like one"
-        )
-        raise ValueError(message)
-    if not isinstance(seed, int) or not 0 <= seed < 2**64:
-        message = f"seed is {seed!r}; it is a whole number from 0 to 2⁶⁴ − 1"
-        raise ValueError(message)
+    check_use(perturbation, seed)
     if getattr(perturbation, "needs_best", False):
         message = (
             f"{type(perturbation).__name__} goes back to the best state so far, which a single call cannot know; "

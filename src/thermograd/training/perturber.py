@@ -12,7 +12,7 @@ from torch import Tensor
 
 from thermograd.numerics.log_times import Random
 from thermograd.perturbations.context import Moment, PerturbationContext
-from thermograd.perturbations.description import described, is_perturbation
+from thermograd.perturbations.description import check_use, described
 from thermograd.perturbations.hidden_layers import HiddenLayers
 from thermograd.perturbations.in_place import apply_in_place
 from thermograd.perturbations.initial_law import check_initial_law, initial_deviations
@@ -232,11 +232,4 @@ def _check(perturbation: Any, every: int | None, rate: float | None, seed: int) 
     if every is not None and (isinstance(every, bool) or not isinstance(every, int) or every < 1):
         message = f"every is {every!r}; it is a whole number of steps, 1 or larger"
         raise ValueError(message)
-    if not is_perturbation(perturbation):
-        message = (
-            f"perturbation is {perturbation!r}; give one of thermograd.perturbations, or a function like one"
-        )
-        raise ValueError(message)
-    if not isinstance(seed, int) or not 0 <= seed < 2**64:
-        message = f"seed is {seed!r}; it is a whole number from 0 to 2⁶⁴ − 1"
-        raise ValueError(message)
+    check_use(perturbation, seed)
