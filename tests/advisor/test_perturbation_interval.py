@@ -255,6 +255,15 @@ def test_what_was_tried_by_brute_force_competes_with_its_measured_mean():
     assert "by brute force" in str(kick)
 
 
+@pytest.mark.parametrize("resamples", [300, 3000])
+def test_what_was_tried_is_resampled_as_often_as_the_rest(resamples):
+    generator = np.random.default_rng(21)
+    record = study(generator, verified={"kick": {8: perturbed_every(generator, 8, 100)}})
+    advice = advise(record, resamples=resamples)
+    assert by_name(advice)["kick"].verified
+    assert sum(candidate.probability_of_being_best for candidate in advice.ranking) == pytest.approx(1.0)
+
+
 def test_a_prediction_that_is_clearly_sooner_stands_beside_what_was_tried():
     generator = np.random.default_rng(22)
     record = study(generator, verified={"kick": {40: perturbed_every(generator, 40, 100)}})

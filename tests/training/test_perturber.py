@@ -166,7 +166,7 @@ def test_a_metric_that_is_no_number_is_named():
 
 
 def test_reset_to_best_without_a_metric_says_so():
-    with pytest.warns(UserWarning, match="no metric was given to step"):
+    with pytest.warns(UserWarning, match="no finite metric was given to step"):
         Loop(sgd, ResetToBest(), every=2).train(2, metric=False)
 
 

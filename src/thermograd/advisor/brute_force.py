@@ -32,7 +32,14 @@ def brute_force_verdicts(evidence: PerturbationEvidence) -> list[Verdict]:
         One verdict each, of kind "prediction_against_brute_force".
     """
     return [
-        _compare(name, interval, _predicted(evidence, name, interval), arrived, _bound_only(evidence, name))
+        _compare(
+            name,
+            interval,
+            _predicted(evidence, name, interval),
+            arrived,
+            _bound_only(evidence, name),
+            evidence.resamples,
+        )
         for name, intervals in evidence.verified.items()
         for interval, arrived in intervals.items()
     ]
@@ -49,7 +56,7 @@ def tried_means(evidence: PerturbationEvidence, name: str) -> dict[int, Estimate
         The means by interval, increasing.
     """
     return {
-        interval: restricted_mean(arrived)
+        interval: restricted_mean(arrived, resamples=evidence.resamples)
         for interval, arrived in sorted(evidence.verified.get(name, {}).items())
         if arrived.reached.all()
     }
@@ -81,9 +88,14 @@ def _bound_only(evidence: PerturbationEvidence, name: str) -> bool:
 
 
 def _compare(
-    name: str, interval: int, predicted: Estimate | None, arrived: FirstPassageTimes, bound_only: bool
+    name: str,
+    interval: int,
+    predicted: Estimate | None,
+    arrived: FirstPassageTimes,
+    bound_only: bool,
+    resamples: int,
 ) -> Verdict:
-    measured = restricted_mean(arrived)
+    measured = restricted_mean(arrived, resamples=resamples)
     what = "restart from scratch" if name == RESET else name
     if predicted is None:
         text = f"{what} {every(interval, arrived.unit)}: measured {with_interval(measured)}, nothing was predicted."

@@ -71,6 +71,11 @@ class PerturbationEvidence:
     verified: Mapping[str, Mapping[int, FirstPassageTimes]] = field(default_factory=dict)
     not_covered: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def resamples(self) -> int:
+        """How many resamples everything here has."""
+        return len(np.asarray(self.restricted.samples))
+
     @cached_property
     def curves(self) -> dict[str, Prediction]:
         """Predicted mean against the interval: "reset" by Eq. 5 where it ever acts, the others by Eq. 9 or 3."""

@@ -165,12 +165,11 @@ def _best_tried(evidence: PerturbationEvidence, name: str, unit: str) -> _Choice
     means = tried_means(evidence, name)
     if not means:
         return None
-    count = len(np.asarray(evidence.restricted.samples))
     curve = Prediction(
         np.array([mean.value for mean in means.values()]),
         at=np.array(list(means)),
         valid=np.ones(len(means), bool),
-        samples=np.stack([np.asarray(mean.samples)[:count] for mean in means.values()], axis=1),
+        samples=np.stack([np.asarray(mean.samples) for mean in means.values()], axis=1),
     )
     best = _best_point(curve, unit, "", np.inf)
     assert best.interval is not None  # every one is finite

@@ -94,6 +94,7 @@ class PerturbationStudy:
             if not isinstance(value, int | np.integer) or value < 1:
                 message = f"{name} is {value!r}; it must be a whole number, 1 or larger"
                 raise ValueError(message)
+            setattr(self, name, int(value))
 
         if not isinstance(self.seed, int | np.integer) or not 0 <= self.seed < 2**64:
             message = f"seed is {self.seed!r}; it is a whole number from 0 to 2⁶⁴ − 1"

@@ -104,7 +104,7 @@ class Perturber:
         due = self._steps == self._next
         if due or self._every_step:
             if due and self._needs_best and self._best is None:
-                message = f"step {self._steps}: no metric was given to step() yet, so there is no best state to go back to"
+                message = f"step {self._steps}: no finite metric was given to step() yet, so there is no best state to go back to"
                 warnings.warn(message, stacklevel=2)
             self._apply(due=due)
         if due:
