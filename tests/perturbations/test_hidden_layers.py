@@ -82,6 +82,56 @@ def test_networks_that_are_no_chain(net, says):
         watching.last()
 
 
+@pytest.mark.parametrize(
+    ("net", "shape", "says"),
+    [
+        (
+            nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Flatten(), nn.Linear(8, 2)),
+            (5, 2, 3),
+            r"'2' \(Flatten\)",
+        ),
+        (nn.Sequential(nn.Conv1d(2, 8, 1), nn.GLU(dim=1), nn.Conv1d(4, 2, 1)), (5, 2, 7), r"'1' \(GLU\)"),
+        (nn.Sequential(nn.Conv1d(2, 4, 1), nn.ReLU(), nn.Linear(8, 2)), (5, 2, 8), "nn.Flatten missing"),
+        (
+            nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.AdaptiveAvgPool1d(8), nn.Linear(8, 2)),
+            (5, 3),
+            "AdaptiveAvg",
+        ),
+        (nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Conv1d(4, 2, 1)), (5, 4, 3), "one by one"),
+    ],
+)
+def test_layouts_that_mix_units_are_refused(net, shape, says):
+    watching = HiddenLayers(net)
+    net(torch.randn(shape))
+    with pytest.raises(ValueError, match=says):
+        watching.last()
+
+
+def test_a_module_used_twice_is_refused():
+    layer = nn.Linear(3, 3)
+    net = nn.Sequential(layer, nn.Tanh(), layer, nn.Tanh(), nn.Linear(3, 1))
+    watching = HiddenLayers(net)
+    net(torch.randn(5, 3))
+    with pytest.raises(ValueError, match="'0' is used twice"):
+        watching.last()
+
+
+def test_copies_do_not_report_and_saved_models_are_whole(tmp_path):
+    net = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    watching = HiddenLayers(net)
+    net(torch.ones(5, 3))
+    kept = watching.last()[0].activation
+    average = copy.deepcopy(net)
+    average(torch.zeros(7, 3))
+    assert watching.last()[0].activation is kept
+    torch.save(net, tmp_path / "model.pt")
+    loaded = torch.load(tmp_path / "model.pt", weights_only=False)
+    loaded(torch.zeros(7, 3))
+    assert watching.last()[0].activation is kept
+    del watching
+    assert not any(part._forward_hooks or part._forward_pre_hooks for part in net.modules())
+
+
 def test_grouped_convolutions_are_refused():
     net = nn.Sequential(nn.Conv1d(2, 4, 3), nn.ReLU(), nn.Conv1d(4, 4, 3, groups=2))
     watching = HiddenLayers(net)

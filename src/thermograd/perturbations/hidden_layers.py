@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import weakref
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,15 +17,20 @@ if TYPE_CHECKING:
 _LINEAR = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _Linear = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
 _NORMS = (batchnorm._NormBase, instancenorm._InstanceNorm, nn.GroupNorm)
-_PASSING = (dropout._DropoutNd, nn.Flatten, nn.Identity, pooling._MaxPoolNd, pooling._AvgPoolNd)
-_PASSING_ADAPTIVE = (pooling._AdaptiveAvgPoolNd, pooling._AdaptiveMaxPoolNd)
+_SAME_SHAPE = (dropout._DropoutNd, nn.Identity)
+_POOLING = (
+    pooling._MaxPoolNd,
+    pooling._AvgPoolNd,
+    pooling._AdaptiveAvgPoolNd,
+    pooling._AdaptiveMaxPoolNd,
+)
 _ACTIVATIONS = tuple(
     entry
     for entry in vars(activation).values()
     if isinstance(entry, type)
     and issubclass(entry, nn.Module)
     and entry.__module__ == activation.__name__
-    and entry is not nn.MultiheadAttention
+    and entry not in {nn.MultiheadAttention, nn.GLU}
 )
 
 
@@ -37,9 +40,44 @@ class _Chain:
 
     name: str
     units: int
-    carrier: weakref.ref[Tensor]
+    convolution: bool
+    carrier: weakref.ref[Any]
     norm: str | None = None
     activated: bool = False
+    flat: bool = False
+
+
+class _Hook:
+    """Calls a method of the watcher for one module; does nothing in copies and after the watcher has gone.
+
+    A copied or unpickled module must neither report to the watcher of the original nor keep it from being copied.
+    """
+
+    def __init__(self, watcher: HiddenLayers | None, module: nn.Module | None, name: str | None) -> None:
+        self._watcher = None if watcher is None else weakref.ref(watcher)
+        self._module = None if module is None else weakref.ref(module)
+        self._name = name
+
+    def __call__(self, module: nn.Module, inputs: Any, output: Any = None) -> None:
+        watcher = None if self._watcher is None else self._watcher()
+        if watcher is None or self._module is None or self._module() is not module or not module.training:
+            return
+        if self._name is None:
+            watcher._begin()
+        elif inputs:
+            watcher._follow(self._name, module, inputs[0], output)
+
+    def __deepcopy__(self, memo: Any) -> _Hook:
+        return _Hook(None, None, self._name)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Hook, (None, None, self._name)
+
+
+def _remove(handles: list[RemovableHandle]) -> None:
+    for handle in handles:
+        handle.remove()
+    handles.clear()
 
 
 class HiddenLayers:
@@ -65,10 +103,12 @@ class HiddenLayers:
         self._layers: list[HiddenLayer] = []
         self._chain: _Chain | None = None
         self._complaint: str | None = None
-        self._handles: list[RemovableHandle] = [module.register_forward_pre_hook(self._opening())]
+        self._seen: set[str] = set()
+        self._handles: list[RemovableHandle] = [module.register_forward_pre_hook(_Hook(self, module, None))]
         for name, part in module.named_modules():
             if not any(part.children()):
-                self._handles.append(part.register_forward_hook(self._following(name)))
+                self._handles.append(part.register_forward_hook(_Hook(self, part, name)))
+        weakref.finalize(self, _remove, self._handles)
 
     def last(self) -> tuple[HiddenLayer, ...]:
         """The hidden layers of the last training pass, in its order.
@@ -89,67 +129,75 @@ class HiddenLayers:
 
     def remove(self) -> None:
         """Stop watching."""
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
+        _remove(self._handles)
 
-    # Hooks are plain functions, which a copy of the module shares; a bound method would copy all of this too.
-    def _opening(self) -> Callable[[nn.Module, Any], None]:
-        watching = weakref.ref(self)
-
-        def opened(module: nn.Module, inputs: Any) -> None:
-            found = watching()
-            if found is not None and module.training:
-                found._layers, found._chain, found._complaint = [], None, None
-
-        return opened
-
-    def _following(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
-        watching = weakref.ref(self)
-
-        def passed(module: nn.Module, inputs: Any, output: Any) -> None:
-            found = watching()
-            if found is not None and module.training and inputs and found._complaint is None:
-                found._follow(name, module, inputs[0], output)
-
-        return passed
+    def _begin(self) -> None:
+        self._layers, self._chain, self._complaint = [], None, None
+        self._seen = set()
 
     def _follow(self, name: str, module: nn.Module, given: Any, output: Any) -> None:
-        chain = self._chain
-        carried = chain is not None and chain.carrier() is given
-        if isinstance(module, _LINEAR):
-            if chain is not None:
-                self._close(chain, name, module, given, carried=carried)
-            if self._complaint is None:
-                self._chain = _Chain(name, module.weight.shape[0], weakref.ref(output))
+        if self._complaint is not None:
             return
-        if chain is None:
-            return  # before the first linear map: inputs may be prepared as one likes
-        if not carried:
-            self._complaint = f"module {name!r} does not take what module {chain.name!r} gave"
-        elif isinstance(module, _NORMS) and not chain.activated and chain.norm is None:
-            chain.norm = name
-        elif isinstance(module, _ACTIVATIONS) and not chain.activated:
-            chain.activated = True
-        elif not isinstance(module, (*_PASSING, *_PASSING_ADAPTIVE)):
-            self._complaint = (
-                f"module {name!r} ({type(module).__name__}) after {chain.name!r} is not understood"
-            )
-        chain.carrier = weakref.ref(output)
+        chain = self._chain
+        if name in self._seen and isinstance(module, _LINEAR):
+            self._complaint = f"module {name!r} is used twice"
+        elif isinstance(module, _LINEAR):
+            self._seen.add(name)
+            if chain is not None:
+                self._complaint = _why_not_closed(chain, name, module, given)
+                if self._complaint is None:
+                    self._layers.append(_closed(chain, name, given))
+            convolution = not isinstance(module, nn.Linear)
+            self._chain = _Chain(name, module.weight.shape[0], convolution, weakref.ref(output))
+        elif chain is not None:  # before the first linear map inputs may be prepared as one likes
+            self._complaint = _why_not_passed(chain, name, module, given, output)
+            chain.norm = name if isinstance(module, _NORMS) else chain.norm
+            chain.activated |= isinstance(module, _ACTIVATIONS)
+            chain.flat |= isinstance(module, nn.Flatten)
+            chain.carrier = weakref.ref(output)
 
-    def _close(self, chain: _Chain, name: str, module: _Linear, given: Tensor, *, carried: bool) -> None:
-        if not carried:
-            self._complaint = f"module {name!r} does not take what module {chain.name!r} gave"
-        elif not chain.activated:
-            self._complaint = f"there is no activation between modules {chain.name!r} and {name!r}"
-        elif getattr(module, "groups", 1) != 1:
-            self._complaint = f"module {name!r} is a grouped convolution"
-        else:
-            values = given.detach()
-            if isinstance(module, nn.Linear):
-                values = values.reshape(-1, chain.units, values.shape[-1] // chain.units)
-            else:
-                batched = values.ndim == module.weight.ndim
-                spatial = values.shape[2:] if batched else values.shape[1:]
-                values = values.reshape(-1, chain.units, math.prod(spatial))
-            self._layers.append(HiddenLayer(chain.name, chain.norm, name, values))
+
+def _why_not_passed(chain: _Chain, name: str, module: nn.Module, given: Any, output: Any) -> str | None:
+    """Why a module between two linear maps is not understood, None if it is."""
+    unknown = f"module {name!r} ({type(module).__name__}) after {chain.name!r} is not understood"
+    if chain.carrier() is not given:
+        return f"module {name!r} does not take what module {chain.name!r} gave"
+    same = isinstance(output, Tensor) and output.shape == given.shape
+    if isinstance(module, _NORMS):
+        return None if same and not chain.activated and chain.norm is None and not chain.flat else unknown
+    if isinstance(module, _ACTIVATIONS):
+        return None if same and not chain.activated else unknown
+    if isinstance(module, _SAME_SHAPE):
+        return None if same else unknown
+    if isinstance(module, nn.Flatten):
+        # Channels of a batched map, outermost first; of vectors there is nothing to flatten.
+        whole = given.ndim == 2 if not chain.convolution else given.shape[1] == chain.units and given.ndim > 2
+        return None if whole and output.ndim == 2 and output.shape[0] == given.shape[0] else unknown
+    pooled = isinstance(module, _POOLING) and chain.convolution and not chain.flat
+    return None if pooled and isinstance(output, Tensor) and output.ndim == given.ndim else unknown
+
+
+def _why_not_closed(chain: _Chain, name: str, module: _Linear, given: Tensor) -> str | None:
+    """Why a linear map does not end the hidden layer before it, None if it does."""
+    if chain.carrier() is not given:
+        return f"module {name!r} does not take what module {chain.name!r} gave"
+    if not chain.activated:
+        return f"there is no activation between modules {chain.name!r} and {name!r}"
+    if getattr(module, "groups", 1) != 1:
+        return f"module {name!r} is a grouped convolution"
+    straight = isinstance(module, nn.Linear) == (chain.flat or not chain.convolution)
+    taken = given.shape[-1] if isinstance(module, nn.Linear) else module.weight.shape[1]
+    fits = taken % chain.units == 0 if chain.flat else taken == chain.units
+    if not (straight and fits):
+        return f"module {name!r} does not take the units of {chain.name!r} one by one (is an nn.Flatten missing?)"
+    return None
+
+
+def _closed(chain: _Chain, name: str, given: Tensor) -> HiddenLayer:
+    """The hidden layer with its activation as (samples, units, positions)."""
+    values = given.detach()
+    if chain.convolution and not chain.flat:
+        batched = values if values.ndim > 2 and values.shape[1] == chain.units else values[None]
+        return HiddenLayer(chain.name, chain.norm, name, batched.flatten(2))
+    positions = values.shape[-1] // chain.units
+    return HiddenLayer(chain.name, chain.norm, name, values.reshape(-1, chain.units, positions))
