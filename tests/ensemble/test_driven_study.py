@@ -278,6 +278,14 @@ def test_what_cannot_be_done_is_said(functions, candidates, says):
         study.drive(*functions)
 
 
+@pytest.mark.parametrize("candidate", [lambda w, s, c: (w, s), object()])
+def test_a_candidate_without_a_lasting_name_is_not_resumed(candidate, tmp_path):
+    study = settings(candidates={"kick": candidate})
+    with pytest.raises(ValueError, match="could not tell from another one"):
+        study.drive(make, epoch, accuracy, perturb=lambda s, c, seed: s, resume=tmp_path / "study.log")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_file_that_is_no_study_is_left_alone(tmp_path):
     file = tmp_path / "precious.txt"
     file.write_text("my thesis\n")

@@ -140,6 +140,28 @@ def test_the_account_is_fractional_and_grows_only_when_due():
     assert math.isclose(float(state["memory/account/0"]), 5 * 0.35 - 1, abs_tol=1e-9)
 
 
+def test_utilities_of_units_of_different_age_are_compared_unbiased():
+    """A young unit has had less time to gather utility; uncorrected it would always be the one replaced."""
+    torch.manual_seed(0)
+    net = network()
+    with torch.no_grad():
+        net[3].weight.fill_(1.0)
+    live = LiveState(net, trained(net))
+    old = {"memory/utility/0": torch.full((5,), 0.5), "memory/mean_activation/0": torch.zeros(5)}
+    ages = torch.tensor([500.0, 500, 500, 500, 9], dtype=torch.float64)
+    old["memory/utility/0"][4] = 0.3  # of nine calls: 0.3 / (1 - 0.99^10) is far above 0.5
+    state = live.state() | old | {"memory/age/0": ages}
+    layer = HiddenLayer(
+        "0", "1", "3", torch.full((4, 5, 1), 0.5) * torch.tensor([1.0, 0.9, 1, 1, 1])[:, None]
+    )
+    moment = Moment(hidden_layers=lambda: (layer,))
+    rule = ContinualBackprop(replacement_rate=0.2, maturity=1)
+    weights, after = rule.apply(live.weights(), state, PerturbationContext(live, 0, 0, 1, moment))
+    assert after["memory/age/0"].tolist() == [501, 0, 501, 501, 10]
+    assert after["memory/age/0"].dtype == torch.float64
+    assert (weights["3.weight"][:, 1] == 0).all()
+
+
 def chain_problem():
     generator = torch.Generator().manual_seed(3)
     x = torch.randn(40, 3, generator=generator)

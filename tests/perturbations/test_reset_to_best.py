@@ -100,6 +100,44 @@ def test_a_study_goes_back_to_the_best_of_the_first_leg():
         assert best is not None
 
 
+def test_the_start_counts_in_a_study_as_in_a_run():
+    """A training that only gets worse goes back to where it began."""
+    worse = tg.Experiment(
+        Quadratic(curvatures=(1.0,), samples=4), WithReplacement(4), SGD(2.5), observe=[Loss()], epochs=1
+    )
+    seen = []
+
+    @dataclass(frozen=True)
+    class Spy:
+        """Looks at the best."""
+
+        direction: str = "down"
+        needs_best: ClassVar[bool] = True
+
+        def apply(self, weights, state, context):
+            seen.append(next(iter(context.best[0].values())).clone())
+            return weights, state
+
+    study = tg.PerturbationStudy(
+        target=-1.0,
+        direction="down",
+        interval=3,
+        trajectories=2,
+        horizon=1,
+        candidates={"spy": Spy()},
+        seed=4,
+    )
+    study.run(worse)
+    starts = next(
+        iter(
+            tg.Experiment(Quadratic(curvatures=(1.0,), samples=4), steps=1, seed=4, trajectories=2)
+            .initial_weights([0, 1])
+            .values()
+        )
+    )
+    assert np.array_equal(torch.stack(seen).numpy(), starts)
+
+
 @pytest.mark.parametrize("options", [{"direction": "Up"}, {"optimizer": "drop"}])
 def test_bad_fields(options):
     with pytest.raises(ValueError, match=r"use 'up'|use 'restore'"):

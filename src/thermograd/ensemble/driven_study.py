@@ -33,7 +33,8 @@ class DrivenStudy:
         resume: where finished trajectories are kept, or None.
 
     Raises:
-        ValueError: a candidate acts at every step, which cannot be seen from here.
+        ValueError: a candidate acts at every step, which cannot be seen from here; or, to be resumed, has no name
+            that another process would know it by.
         ExperimentMismatchError: the file is of a study with other settings.
     """
 
@@ -66,6 +67,8 @@ class DrivenStudy:
             study.target,
             directions_of(study.candidates.values()),
         )
+        if resume is not None:
+            _check_names(study)
         self._log = None if resume is None else StudyLog(resume, _settings(study))
 
     def measure(self) -> tuple[Curves, dict[str, Curves], npt.NDArray[np.int64]]:
@@ -128,6 +131,18 @@ class DrivenStudy:
             found = piece(number)
             self._log.put(kind, number, *more, piece=found)
         return found
+
+
+def _check_names(study: PerturbationStudy) -> None:
+    """A lambda, or an object shown by its address, cannot be told from another one when the study is resumed."""
+    for name, candidate in study.candidates.items():
+        words = described(candidate)
+        if " at 0x" in words or "<lambda>" in words:
+            message = (
+                f"candidate {name!r} is {words}, which a resumed study could not tell from another one; use a named "
+                "function or a dataclass, or leave resume= out"
+            )
+            raise ValueError(message)
 
 
 def _settings(study: PerturbationStudy) -> dict[str, Any]:

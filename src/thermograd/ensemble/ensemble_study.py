@@ -62,7 +62,7 @@ class EnsembleTraining:
         for block in range(header.blocks):
             members = header.block(block)
             if unperturbed is None or trainer.watches_best:
-                leg = self._arrivals(trainer, trainer.engine.start(members), study.interval, curves)
+                leg = self._arrivals(trainer, _started(trainer, members), study.interval, curves)
             else:
                 leg = self._finished_leg(trainer, unperturbed, block, curves)
             survivors += leg.trajectories
@@ -109,7 +109,7 @@ class EnsembleTraining:
         curves = np.full((study.trajectories, length), np.nan)
         members = range(study.trajectories, 2 * study.trajectories)
         for first in range(0, study.trajectories, experiment.block_size):
-            start = trainer.engine.start(members[first : first + experiment.block_size])
+            start = _started(trainer, members[first : first + experiment.block_size])
             self._arrivals(trainer, start, length, curves, first_row=study.trajectories)
         return curves
 
@@ -179,6 +179,14 @@ class EnsembleTraining:
         )
         state = trainer.engine.start(members).restored(checkpoint)
         return state.select(np.flatnonzero(~arrived & ~diverged))
+
+
+def _started(trainer: Trainer, members: range) -> BlockState:
+    """Trajectories at time 0, whose value counts where the best state is kept, as in any run."""
+    start = trainer.engine.start(members)
+    if not trainer.watches_best:
+        return start
+    return trainer.noted(start, _scalars(trainer.engine.measure(start, trainer.experiment.observables[0])))
 
 
 def _prepared(study: PerturbationStudy, experiment: Experiment) -> Experiment:

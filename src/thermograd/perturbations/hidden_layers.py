@@ -160,7 +160,8 @@ class HiddenLayers:
 def _why_not_passed(chain: _Chain, name: str, module: nn.Module, given: Any, output: Any) -> str | None:
     """Why a module between two linear maps is not understood, None if it is."""
     unknown = f"module {name!r} ({type(module).__name__}) after {chain.name!r} is not understood"
-    if chain.carrier() is not given:
+    carried = chain.carrier() is given
+    if not carried:
         return f"module {name!r} does not take what module {chain.name!r} gave"
     same = isinstance(output, Tensor) and output.shape == given.shape
     if isinstance(module, _NORMS):
@@ -179,7 +180,8 @@ def _why_not_passed(chain: _Chain, name: str, module: nn.Module, given: Any, out
 
 def _why_not_closed(chain: _Chain, name: str, module: _Linear, given: Tensor) -> str | None:
     """Why a linear map does not end the hidden layer before it, None if it does."""
-    if chain.carrier() is not given:
+    carried = chain.carrier() is given
+    if not carried:
         return f"module {name!r} does not take what module {chain.name!r} gave"
     if not chain.activated:
         return f"there is no activation between modules {chain.name!r} and {name!r}"
