@@ -1,0 +1,131 @@
+"""What a training leaves behind at the ends of its blocks: all that the test of stationarity reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class BlockEnds:
+    """Positions and noise at the ends of `n` blocks of equal length; entry 0 is the start of the record.
+
+    With several parameter groups every squared length is the sum over groups of the group's own, divided by
+    the group's learning rate; with one group that factor drops out of everything that is derived from them.
+
+    Attributes:
+        steps: optimiser steps at which the ends lie, (n + 1,).
+        squared_distance: |θ − c|² about the two newest anchors c at that time, newest first, (n + 1, 2).
+        anchor: step of those anchors, (n + 1, 2); −1 where there was none.
+        squared_norm: |θ|², (n + 1,).
+        squared_update: sum of κ |Δ|² over the measured steps since entry 0, (n + 1,); Δ is the change of θ in
+            one step, κ = (1 + β)/(1 − β) the free-diffusion factor of a velocity with memory β.
+        measured: how many steps that sum has, (n + 1,).
+        epoch: steps of the shortest block; anchors lie at `epoch` times powers of 2 after entry 0.
+        sketch: linear sketch of θ, (n + 1, buckets), or None.
+    """
+
+    steps: npt.NDArray[np.int64]
+    squared_distance: Array
+    anchor: npt.NDArray[np.int64]
+    squared_norm: Array
+    squared_update: Array
+    measured: npt.NDArray[np.int64]
+    epoch: int
+    sketch: Array | None = None
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks there are."""
+        return len(self.steps) - 1
+
+    @property
+    def block(self) -> int:
+        """Steps of one block."""
+        return int(self.steps[-1] - self.steps[-2]) if self.blocks else self.epoch
+
+    def last(self, blocks: int) -> BlockEnds:
+        """The record of the last so many blocks alone."""
+        kept = slice(len(self.steps) - 1 - blocks, None)
+        return BlockEnds(
+            self.steps[kept],
+            self.squared_distance[kept],
+            self.anchor[kept],
+            self.squared_norm[kept],
+            self.squared_update[kept],
+            self.measured[kept],
+            self.epoch,
+            None if self.sketch is None else self.sketch[kept],
+        )
+
+    def about(self, anchor: int) -> Array:
+        """|θ − c|² about the anchor of that step, at every end, (n + 1,).
+
+        Args:
+            anchor: its step.
+
+        Returns:
+            NaN where the anchor was not kept.
+        """
+        kept = self.anchor == anchor
+        return np.where(kept.any(1), np.where(kept, self.squared_distance, 0.0).sum(1), np.nan)
+
+
+def block_ends(
+    positions: npt.ArrayLike,
+    squared_updates: npt.ArrayLike,
+    *,
+    steps_per_block: int,
+    momentum: float = 0.0,
+    most: int = 64,
+) -> BlockEnds:
+    """The record that `tg.watch` would hold, made from a recorded trajectory.
+
+    As in a live training at most `most` blocks are kept: whenever there are so many, every second end is
+    dropped, so the blocks double.
+
+    Args:
+        positions: θ at the start and at the end of every shortest block (whole epochs), (blocks + 1, parameters).
+        squared_updates: sum of |Δ|² over the steps of each block, (blocks,).
+        steps_per_block: optimiser steps of one shortest block.
+        momentum: memory β of the velocity.
+        most: the largest number of blocks.
+
+    Returns:
+        The ends; the sketch is θ itself.
+
+    Raises:
+        ValueError: the shapes do not belong together.
+
+    >>> block_ends([[0.0], [1.0], [2.0]], [1.0, 1.0], steps_per_block=5).squared_norm.tolist()
+    [0.0, 1.0, 4.0]
+    """
+    theta, squared = np.asarray(positions, float), np.asarray(squared_updates, float)
+    if theta.ndim != 2 or squared.shape != (len(theta) - 1,):
+        message = (
+            f"positions {theta.shape} and squared_updates {squared.shape} do not belong together; give "
+            "positions (blocks + 1, parameters) and squared_updates (blocks,)"
+        )
+        raise ValueError(message)
+    stride = 1
+    while (len(theta) - 1) // stride >= most:
+        stride *= 2
+    kept = np.arange(0, len(theta), stride)
+    newest = np.where(kept > 0, 2 ** np.floor(np.log2(np.maximum(kept, 1))).astype(int), 0)
+    anchor = np.column_stack([newest, newest // 2])
+    distance = np.stack([((theta[kept] - theta[column]) ** 2).sum(1) for column in anchor.T], axis=1)
+    factor = (1 + momentum) / (1 - momentum)
+    return BlockEnds(
+        steps=kept * steps_per_block,
+        squared_distance=distance,
+        anchor=anchor * steps_per_block,
+        squared_norm=(theta[kept] ** 2).sum(1),
+        squared_update=factor * np.concatenate([[0.0], np.cumsum(squared)])[kept],
+        measured=kept * steps_per_block,
+        epoch=steps_per_block,
+        sketch=theta[kept],
+    )

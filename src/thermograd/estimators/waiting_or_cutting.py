@@ -1,0 +1,134 @@
+"""What waiting at this learning rate would still give, against what a cut removes at once.
+
+The relation prices a cut: in a valley that is locally a parabola the noise holds the loss O_R/2 above its floor,
+with O_R the fluctuation term of Yaida (arXiv 1810.00004, Eq FDR1'), and cutting the rate by a factor f removes
+about (1 − f) O_R/2. Under reshuffling that is an upper bound.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from thermograd.quantities import Estimate, Verdict
+
+Array = npt.NDArray[np.float64]
+_GROUPS, _FEWEST = 8, 4
+BLOCKS_NEEDED = 2 * _FEWEST
+
+
+@dataclass(frozen=True, eq=False)
+class WaitingOrCutting:
+    """Both prices, in units of the loss.
+
+    Attributes:
+        waiting: fall of the training loss if the whole training so far were doubled at this rate.
+        cutting: fall of the training loss that a cut brings about.
+        verdict: kinds `cutting_pays`, `waiting_pays`, `undecided`, `warming_up`, `not_finite`.
+    """
+
+    waiting: Estimate | None
+    cutting: Estimate | None
+    verdict: Verdict
+
+
+def waiting(
+    losses: npt.ArrayLike, steps: npt.ArrayLike, *, level: float = 0.90, age: int = 0
+) -> Estimate | None:
+    """Fall of the loss if the training so far were doubled, −slope · ln 2 of the loss against ln(step).
+
+    The slope is that of a least-squares line through 4 to 8 groups of the last half of the record. Doubling is
+    the only horizon without a scale of its own, and in the slow phase of a deep network the loss is close to
+    linear in the logarithm of time.
+
+    Args:
+        losses: mean training loss of each block since the learning rate was last changed, (n,).
+        steps: optimiser step at the end of each block, (n,), counted like `age`.
+        level: two-sided, of the interval, by Student's t on the residuals of the line.
+        age: steps of training done before step 0.
+
+    Returns:
+        None with fewer than 8 blocks.
+
+    Raises:
+        ValueError: the arrays differ in length.
+
+    >>> import numpy as np
+    >>> steps = np.arange(1, 65)
+    >>> float(round(waiting(2 - 0.1 * np.log(steps - 0.5), steps).value / np.log(2), 3))
+    0.1
+    """
+    heights, ends = np.asarray(losses, float), np.asarray(steps, float) + age
+    if heights.shape != ends.shape or heights.ndim != 1:
+        message = f"losses {heights.shape} and steps {ends.shape} must be two sequences of equal length"
+        raise ValueError(message)
+    if len(heights) < BLOCKS_NEEDED:
+        return None
+    half = len(heights) // 2
+    groups = min(_GROUPS, half)
+    size = half // groups
+    middles = ends - np.diff(ends, prepend=2 * ends[0] - ends[1]) / 2
+    height = heights[-groups * size :].reshape(groups, size).mean(1)
+    place = np.log(middles[-groups * size :]).reshape(groups, size).mean(1)
+    centred = place - place.mean()
+    slope = float(centred @ height / (centred @ centred))
+    residual = height - height.mean() - slope * centred
+    error = math.sqrt(float(residual @ residual) / (groups - 2) / float(centred @ centred))
+    half_width = float(special.stdtrit(groups - 2, (1 + level) / 2)) * error * math.log(2)
+    value = -slope * math.log(2)
+    note = f"if the {ends[-1]:.0f} steps so far were doubled, from the loss against ln(step)"
+    return Estimate(value, (value - half_width, value + half_width), level, groups, "loss", note)
+
+
+def cutting(fluctuation: Estimate, *, factor: float = 0.1) -> Estimate:
+    """What cutting the learning rate by a factor takes off the loss, (1 − factor) O_R/2.
+
+    Args:
+        fluctuation: O_R, in units of the loss.
+        factor: the new rate over the old one.
+
+    Returns:
+        An upper bound under reshuffling.
+
+    >>> print(cutting(Estimate(0.2, (0.1, 0.3), level=0.9), factor=0.5).value)
+    0.05
+    """
+    share = (1 - factor) / 2
+    interval = (share * fluctuation.low, share * fluctuation.high)
+    note = "(1 - factor) O_R / 2; an upper bound when batches are drawn without replacement"
+    return Estimate(share * fluctuation.value, interval, fluctuation.level, fluctuation.pieces, "loss", note)
+
+
+def waiting_or_cutting(
+    gain_of_waiting: Estimate | None, gain_of_cutting: Estimate | None, *, blocks: int
+) -> Verdict:
+    """Whether to cut: when even the upper end of waiting lies below what a cut gives.
+
+    Args:
+        gain_of_waiting: from `waiting`.
+        gain_of_cutting: from `cutting`.
+        blocks: shortest blocks (epochs) since the learning rate was last changed.
+
+    Returns:
+        Kinds `cutting_pays`, `waiting_pays`, `undecided`, `warming_up`, `not_finite`.
+
+    >>> low, high = Estimate(0.01, (0.0, 0.02)), Estimate(0.05, (0.04, 0.06))
+    >>> waiting_or_cutting(low, high, blocks=20).kind
+    'cutting_pays'
+    """
+    if gain_of_waiting is None or gain_of_cutting is None or blocks < BLOCKS_NEEDED:
+        text = f"{blocks} epochs with losses at this learning rate so far; {BLOCKS_NEEDED} are needed"
+        return Verdict(None, "warming_up", text, {"blocks": blocks, "needed": BLOCKS_NEEDED})
+    numbers = [gain_of_waiting.value, gain_of_waiting.low, gain_of_waiting.high, gain_of_cutting.value]
+    evidence = dict(zip(("waiting", "waiting_low", "waiting_high", "cutting"), numbers, strict=True))
+    if not all(map(math.isfinite, numbers)):
+        return Verdict(None, "not_finite", "the recorded losses are not finite", {})
+    if gain_of_waiting.high < gain_of_cutting.value:
+        return Verdict(True, "cutting_pays", "a cut takes more off the loss than waiting would", evidence)
+    if gain_of_waiting.low > gain_of_cutting.value:
+        return Verdict(False, "waiting_pays", "waiting takes more off the loss than a cut would", evidence)
+    return Verdict(None, "undecided", "waiting and cutting cannot be told apart yet", evidence)
