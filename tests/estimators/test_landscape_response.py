@@ -53,6 +53,20 @@ def test_the_slope_is_that_of_weighted_least_squares_through_the_origin():
     assert fit.verdict.evidence["chi_square_of_line"] == pytest.approx(square, rel=1e-9)
 
 
+def test_the_interval_reaches_down_to_what_a_straight_bend_says():
+    gradients = RATES * (1 + 0.2 * RATES)
+    error = 0.1 * RATES
+    fit = landscape_response(RATES, gradients, error, sampling=INDEPENDENT)
+    assert fit.linear_up_to == RATES[-1]
+    trace = 2 * gradients / RATES
+    (_, start), covariance = np.polyfit(RATES, trace, 1, w=RATES / error / 2, cov="unscaled")
+    low = start - 1.959964 * covariance[1, 1] ** 0.5
+    assert fit.trace_hessian_noise.low == pytest.approx(low, rel=1e-6)
+    assert fit.trace_hessian_noise.high - fit.trace_hessian_noise.value == pytest.approx(
+        1.959964 * np.sum((RATES / error / 2) ** 2) ** -0.5, rel=1e-6
+    )
+
+
 def test_a_quadratic_of_many_modes_bends_and_is_not_anharmonic():
     gradients = of_quadratic(RATES)
     error = 0.01 * gradients
