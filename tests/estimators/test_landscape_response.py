@@ -177,6 +177,29 @@ def test_order_does_not_matter():
     assert str(other) == str(sorted_fit)
 
 
+@pytest.mark.parametrize("errors_known", [True, False])
+@pytest.mark.parametrize("known", [True, False])
+def test_units_do_not_matter(known, errors_known):
+    """A loss a times as large, with learning rates divided by a, trains alike."""
+    gradients = of_quadratic(RATES)
+    kinds = set()
+    for a in (1e-6, 1.0, 1e6):
+        error = 0.01 * gradients * a**2 if errors_known else None
+        curvature = a if known else None
+        fit = landscape_response(
+            RATES / a, gradients * a**2, error, sampling=INDEPENDENT, largest_curvature=curvature
+        )
+        assert fit.trace_hessian_noise.value / a**3 == pytest.approx(TRACE, rel=0.2)
+        kinds.add((fit.verdict.kind, round(fit.linear_up_to * a, 9), round(fit.harmonic_up_to * a, 9)))
+    assert len(kinds) == 1
+
+
+def test_values_that_cancel_are_undecided():
+    fit = landscape_response([0.1, 0.2, 0.4], [-0.1, 0.2, 0.0], [0.1, 0.2, 0.4], sampling=INDEPENDENT)
+    assert fit.trace_hessian_noise.value == 0
+    assert fit.verdict.kind == "undecided"
+
+
 def test_the_same_rate_may_come_twice():
     rates, gradients = np.repeat(RATES, 2), np.repeat(RATES, 2) * np.tile([0.99, 1.01], RATES.size)
     fit = landscape_response(rates, gradients, 0.01 * rates, sampling=INDEPENDENT)

@@ -301,6 +301,8 @@ def _hidden(traces: _Traces, trace: Estimate) -> float:
     weight = traces.error**-2.0
     centred = traces.rate - weight @ traces.rate / weight.sum()
     error = float(weight @ centred**2) ** -0.5
+    if trace.value == 0:
+        return np.inf
     return float(_quantile(traces) * error * np.ptp(traces.rate) / abs(trace.value))
 
 
