@@ -144,6 +144,27 @@ class CensoredError(ThermogradError, ValueError):
         self.partial = dict(partial)
 
 
+class NotApplicableError(ThermogradError, ValueError):
+    """What was asked for is not defined for what it was asked of. `instead` says what is.
+
+    Args:
+        what: what was asked for, and of what, as the subject of the sentence.
+        why: why it is not defined, as its predicate.
+        instead: what to call.
+
+    >>> str(NotApplicableError(what="temperature() of Adam", why="has no one noise level", instead="verdict()"))
+    'temperature() of Adam has no one noise level. Instead: verdict()'
+    """
+
+    exit_code = 2
+
+    def __init__(self, *, what: str, why: str, instead: str) -> None:
+        super().__init__(f"{what} {why}. Instead: {instead}")
+        self.what = what
+        self.why = why
+        self.instead = instead
+
+
 class InterruptedRunError(KeyboardInterrupt):
     """A signal stopped a run at a step boundary; it can be resumed. `exit_code` is 128 + the signal."""
 
