@@ -1,0 +1,1 @@
+"""Parts of the fluctuation-dissipation benchmark: tasks, rules that cut, and what is measured about them."""

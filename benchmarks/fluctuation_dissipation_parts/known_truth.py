@@ -1,0 +1,98 @@
+"""Softmax regressions whose equilibration is known, because an ensemble of them is cheap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from fluctuation_dissipation_parts.task import Task
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+from torch import nn
+
+INITIAL_DEVIATION, FLIPPED, BIAS = 0.05, 0.1, 0.25
+
+
+@dataclass(frozen=True)
+class Known:
+    """A convex task and how long its ensemble runs: the last third of `horizon` steps is the stationary reference."""
+
+    task: Task
+    horizon: int
+
+
+def data(name: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Features with a constant one behind them, and labels of which a tenth are redrawn at random."""
+    load = {"digits": load_digits, "wine": load_wine, "breast_cancer": load_breast_cancer}[name]
+    features, labels = load(return_X_y=True)
+    if name == "digits":
+        features, labels = features[:1500] / 16, labels[:1500]
+    else:
+        features = (features - features.mean(0)) / features.std(0)
+    draw = np.random.default_rng(5)
+    redrawn = draw.random(len(labels)) < FLIPPED
+    labels[redrawn] = draw.integers(0, labels.max() + 1, redrawn.sum())
+    return torch.from_numpy(np.c_[features, np.ones(len(features))]), torch.from_numpy(labels).long()
+
+
+def softmax_regression(
+    name: str, learning_rate: float, weight_decay: float, batch_size: int, horizon: int
+) -> Known:
+    inputs, labels = data(name)
+
+    def network() -> nn.Module:
+        layer = nn.Linear(inputs.shape[1], int(labels.max()) + 1, bias=False, dtype=torch.float64)
+        nn.init.normal_(layer.weight, std=INITIAL_DEVIATION)
+        return layer
+
+    task = Task(name, inputs, labels, network, learning_rate, weight_decay, batch_size)
+    return Known(task, horizon)
+
+
+def known_tasks() -> list[Known]:
+    return [
+        softmax_regression("digits", 0.1, 0.01, 100, 12_000),
+        softmax_regression("wine", 0.1, 0.01, 20, 9_000),
+        softmax_regression("breast_cancer", 0.05, 0.02, 32, 9_000),
+    ]
+
+
+def equilibration_step(known: Known, runs: int = 48, seed: int = 0) -> int:
+    """First epoch end at which the bias of the ensemble has gone: |E θ_t − μ|² < Tr Σ / 4.
+
+    Σ is the covariance over the last third of all steps and over the runs, μ the mean over the epoch ends among
+    them. The mean over `runs` runs has a variance of its own, which is subtracted.
+    """
+    task = known.task
+    epochs = known.horizon // task.steps_per_epoch
+    ends, squares, sums, count = [], 0.0, 0.0, 0
+    for epoch, inside in enumerate(ensemble(task, epochs, runs, seed)):
+        ends.append(inside[-1])
+        if epoch >= epochs * 2 // 3:
+            squares, sums, count = squares + (inside**2).sum(), sums + inside.sum((0, 1)), count + len(inside)
+    trace = squares / (count * runs) - ((sums / (count * runs)) ** 2).sum()
+    positions = np.stack(ends)
+    stationary = positions[epochs * 2 // 3 :]
+    own = stationary.var((0, 1)).sum() / runs
+    bias = ((positions.mean(1) - stationary.mean((0, 1))) ** 2).sum(1) - own
+    return int(np.argmax(bias < BIAS * trace) + 1) * task.steps_per_epoch
+
+
+def ensemble(task: Task, epochs: int, runs: int, seed: int) -> Iterator[np.ndarray]:
+    """Weights (step, run, weight) of each epoch, every run with its own start and shuffles."""
+    inputs, classes = task.inputs.numpy(), np.eye(int(task.labels.max()) + 1)[task.labels.numpy()]
+    draw = np.random.default_rng(seed)
+    weights = INITIAL_DEVIATION * draw.standard_normal((runs, inputs.shape[1], classes.shape[1]))
+    for _ in range(epochs):
+        inside = []
+        order = draw.permuted(np.tile(np.arange(len(inputs)), (runs, 1)), axis=1)
+        for first in range(0, task.steps_per_epoch * task.batch_size, task.batch_size):
+            chosen = order[:, first : first + task.batch_size]
+            features, scores = inputs[chosen], inputs[chosen] @ weights
+            shares = np.exp(scores - scores.max(2, keepdims=True))
+            shares /= shares.sum(2, keepdims=True)
+            gradient = features.transpose(0, 2, 1) @ (shares - classes[chosen]) / task.batch_size
+            weights = weights - task.learning_rate * (gradient + task.weight_decay * weights)
+            inside.append(weights.reshape(runs, -1))
+        yield np.stack(inside)
