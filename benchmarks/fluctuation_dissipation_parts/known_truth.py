@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from fluctuation_dissipation_parts.task import Task
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from torch import nn
+
+from fluctuation_dissipation_parts.task import Task
 
 INITIAL_DEVIATION, FLIPPED, BIAS = 0.05, 0.1, 0.25
 

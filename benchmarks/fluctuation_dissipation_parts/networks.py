@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import torch
-from fluctuation_dissipation_parts.known_truth import data
-from fluctuation_dissipation_parts.task import Task
 from torch import Tensor, nn
 
+from fluctuation_dissipation_parts.known_truth import data
+from fluctuation_dissipation_parts.task import Task
 from thermograd.errors import MissingDataError
 from thermograd.problems.cifar10_images import read_cifar10
 from thermograd.problems.mnist_images import read_mnist
@@ -28,7 +29,7 @@ def perceptron(*widths: int) -> Callable[[], nn.Module]:
 
     def network() -> nn.Module:
         layers: list[nn.Module] = []
-        for before, after in zip(widths[:-1], widths[1:], strict=True):
+        for before, after in pairwise(widths):
             layers += [nn.Linear(before, after), nn.ReLU()]
         return nn.Sequential(*layers[:-1])
 
@@ -83,7 +84,14 @@ def cifar10_task() -> Task:
     inputs = torch.from_numpy(train.images[:2000]).float() / 127.5 - 1
     labels = torch.from_numpy(train.labels[:2000]).long()
     return Task(
-        "CNN, CIFAR-10 2000, batch 50", inputs, labels, convolutional, 0.01, 1e-2, 50, arguments={"momentum": 0.9}
+        "CNN, CIFAR-10 2000, batch 50",
+        inputs,
+        labels,
+        convolutional,
+        0.01,
+        1e-2,
+        50,
+        arguments={"momentum": 0.9},
     )
 
 

@@ -13,12 +13,12 @@ from types import ModuleType
 
 import numpy as np
 import torch
-from fluctuation_dissipation_parts.task import Task
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import MultiStepLR, ReduceLROnPlateau
 
 import thermograd as tg
+from fluctuation_dissipation_parts.task import Task
 
 Step = Callable[[Tensor], None]
 Rule = Callable[[Task, nn.Module, int], tuple[Optimizer, Step]]

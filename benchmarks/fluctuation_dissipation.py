@@ -1,0 +1,254 @@
+"""Fluctuation-dissipation: what watching costs, when each rule first cuts, where schedules end.
+
+`python benchmarks/fluctuation_dissipation.py` prints Markdown tables, progress on stderr. The other packages come
+with `pip install --no-deps -r benchmarks/peers.txt`; what is not there is said and left out. THERMOGRAD_DATA names
+the folder of MNIST and CIFAR-10. One thread, everything seeded and in turn in one process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import platform
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from types import ModuleType
+
+import numpy as np
+import torch
+from fluctuation_dissipation_parts import final_loss, networks, overhead, peers, rules
+from fluctuation_dissipation_parts.known_truth import equilibration_step, known_tasks
+from fluctuation_dissipation_parts.rules import Rule
+
+SASA_OF_ITS_CLASS = {
+    "leak_ratio": 4, "minN_stats": 400, "testfreq": 100, "significance": 0.02, "drop_factor": 2,
+}  # fmt: skip
+FIRST_CUT_HORIZON = 12_000
+
+
+def say(*words: object) -> None:
+    print(*words, file=sys.stderr, flush=True)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    print("| " + " | ".join(head) + " |")
+    print("|" + "---|" * len(head))
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+    print(flush=True)
+
+
+def number(value: float, digits: int = 3) -> str:
+    return "never" if math.isinf(value) else f"{value:.{digits}g}"
+
+
+def cutting_rules(modules: dict[str, ModuleType]) -> dict[str, Rule]:
+    """Every rule of the first-cut table, ours first."""
+    found = {
+        "ours, default (`gain`)": rules.stationarity(),
+        'ours, `rule="equivalence"`': rules.stationarity(rule="equivalence"),
+        'ours, `rule="ratio"`': rules.stationarity(rule="ratio"),
+        "the paper's X = .01, Y = .1, epoch ends": rules.half_running_ratio(None),
+        "its author's code, each 1000 steps": rules.half_running_ratio(1000),
+        "`ReduceLROnPlateau`, patience 10": rules.plateau,
+    }
+    if "statopt" in modules:
+        found["statopt SASA, as its page uses it"] = rules.sasa_rule(modules["statopt"])
+        found["statopt SASA, settings of its docstring"] = rules.sasa_rule(
+            modules["statopt"], **SASA_OF_ITS_CLASS
+        )
+    if "physfdt" in modules:
+        found["physfdt `FDREquilibriumLR`"] = rules.physfdt_rule(modules["physfdt"])
+    return found
+
+
+def first_cuts(modules: dict[str, ModuleType], seeds: int, quick: bool) -> None:
+    """Step of the first cut over the step at which an ensemble has equilibrated."""
+    head, rows = ["rule"], {name: [name] for name in cutting_rules(modules)}
+    for known in known_tasks():
+        truth = equilibration_step(known, runs=12 if quick else 48)
+        head.append(f"{known.task.name}, truth {truth}")
+        for name, rule in cutting_rules(modules).items():
+            start = time.perf_counter()
+            cuts = [rules.first_cut(known.task, rule, seed, FIRST_CUT_HORIZON) for seed in range(seeds)]
+            low, middle, high = (number(cut / truth) for cut in rules.spread(cuts))
+            rows[name].append(f"**{middle}** ({low} to {high}), step {number(float(np.median(cuts)), 6)}")
+            say(f"{known.task.name}: {name}: {sorted(cuts)} in {time.perf_counter() - start:.0f} s")
+    print(f"### Step of the first cut over the truth: median (smallest to largest) of {seeds} seeds\n")
+    table(head, list(rows.values()))
+
+
+def final_losses(seeds: int, quick: bool) -> None:
+    """Final objective of every schedule on every network at two budgets."""
+    trials, absent = networks.trials()
+    for text in absent:
+        print(f"Left out: {text}\n")
+    print(f"### Final training objective, and steps spent; mean of {seeds} seeds\n")
+    for trial in trials:
+        budgets = [epochs * trial.task.steps_per_epoch // (8 if quick else 1) for epochs in trial.budgets]
+        for budget, rows in zip(budgets, schedules(trial.task, budgets, seeds), strict=True):
+            epochs = budget // trial.task.steps_per_epoch
+            print(f"**{trial.task.name}**, {budget} steps ({epochs} epochs)\n")
+            table(
+                [
+                    "schedule",
+                    "final objective",
+                    "over the best single cut",
+                    "within 1 % of it at step",
+                    "cuts",
+                ],
+                rows,
+            )
+
+
+def schedules(task: networks.Task, budgets: Sequence[int], seeds: int) -> list[list[list[str]]]:
+    """Rows of each budget's table."""
+    free: dict[str, Rule] = {
+        "constant": rules.constant,
+        "`ReduceLROnPlateau`": rules.plateau,
+        "ours": rules.stationarity(),
+    }
+    told: dict[str, Rule] = {
+        "cuts at 50, 75 %": rules.cuts_at(0.5, 0.75),
+        "cuts at 80, 90 %": rules.cuts_at(0.8, 0.9),
+        "ours, `total_steps`": rules.stationarity(budgeted=True),
+    }
+    start = time.perf_counter()
+    ends = [final_loss.searched(task, seed, budgets) for seed in range(seeds)]
+    say(f"{task.name}: search in {time.perf_counter() - start:.0f} s")
+    paths = {}
+    for name, rule in free.items():
+        both = [final_loss.followed(task, rule, seed, budgets, max(budgets)) for seed in range(seeds)]
+        paths |= {(name, budget): both for budget in budgets}
+        say(f"{task.name}: {name}: cuts {[path.cuts for path in both]}, {time.perf_counter() - start:.0f} s")
+    for name, rule in told.items():
+        for budget in budgets:
+            paths[name, budget] = [
+                final_loss.followed(task, rule, seed, [budget], budget) for seed in range(seeds)
+            ]
+            say(f"{task.name}: {name}: cuts {[path.cuts for path in paths[name, budget]]}")
+    say(f"{task.name}: all in {time.perf_counter() - start:.0f} s")
+    return [rows_of(ends, paths, [*free, *told], budget) for budget in budgets]
+
+
+def rows_of(
+    ends: Sequence[dict[tuple[int, float], float]],
+    paths: dict[tuple[str, int], list[final_loss.Path]],
+    names: Sequence[str],
+    budget: int,
+) -> list[list[str]]:
+    share, best = final_loss.best_single_cut(ends, budget)
+    rows = [[f"best single cut, at {share:.0%}", f"{best.mean():.4f}", "1", "", ""]]
+    for name in names:
+        chosen = paths[name, budget]
+        final = np.array([path.at(budget) for path in chosen])
+        spent = [path.reached(final_loss.NEAR * best.mean(), budget) for path in chosen]
+        cuts = [[cut for cut in path.cuts if cut < budget] for path in chosen]
+        shown = "; ".join(
+            " ".join(map(str, each[:3])) + (" …" if each[3:] else "") or "none" for each in cuts
+        )
+        rows.append(
+            [
+                name,
+                f"{final.mean():.4f}",
+                f"{final.mean() / best.mean():.3f}",
+                number(float(np.median(spent)), 6),
+                shown,
+            ]
+        )
+    return rows
+
+
+def costs(modules: dict[str, ModuleType], rounds: int) -> None:
+    """Overhead a step, block ends and host reads."""
+    physfdt, statopt = modules.get("physfdt"), modules.get("statopt")
+    rows = []
+    for name in overhead.OPTIMIZERS:
+        bare = overhead.bare(name)
+        entries = [overhead.ratio(overhead.watched(name, every), bare, rounds) for every in (1, 20)]
+        entries.append(overhead.ratio(overhead.watched(name, 1, scheduled=True), bare, rounds))
+        row = [name, *(f"{entry:.3f}" for entry in entries)]
+        row += [
+            f"{overhead.ratio(overhead.physfdt_loop(physfdt, name, every), bare, rounds):.3f}"
+            if physfdt
+            else "absent"
+            for every in (1, 20)
+        ]
+        momentum = {"SGD": 0.0, "SGD, momentum": 0.9}.get(name)
+        sasa = statopt is not None and momentum is not None
+        row.append(
+            f"{overhead.ratio(overhead.sasa_loop(statopt, momentum), bare, rounds):.3f}" if sasa else ""
+        )
+        rows.append(row)
+        say(f"overhead: {row}")
+    print("### Processor time a step over the bare loop, 64-200-200-10, batch 100, 600 steps an epoch\n")
+    head = ["optimizer", "watch, every=1", "every=20", "every=1 with scheduler and losses"]
+    table([*head, "physfdt, every=1", "every=20", "statopt SASA"], rows)
+    others(modules)
+
+
+def others(modules: dict[str, ModuleType]) -> None:
+    """Cockpit, block ends, and how often numbers are read from the device."""
+    bare = overhead.bare("SGD")
+    rows = []
+    if {"cockpit", "backpack"} <= modules.keys():
+        for configuration in ("economy", "full"):
+            run = overhead.cockpit_loop(modules["cockpit"], modules["backpack"], configuration)
+            rows.append(
+                [
+                    f"cockpit `{configuration}`, step over the bare loop",
+                    f"x {overhead.ratio(run, bare, 3, 4):.0f}",
+                ]
+            )
+    rows += [
+        [
+            f"block end with decision, 55 000 parameters, {name}",
+            f"{overhead.block_end_milliseconds(name):.2f} ms",
+        ]
+        for name in overhead.OPTIMIZERS
+    ]
+    blocks, epoch = 70, 5
+    for name in overhead.OPTIMIZERS:
+        run = overhead.watched(name, 1, epoch, scheduled=True)
+        reads = overhead.host_reads(run, blocks * epoch) - overhead.host_reads(
+            overhead.bare(name), blocks * epoch
+        )
+        rows.append([f"host reads a block, {name}", f"{reads / blocks:.2f}"])
+    peers_loops: dict[str, Callable[[], overhead.Loop]] = {}
+    if "physfdt" in modules:
+        peers_loops["physfdt"] = lambda: overhead.physfdt_loop(modules["physfdt"], "SGD", 1)
+    if "statopt" in modules:
+        peers_loops["statopt SASA"] = lambda: overhead.sasa_loop(modules["statopt"], 0.0)
+    rows += [
+        [f"host reads a step, {name}, 6 tensors", f"{overhead.host_reads(make(), 50) / 50:.0f}"]
+        for name, make in peers_loops.items()
+    ]
+    table(["what", "measured"], rows)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="*", choices=("overhead", "first_cut", "final_loss"))
+    parser.add_argument("--quick", action="store_true", help="2 seeds, an eighth of the budgets, few rounds")
+    parser.add_argument("--seeds", type=int, help="20 for the first cut and 3 for the final loss if left out")
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    modules, absent = peers.found()
+    for name, cause in absent.items():
+        print(f"Left out: {name} cannot be imported ({cause})\n")
+    print(f"{platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}\n")
+    wanted = arguments.only or ("overhead", "first_cut", "final_loss")
+    if "overhead" in wanted:
+        costs(modules, rounds=3 if arguments.quick else 31)
+    if "first_cut" in wanted:
+        first_cuts(modules, arguments.seeds or (2 if arguments.quick else 20), arguments.quick)
+    if "final_loss" in wanted:
+        final_losses(arguments.seeds or (2 if arguments.quick else 3), arguments.quick)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
