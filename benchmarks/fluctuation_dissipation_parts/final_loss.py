@@ -14,8 +14,8 @@ from torch import nn
 from fluctuation_dissipation_parts.rules import CUT, Rule
 from fluctuation_dissipation_parts.task import Task
 
-SEARCHED = (0.2, 0.35, 0.5, 0.65, 0.75, 0.8, 0.85, 0.9, 0.95)
-LOOKS, NEAR = 100, 1.01
+SEARCHED = (0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95)
+LOOKS, LATE = 100, 0.1
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,10 @@ class Path:
 
     def at(self, step: int) -> float:
         return float(self.objective[self.steps == step][0])
+
+    def late(self, budget: int) -> float:
+        """Mean over the looks in the last tenth of a budget."""
+        return float(self.objective[(self.steps > (1 - LATE) * budget) & (self.steps <= budget)].mean())
 
     def reached(self, level: float, budget: int) -> float:
         """Steps until the objective is first at or below a level, infinite if not within the budget."""
@@ -80,15 +84,16 @@ def searched(task: Task, seed: int, budgets: Sequence[int]) -> dict[tuple[int, f
 
     One training at the first rate, and from it a branch at each time of a cut.
     """
-    branches = {round(share * budget): (budget, share) for budget in budgets for share in SEARCHED}
+    branches = [(budget, share) for budget in budgets for share in SEARCHED]
+    last = max(round(budget * share) for budget, share in branches)
     model = task.model(seed)
     optimizer = task.make_optimizer(model)
     ends = {}
     for count in trained(task, model, optimizer, lambda loss: optimizer.step(), seed):
-        if count in branches:
-            budget, share = branches.pop(count)
-            ends[budget, share] = cut_branch(task, model, optimizer, seed, budget - count)
-        if not branches:
+        for budget, share in branches:
+            if round(budget * share) == count:
+                ends[budget, share] = cut_branch(task, model, optimizer, seed, budget - count)
+        if count == last:
             break
     return ends
 
