@@ -180,6 +180,68 @@ class Observable(Protocol):
         """The recorded number, array, or several by field name."""
 
 
+@runtime_checkable
+class Accumulator(Protocol):
+    """Sums made inside the step, once between every two consecutive points of `every`."""
+
+    @property
+    def name(self) -> str:
+        """Name of the record."""
+
+    @property
+    def at(self) -> Times:
+        """When it is read."""
+
+    @property
+    def every(self) -> Times:
+        """The points between which it adds; time 0 is the first, whatever it says."""
+
+    def start(self, weights: Weights) -> State:
+        """The sums at time 0."""
+
+    def accumulate(self, state: State, before: Weights, after: Weights, gradient: Weights) -> State:
+        """The sums with one stretch more.
+
+        `before` and `after` are the weights at two consecutive points (`before` after a perturbation there), and
+        `gradient` is that of the minibatch of the update that starts at `before`, at `before`.
+        """
+
+    def read(self, state: State) -> Tensor | dict[str, Tensor]:
+        """The recorded number, array, or several by field name: totals since time 0; windows by subtraction."""
+
+
+class Tracking(Protocol):
+    """The memory of a tracker at work."""
+
+    @property
+    def due(self) -> int:
+        """The next step at which `record` wants to be called."""
+
+    def record(self, step: int, parameters: Any = None) -> None:
+        """Note the state at a step."""
+
+    def table(self) -> dict[str, Any]:
+        """What was found, by field: arrays per trajectory without a time axis, and coordinates."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on elsewhere: tensors, numbers, strings, lists, dicts."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+
+
+@runtime_checkable
+class Tracker(Protocol):
+    """Memory of earlier states, on the host, between stretches of steps."""
+
+    @property
+    def name(self) -> str:
+        """Name of its table."""
+
+    def start(self, parameters: Any, trajectories: Sequence[int] | None = None) -> Tracking:
+        """A memory of these parameters at time 0."""
+
+
 class Future(Protocol):
     """The part of `concurrent.futures.Future` the coordinator uses."""
 

@@ -14,10 +14,11 @@ import thermograd as tg
 from thermograd.discover import available, snake_case
 from thermograd.minibatching import WithoutReplacement
 from thermograd.numerics.log_times import At, Every
+from thermograd.observables import DissipationAndFluctuation
 from thermograd.perturbations import ShrinkAndPerturb
 from thermograd.perturbations.context import Moment, PerturbationContext
 from thermograd.problems.problem import Problem
-from thermograd.protocols import HiddenLayer
+from thermograd.protocols import Accumulator, HiddenLayer
 
 ROLES = ("problems", "minibatching", "dynamics", "perturbations", "observables")
 PLUGINS = [(role, kind, cls) for role in ROLES for kind, cls in available(f"thermograd.{role}").items()]
@@ -57,6 +58,31 @@ def check_form(kind, cls):
     assert not documented.startswith(f"{cls.__name__}(")
     for entry in dataclasses.fields(cls):
         assert f"{entry.name}:" in documented, f"{cls.__name__}.{entry.name} is not documented"
+
+
+def check_accumulator(accumulator):
+    """Starts from nothing, adds, and changes nothing it was given."""
+    problem = make_experiment().functional
+    before, _ = problem.draw_initial(1)
+    after = {name: value + 0.5 for name, value in before.items()}
+    gradient = {name: torch.ones_like(value) for name, value in before.items()}
+    state = accumulator.start(before)
+    given = {
+        **state,
+        **{f"{k}/{n}": v for k, d in enumerate((before, after, gradient)) for n, v in d.items()},
+    }
+    kept = {name: value.clone() for name, value in given.items()}
+    twice = accumulator.accumulate(
+        accumulator.accumulate(state, before, after, gradient), before, after, gradient
+    )
+    assert {n: (v.shape, v.dtype) for n, v in twice.items()} == {
+        n: (v.shape, v.dtype) for n, v in state.items()
+    }
+    for name, value in given.items():
+        assert torch.equal(value, kept[name]), f"{name} was changed in place"
+    once = accumulator.read(accumulator.accumulate(state, before, after, gradient))
+    for name, value in accumulator.read(twice).items():
+        assert torch.allclose(value, 2 * once[name]), f"{name} is no sum"
 
 
 def check_bits(experiment):
@@ -168,6 +194,37 @@ def test_observable(cls):
         assert np.ptp(run[name].reshape(-1)) > 0
 
 
+@pytest.mark.parametrize(
+    "cls", [entry for entry in of("observables") if isinstance(entry.values[0](), Accumulator)]
+)
+def test_accumulator(cls):
+    check_accumulator(cls())
+    check_bits(make_experiment(observe=[cls(every=Every(5), at=Every(3))]))
+
+
+@dataclass(frozen=True)
+class AddsInPlace(DissipationAndFluctuation):
+    """Broken: changes its state."""
+
+    def accumulate(self, state, before, after, gradient):
+        state["count"] += 1
+        return state
+
+
+@dataclass(frozen=True)
+class Forgets(DissipationAndFluctuation):
+    """Broken: keeps the last term instead of the sum."""
+
+    def accumulate(self, state, before, after, gradient):
+        return super().accumulate(super().start(before), before, after, gradient)
+
+
+@pytest.mark.parametrize(("broken", "says"), [(AddsInPlace(), "in place"), (Forgets(), "no sum")])
+def test_broken_accumulators_fail(broken, says):
+    with pytest.raises(AssertionError, match=says):
+        check_accumulator(broken)
+
+
 @dataclass(frozen=True)
 class InPlace:
     """Broken: changes its input."""
@@ -239,5 +296,5 @@ def test_something_was_found():
     assert found["problems"] >= {"digits", "quadratic", "nonlinear_regression", "phase_retrieval", "cifar10"}
     assert not {name for name in found["problems"] if "images" in name or "data" in name}
     assert found["minibatching"] >= {"with_replacement", "without_replacement"}
-    assert found["observables"] >= {"loss", "accuracy", "displacement"}
+    assert found["observables"] >= {"loss", "accuracy", "displacement", "dissipation_and_fluctuation"}
     assert found["dynamics"] >= {"sgd", "adam"}

@@ -6,7 +6,7 @@ import thermograd as tg
 from thermograd.dynamics import SGD
 from thermograd.minibatching import WithoutReplacement
 from thermograd.numerics.log_times import At, Epochs
-from thermograd.observables import Accuracy, Loss
+from thermograd.observables import Accuracy, DissipationAndFluctuation, Loss
 from thermograd.perturbations import Reset
 from thermograd.problems import Digits, Quadratic
 
@@ -23,6 +23,13 @@ class Summing:
 
     def accumulate(self, state, before, after, gradient):
         return state
+
+
+class Remembering:
+    name = "memory"
+
+    def start(self, parameters, trajectories=None):
+        return self
 
 
 class Bare(nn.Module):
@@ -61,7 +68,10 @@ class Unused(nn.Module):
         ({"perturbation": Reset(), "perturb": 10}, "perturb is 10; give Times"),
         ({"observe": [Loss(), Loss()]}, "two observables have the name 'train_loss'"),
         ({"observe": ["loss"]}, "which is no observable"),
-        ({"observe": [Summing()]}, "'sum': accumulators are not in this version"),
+        ({"observe": [Summing()]}, "which is no accumulator: it needs a name, at and every"),
+        ({"observe": [DissipationAndFluctuation(every=3)]}, "which is no accumulator"),
+        ({"observe": [DissipationAndFluctuation]}, "which is no accumulator"),
+        ({"observe": [Remembering()]}, "'memory': trackers are not in this version of ensembles"),
         ({"device": "gpu"}, "device is 'gpu'; use 'cpu' or 'cuda'"),
         pytest.param(
             {"device": "cuda"},

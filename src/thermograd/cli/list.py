@@ -69,7 +69,7 @@ def _plugins(*, as_json: bool) -> int:
     for role, kinds in found.items():
         terminal.result(role)
         for kind, summary in kinds.items():
-            terminal.result(f"  {kind:24} {summary}")
+            terminal.result(f"  {kind:28} {summary}")
     return DONE
 
 

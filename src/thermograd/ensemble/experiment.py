@@ -21,9 +21,10 @@ from thermograd.observables.accuracy import Accuracy
 from thermograd.observables.loss import Loss
 from thermograd.problems.functional import FunctionalProblem
 from thermograd.problems.problem import DTYPES, Problem
+from thermograd.protocols import Accumulator, Observable, Tracker
 
 if TYPE_CHECKING:
-    from thermograd.protocols import Dynamics, Kicks, Minibatching, Observable, Perturbation, Times
+    from thermograd.protocols import Dynamics, Kicks, Minibatching, Perturbation, Times
 
 ENGINES = ("auto", "eager", "compiled", "kernel")
 
@@ -53,7 +54,7 @@ class Experiment:
         dynamics: the update rule.
         perturbation: what is done to weights and state at the times `perturb`; both or neither.
         perturb: when, as `Times` (`Every`, `Epochs`, `Logarithmic`, `At`, `Random`).
-        observe: what is recorded; by default the training loss, and the test accuracy if it is defined.
+        observe: observables (snapshots) and accumulators (sums inside the step); by default the training loss, and the test accuracy if it is defined.
         trajectories: number of trajectories R ≥ 1.
         steps: length in optimiser steps, below 2³²; or
         epochs: length in epochs. Exactly one of the two.
@@ -75,7 +76,7 @@ class Experiment:
     dynamics: Dynamics = field(default_factory=SGD)
     perturbation: Perturbation | Any | None = None
     perturb: Kicks | None = None
-    observe: Sequence[Observable] | None = None
+    observe: Sequence[Observable | Accumulator] | None = None
     trajectories: int = 64
     steps: int | None = None
     epochs: int | None = None
@@ -134,7 +135,7 @@ class Experiment:
         return FunctionalProblem(problem, self.dtype or problem.dtype, self.device)
 
     @cached_property
-    def observables(self) -> tuple[Observable, ...]:
+    def observables(self) -> tuple[Observable | Accumulator, ...]:
         """What is recorded, defaults filled in."""
         if self.observe is not None:
             return tuple(self.observe)
@@ -308,16 +309,21 @@ def _check_device(device: str) -> None:
         raise ValueError(message)
 
 
-def _check_observables(observables: Sequence[Observable]) -> None:
+def _check_observables(observables: Sequence[Any]) -> None:
     names = [getattr(entry, "name", None) for entry in observables]
     for entry, name in zip(observables, names, strict=True):
-        for later, method in (("accumulators", "accumulate"), ("trackers", "table")):
-            if callable(getattr(entry, method, None)):
-                message = f"observe holds {name or entry!r}: {later} are not in this version"
-                raise ValueError(message)
-        times = getattr(getattr(entry, "at", None), "resolve", None)
-        if not isinstance(name, str) or not callable(getattr(entry, "measure", None)) or not callable(times):
-            message = f"observe holds {entry!r}, which is no observable: it needs a name, at (Times such as Epochs(1)) and measure()"
+        sums = callable(getattr(entry, "accumulate", None))
+        if isinstance(entry, Tracker) and not sums and not isinstance(entry, Observable):
+            message = f"observe holds {name!r}: trackers are not in this version of ensembles"
+            raise ValueError(message)
+        role = Accumulator if sums else Observable
+        times = [getattr(entry, when, None) for when in (("at", "every") if sums else ("at",))]
+        known = isinstance(entry, role) and not isinstance(entry, type) and isinstance(name, str)
+        if not known or not all(callable(getattr(when, "resolve", None)) for when in times):
+            needs = "a name, at and every (Times such as Epochs(1)), start(), accumulate() and read()"
+            needs = needs if sums else "a name, at (Times such as Epochs(1)) and measure()"
+            what = "accumulator" if sums else "observable"
+            message = f"observe holds {entry!r}, which is no {what}: it needs {needs}"
             raise ValueError(message)
         if names.count(name) > 1:
             message = f"two observables have the name {name!r}; give one of them another name"

@@ -31,9 +31,7 @@ class Displacement:
     name: str = "displacement"
 
     def __post_init__(self) -> None:
-        if self.centre not in {"start", "zero"}:
-            message = f"centre is {self.centre!r}; use 'start' or 'zero'"
-            raise ValueError(message)
+        check_centre(self.centre)
 
     def measure(self, weights: Weights, problem: FunctionalProblem, oracle: Oracle) -> Tensor:
         """The displacement of one trajectory, 0-d."""
@@ -42,3 +40,14 @@ class Displacement:
             (value - centre[name] if centre else value).square().sum() for name, value in weights.items()
         ]
         return torch.stack(squares).sum() / problem.parameters
+
+
+def check_centre(centre: str) -> None:
+    """Refuse an unknown centre.
+
+    Raises:
+        ValueError: names what was got.
+    """
+    if centre not in {"start", "zero"}:
+        message = f"centre is {centre!r}; use 'start' or 'zero'"
+        raise ValueError(message)

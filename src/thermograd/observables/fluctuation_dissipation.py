@@ -1,4 +1,7 @@
-"""Dissipation and fluctuation of an SGD step (Yaida, arXiv 1810.00004), on a live optimizer."""
+"""Dissipation and fluctuation of an SGD step (Yaida, arXiv 1810.00004), on a live optimizer.
+
+In an ensemble the accumulator `DissipationAndFluctuation` sums them inside the step.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from thermograd.errors import NotApplicableError
+from thermograd.observables.dissipation_and_fluctuation import DissipationAndFluctuation
+
+__all__ = ["CapturedStep", "DissipationAndFluctuation", "capture", "dissipation_and_fluctuation"]
 
 Reference = Sequence[Tensor] | Mapping[Tensor, Tensor] | None
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +16,12 @@ import torch
 from torch.func import vmap
 
 from thermograd.ensemble.block import BlockState, Tensors, part, prefixed
+from thermograd.ensemble.engines.accumulations import Accumulations, joined, parted, rejoined
 from thermograd.ensemble.engines.oracle import EagerOracle, InputNeededError
 from thermograd.ensemble.engines.supplies import Drawn, Supplied, Supplies
 from thermograd.ensemble.seeds import random_forward
 from thermograd.numerics import philox
+from thermograd.protocols import Accumulator
 
 if TYPE_CHECKING:
     from thermograd.ensemble.experiment import Experiment
@@ -53,6 +56,7 @@ class EagerEngine:
         self._changing_buffers = changing_buffers
         self._steps_per_epoch = experiment.steps_per_epoch
         self._supplies = Supplies(experiment)
+        self._accumulations = Accumulations(experiment)
 
     @property
     def batch_size(self) -> int:
@@ -65,17 +69,7 @@ class EagerEngine:
         weights, buffers, dynamics = experiment.initial_state(trajectories)
         if dynamics is None:
             one = {name: value[0] for name, value in weights.items()}
-            shapes = experiment.dynamics.start(one)
-            dynamics = (
-                {}
-                if not shapes
-                else _stacked(
-                    [
-                        experiment.dynamics.start({name: value[row] for name, value in weights.items()})
-                        for row in range(len(trajectories))
-                    ]
-                )
-            )
+            dynamics = _each(experiment.dynamics.start, weights) if experiment.dynamics.start(one) else {}
         state = prefixed(dynamics, "optimizer")
         if self._changing_buffers:
             state |= prefixed(buffers, "buffers")
@@ -91,6 +85,7 @@ class EagerEngine:
             ),
             metric=np.full(count, np.nan),
             diverged_at=self._divergence(weights, np.full(count, -1, np.int64), 0),
+            accumulated=_each(self._accumulations.start, weights) if self._accumulations else {},
         )
 
     def advance(self, block: BlockState, steps: int) -> BlockState:
@@ -124,7 +119,7 @@ class EagerEngine:
             batches.append(self._supplies.draw(replace(block, step=block.step + offset, sampler=sampler)))
         if at_epoch:
             block = self._epoch(block, batches[0])
-        path, state = self._map(self._steps_of(block), block, philox.DYNAMICS, batches)
+        path, state = self._map(self._steps_of(block), joined(block), philox.DYNAMICS, batches)
         if count > 1 and not all(map(_all_finite, path)):
             for _ in range(count):
                 block = self._several(block, 1, at_epoch=False)
@@ -132,16 +127,18 @@ class EagerEngine:
         last = replace(block, step=block.step + count - 1)
         return self._moved(last, path[-1], state, batches[-1])
 
-    def measure(self, block: BlockState, observable: Observable) -> dict[str, npt.NDArray[Any]]:
-        """What an observable reads from every trajectory, by name of the record; NaN where diverged."""
+    def measure(self, block: BlockState, observable: Observable | Accumulator) -> dict[str, npt.NDArray[Any]]:
+        """What is read from every trajectory, by name of the record; NaN where diverged."""
 
         def read(weights: Tensors, state: Tensors, supplied: list[Supplied]) -> Tensors:
+            if isinstance(observable, Accumulator):
+                return self._accumulations.read(observable, parted(state)[1])
             problem = self._bound(state)
             measured = observable.measure(weights, problem, self._oracle(problem, supplied[0]))
             return measured if isinstance(measured, dict) else {"": torch.as_tensor(measured)}
 
         with _one_thread():
-            values = self._map(read, block, philox.OBSERVABLE, [None], forward_draw=1)
+            values = self._map(read, joined(block), philox.OBSERVABLE, [None], forward_draw=1)
         gone = block.diverged_at >= 0
         records = {}
         for key, value in values.items():
@@ -167,17 +164,27 @@ class EagerEngine:
 
         def one(weights: Tensors, state: Tensors, supplied: list[Supplied]) -> tuple[list[Tensors], Tensors]:
             dynamics = _with_hyperparameters(self.experiment.dynamics, part(state, "hyperparameters"))
+            state, kept = parted(state)
             path = []
             for step, inputs in enumerate(supplied, start=first):
                 problem = self._bound(state)
                 oracle = self._oracle(problem, inputs)
                 update = dynamics.step(weights, part(state, "optimizer"), oracle, step)
-                weights, inner = _checked(update, weights)
+                moved, inner = _checked(update, weights)
+                if self._accumulations:
+                    gradient = partial(self._consumed, oracle, state, inputs, weights)
+                    kept = self._accumulations.after_update(kept, step, weights, moved, gradient)
+                weights = moved
                 state = state | prefixed(inner, "optimizer") | prefixed(problem.buffers, "buffers")
                 path.append(weights)
-            return path, state
+            return path, rejoined(state, kept)
 
         return one
+
+    def _consumed(self, oracle: EagerOracle, state: Tensors, inputs: Supplied, weights: Tensors) -> Tensors:
+        """The minibatch gradient an update used at its first weights; taken anew if it used another."""
+        taken = oracle.gradient_taken_at(weights)
+        return self._oracle(self._bound(state), inputs).gradient(weights) if taken is None else taken
 
     def _epoch(self, block: BlockState, batch: Drawn) -> BlockState:
         """The block after the dynamics' epoch hook; `batch` is that of the update to come."""
@@ -200,11 +207,13 @@ class EagerEngine:
                 name: value.masked_fill(gone.view(-1, *[1] * (value.ndim - 1)), float("nan"))
                 for name, value in weights.items()
             }
+        state, accumulated = parted(state)
         return replace(
             block,
             step=block.step + 1,
             weights=weights,
             state=state,
+            accumulated=accumulated,
             sampler=batch.sampler,
             diverged_at=diverged,
         )
@@ -219,7 +228,7 @@ class EagerEngine:
             for row, member in enumerate(members):
                 single = batch.row(row)
                 current = self._epoch(member, single) if self._at_epoch(member) else member
-                path, state = self._map(self._steps_of(current), current, philox.DYNAMICS, [single])
+                path, state = self._map(self._steps_of(current), joined(current), philox.DYNAMICS, [single])
                 members[row] = self._moved(current, path[-1], state, single)
             sampler = batch.sampler
         return replace(
@@ -227,6 +236,7 @@ class EagerEngine:
             step=members[0].step,
             weights=_concatenate([member.weights for member in members]),
             state=_concatenate([member.state for member in members]),
+            accumulated=_concatenate([member.accumulated for member in members]),
             sampler=sampler,
             diverged_at=np.concatenate([member.diverged_at for member in members]),
         )
@@ -310,6 +320,14 @@ class EagerEngine:
             return before
         finite = torch.stack([value.flatten(1).isfinite().all(1) for value in weights.values()]).all(0)
         return np.where((before < 0) & ~finite.cpu().numpy(), step, before)
+
+
+def _each(start: Callable[[Tensors], Tensors], weights: Tensors) -> Tensors:
+    """What `start` makes of the weights of each trajectory, stacked."""
+    count = len(next(iter(weights.values())))
+    rows = ({name: value[row] for name, value in weights.items()} for row in range(count))
+    started: Tensors = _stacked([start(row) for row in rows])
+    return started
 
 
 def _with_hyperparameters(dynamics: Any, changed: Tensors) -> Any:

@@ -1,0 +1,115 @@
+"""Sums inside the step: what the accumulators of an experiment add up while it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from thermograd.ensemble.block import BlockState, Tensors, part, prefixed
+from thermograd.protocols import Accumulator
+
+if TYPE_CHECKING:
+    from thermograd.ensemble.experiment import Experiment
+
+_PREFIX = "accumulated"
+_SUMS, _BEFORE, _GRADIENT = "sums", "before", "gradient"
+
+
+class Accumulations:
+    """The accumulators of an experiment, for one trajectory: what they keep, and when they add.
+
+    An accumulator adds once for each stretch between consecutive points of its `every`, the first of which begins
+    at time 0. In the middle of a stretch its beginning is kept beside the sums: under `<name>/before` the weights,
+    under `<name>/gradient` the minibatch gradient there. A last stretch that the end of the run cuts short is not
+    added, so that a longer run begins with the same numbers.
+
+    Args:
+        experiment: what is trained.
+    """
+
+    def __init__(self, experiment: Experiment) -> None:
+        found = [entry for entry in experiment.observables if isinstance(entry, Accumulator)]
+        self._ends = [(entry, _ends(entry, experiment)) for entry in found]
+
+    def __bool__(self) -> bool:
+        return bool(self._ends)
+
+    def start(self, weights: Tensors) -> Tensors:
+        """What is kept at time 0."""
+        kept: Tensors = {}
+        for entry, _ in self._ends:
+            kept |= prefixed(entry.start(weights), f"{entry.name}/{_SUMS}")
+        return kept
+
+    def after_update(
+        self, kept: Tensors, step: int, before: Tensors, after: Tensors, gradient: Callable[[], Tensors]
+    ) -> Tensors:
+        """What is kept after the update from `step` to `step + 1`.
+
+        Args:
+            kept: before the update.
+            step: its number.
+            before: weights the update began with, a perturbation included.
+            after: weights after it.
+            gradient: gives the gradient of the update's minibatch at `before`.
+        """
+        for entry, ends in self._ends:
+            begun, slope = f"{entry.name}/{_BEFORE}", f"{entry.name}/{_GRADIENT}"
+            begins = step == 0 or bool(ends[step])
+            first = (before, gradient()) if begins else (part(kept, begun), part(kept, slope))
+            if ends[step + 1]:
+                sums = f"{entry.name}/{_SUMS}"
+                added = prefixed(entry.accumulate(part(kept, sums), *_stretch(first, after)), sums)
+                middle = (f"{begun}/", f"{slope}/")
+                kept = {name: value for name, value in kept.items() if not name.startswith(middle)} | added
+            elif begins:
+                kept = kept | prefixed(first[0], begun) | prefixed(first[1], slope)
+        return kept
+
+    @staticmethod
+    def read(entry: Accumulator, kept: Tensors) -> Tensors:
+        """The record of one accumulator by field, "" if it has one only."""
+        record = entry.read(part(kept, f"{entry.name}/{_SUMS}"))
+        return record if isinstance(record, dict) else {"": record}
+
+
+def joined(block: BlockState) -> BlockState:
+    """The block with what is accumulated in its `state`, to go through a map of trajectories with it."""
+    if not block.accumulated:
+        return block
+    return replace(block, state=block.state | prefixed(block.accumulated, _PREFIX), accumulated={})
+
+
+def parted(state: Tensors) -> tuple[Tensors, Tensors]:
+    """A joined state: the state proper, and what is accumulated."""
+    accumulated = part(state, _PREFIX)
+    if not accumulated:
+        return state, accumulated
+    return {name: value for name, value in state.items() if not name.startswith(f"{_PREFIX}/")}, accumulated
+
+
+def rejoined(state: Tensors, accumulated: Tensors) -> Tensors:
+    """The opposite of `parted`."""
+    return state | prefixed(accumulated, _PREFIX)
+
+
+def _stretch(first: tuple[Tensors, Tensors], after: Tensors) -> tuple[Tensors, Tensors, Tensors]:
+    before, gradient = first
+    return before, after, gradient
+
+
+def _ends(entry: Accumulator, experiment: Experiment) -> npt.NDArray[np.bool_]:
+    """For every step up to the last, whether a stretch ends there.
+
+    `resolve` adds the last step of a run whether or not its turn has come; of a run that is longer by one it does
+    not.
+    """
+    total = experiment.total_steps
+    points = entry.every.resolve(total + 1, experiment.steps_per_epoch)
+    ends = np.zeros(total + 1, np.bool_)
+    ends[points[(points > 0) & (points <= total)]] = True
+    return ends
