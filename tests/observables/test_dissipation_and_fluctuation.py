@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 import thermograd as tg
 from thermograd.dynamics import SGD, Adam
@@ -9,6 +10,7 @@ from thermograd.estimators.fluctuation_dissipation import ratio
 from thermograd.minibatching import WithoutReplacement, WithReplacement
 from thermograd.numerics.log_times import At, Epochs, Every
 from thermograd.observables import DissipationAndFluctuation
+from thermograd.observables.fluctuation_dissipation import capture, dissipation_and_fluctuation
 from thermograd.problems import Digits, Quadratic
 from thermograd.theory.fluctuation_dissipation import quadratic
 
@@ -93,6 +95,36 @@ def test_theory_of_a_quadratic(momentum, dampening):
         error = found.std(ddof=1) / np.sqrt(len(found))
         assert abs(found.mean() - expected[name].value) < 4 * error
         assert error < 0.02 * expected[name].value
+
+
+def test_equals_the_functions_on_a_live_optimizer():
+    """The same training by `torch.optim.SGD` and `experiment.indices`."""
+    experiment = tg.Experiment(
+        Quadratic((1.0, 0.3, 0.1), samples=20),
+        WithoutReplacement(5),
+        SGD(0.1, momentum=0.9, dampening=0.2),
+        observe=[DissipationAndFluctuation(at=Every(10))],
+        trajectories=3,
+        steps=30,
+    )
+    run = tg.run(experiment)
+    problem, (inputs, targets) = experiment.functional, experiment.functional.train
+    for trajectory in range(3):
+        start = torch.from_numpy(experiment.initial_weights([trajectory])["position"][0])
+        weights = torch.nn.Parameter(start.clone())
+        optimizer = torch.optim.SGD([weights], lr=0.1, momentum=0.9, dampening=0.2)
+        sums = torch.zeros(2, dtype=torch.float64)
+        for step in range(30):
+            rows = experiment.indices(trajectory, step)
+            optimizer.zero_grad()
+            problem.mean_loss({"position": weights}, (inputs[rows], targets[rows])).backward()
+            capture(optimizer)
+            optimizer.step()
+            sums += torch.stack(dissipation_and_fluctuation(optimizer, [start]))
+        left, squares = (
+            run[f"{NAME}/{field}"][trajectory, -1] for field in ("dissipation", "squared_displacement")
+        )
+        assert [left, factor(experiment.dynamics) * squares] == pytest.approx(sums.tolist(), rel=1e-10)
 
 
 def test_windows_go_into_the_estimator_of_the_ratio():

@@ -43,7 +43,7 @@ def drift_terms(optimizer, centre):
     """(1 − μ)A/(2η(1 − ν)) + μB/(1 − ν), summed over groups: what the identity says the difference is the fall of."""
     total = 0.0
     for group in optimizer.param_groups:
-        mu, nu, eta = group["momentum"], group["dampening"], group["lr"]
+        mu, nu, eta = group["momentum"], group["dampening"], float(group["lr"])
         for p in group["params"]:
             away = (p.detach() - centre[p]).double()
             buffer = optimizer.state[p].get("momentum_buffer")
@@ -131,6 +131,49 @@ def test_groups_with_rates_of_their_own(maximize):
     train(model, optimizer, inputs, targets, 20, after_step)
     drift = drift_terms(optimizer, model_only | {idle: idle.detach()}) - ends[0]
     assert abs(float(sums[0] - sums[1]) + drift) < 1e-9 * float(sums[1])
+
+
+@pytest.mark.parametrize(
+    "options", [{"foreach": True}, {"foreach": False}, {"fused": True}, {"lr": torch.tensor(0.05)}]
+)
+def test_identity_in_every_implementation_of_sgd(options):
+    model, inputs, targets = network_on_digits()
+    optimizer = torch.optim.SGD(
+        model.parameters(), **{"lr": 0.05, "momentum": 0.9, "weight_decay": 0.01} | options
+    )
+    left, right, drift = sums_and_drift(model, optimizer, inputs, targets, steps=20)
+    assert abs(left - right + drift) < 1e-9 * right
+
+
+def test_gradients_made_or_unscaled_inside_the_step():
+    """A closure and a gradient scaler: what counts is the gradient the step used."""
+    pairs = []
+    for way in ("plain", "closure", "scaler"):
+        model, inputs, targets = network_on_digits(torch.float32)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.05, weight_decay=0.01)
+        loss = nn.functional.cross_entropy(model(inputs), targets)
+        scaler = torch.amp.GradScaler("cpu", enabled=way == "scaler", init_scale=1024.0)
+        if way != "closure":
+            scaler.scale(loss).backward()
+        capture(optimizer)
+        if way == "closure":
+            optimizer.step(lambda loss=loss: loss.backward() or loss)
+        else:
+            scaler.step(optimizer)
+        pairs.append([float(value) for value in dissipation_and_fluctuation(optimizer)])
+    assert pairs[1] == pytest.approx(pairs[0], rel=1e-6)
+    assert pairs[2] == pytest.approx(pairs[0], rel=1e-6)
+
+
+def test_a_rate_changed_after_the_step_does_not_count():
+    weight = nn.Parameter(torch.ones(3))
+    optimizer = torch.optim.SGD([weight], lr=0.5)
+    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.1)
+    weight.grad = torch.ones(3)
+    capture(optimizer)
+    optimizer.step()
+    schedule.step()
+    assert [float(value) for value in dissipation_and_fluctuation(optimizer)] == [3.0, 0.75]
 
 
 def test_a_group_at_rate_zero_does_not_count():

@@ -30,7 +30,7 @@ class BlockState:
         sampler: state of the minibatching.
         metric: last record of the first observable, NaN before the first.
         diverged_at: first step with a non-finite weight, -1 for none.
-        accumulated: what accumulators keep; see `thermograd.ensemble.engines.accumulations`.
+        accumulators: what they keep, by name; see `thermograd.ensemble.engines.accumulations`.
         best: the best state so far, for perturbations that go back to it; see `thermograd.ensemble.best`.
     """
 
@@ -42,7 +42,7 @@ class BlockState:
     sampler: Any
     metric: npt.NDArray[np.float64]
     diverged_at: npt.NDArray[np.int64]
-    accumulated: Tensors = field(default_factory=dict)
+    accumulators: Tensors = field(default_factory=dict)
     best: Tensors = field(default_factory=dict)
 
     def part(self, prefix: str) -> Tensors:
@@ -69,7 +69,7 @@ class BlockState:
             else None,
             metric=self.metric[chosen],
             diverged_at=self.diverged_at[chosen],
-            accumulated=pick(self.accumulated),
+            accumulators=pick(self.accumulators),
             best=pick(self.best),
         )
 
@@ -77,7 +77,7 @@ class BlockState:
         """The state as numpy arrays; what can be drawn again (start, permutations) is left out."""
         arrays = {f"weights/{name}": _numpy(value) for name, value in self.weights.items()}
         arrays |= {name: _numpy(value) for name, value in self.state.items()}
-        arrays |= {f"accumulated/{name}": _numpy(value) for name, value in self.accumulated.items()}
+        arrays |= {f"accumulators/{name}": _numpy(value) for name, value in self.accumulators.items()}
         arrays |= {f"best/{name}": _numpy(value) for name, value in self.best.items()}
         if isinstance(self.sampler, dict):
             arrays |= {f"minibatching/{key}": value for key, value in self.sampler.items()}
@@ -100,12 +100,12 @@ class BlockState:
             state={
                 name: value
                 for name, value in tensors.items()
-                if name.partition("/")[0] not in {"weights", "minibatching", "accumulated", "best"}
+                if name.partition("/")[0] not in {"weights", "minibatching", "accumulators", "best"}
             },
             sampler=sampler or self.sampler,
             metric=np.array(checkpoint.arrays["metric"]),
             diverged_at=np.array(checkpoint.arrays["diverged_at"]),
-            accumulated=part(tensors, "accumulated"),
+            accumulators=part(tensors, "accumulators"),
             best=part(tensors, "best"),
         )
 

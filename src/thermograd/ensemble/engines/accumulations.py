@@ -15,7 +15,7 @@ from thermograd.protocols import Accumulator
 if TYPE_CHECKING:
     from thermograd.ensemble.experiment import Experiment
 
-_PREFIX = "accumulated"
+_PREFIX = "accumulators"
 _SUMS, _BEFORE, _GRADIENT = "sums", "before", "gradient"
 
 
@@ -60,14 +60,14 @@ class Accumulations:
         for entry, ends in self._ends:
             begun, slope = f"{entry.name}/{_BEFORE}", f"{entry.name}/{_GRADIENT}"
             begins = step == 0 or bool(ends[step])
-            first = (before, gradient()) if begins else (part(kept, begun), part(kept, slope))
+            first, pull = (before, gradient()) if begins else (part(kept, begun), part(kept, slope))
             if ends[step + 1]:
                 sums = f"{entry.name}/{_SUMS}"
-                added = prefixed(entry.accumulate(part(kept, sums), *_stretch(first, after)), sums)
+                added = prefixed(entry.accumulate(part(kept, sums), first, after, pull), sums)
                 middle = (f"{begun}/", f"{slope}/")
                 kept = {name: value for name, value in kept.items() if not name.startswith(middle)} | added
             elif begins:
-                kept = kept | prefixed(first[0], begun) | prefixed(first[1], slope)
+                kept = kept | prefixed(first, begun) | prefixed(pull, slope)
         return kept
 
     @staticmethod
@@ -78,28 +78,23 @@ class Accumulations:
 
 
 def joined(block: BlockState) -> BlockState:
-    """The block with what is accumulated in its `state`, to go through a map of trajectories with it."""
-    if not block.accumulated:
+    """The block with what its accumulators keep in its `state`, to go through a map of trajectories with it."""
+    if not block.accumulators:
         return block
-    return replace(block, state=block.state | prefixed(block.accumulated, _PREFIX), accumulated={})
+    return replace(block, state=block.state | prefixed(block.accumulators, _PREFIX), accumulators={})
 
 
 def parted(state: Tensors) -> tuple[Tensors, Tensors]:
-    """A joined state: the state proper, and what is accumulated."""
-    accumulated = part(state, _PREFIX)
-    if not accumulated:
-        return state, accumulated
-    return {name: value for name, value in state.items() if not name.startswith(f"{_PREFIX}/")}, accumulated
+    """A joined state: the state proper, and what accumulators keep."""
+    kept = part(state, _PREFIX)
+    if not kept:
+        return state, kept
+    return {name: value for name, value in state.items() if not name.startswith(f"{_PREFIX}/")}, kept
 
 
-def rejoined(state: Tensors, accumulated: Tensors) -> Tensors:
+def rejoined(state: Tensors, kept: Tensors) -> Tensors:
     """The opposite of `parted`."""
-    return state | prefixed(accumulated, _PREFIX)
-
-
-def _stretch(first: tuple[Tensors, Tensors], after: Tensors) -> tuple[Tensors, Tensors, Tensors]:
-    before, gradient = first
-    return before, after, gradient
+    return state | prefixed(kept, _PREFIX)
 
 
 def _ends(entry: Accumulator, experiment: Experiment) -> npt.NDArray[np.bool_]:

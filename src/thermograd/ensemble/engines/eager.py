@@ -85,7 +85,7 @@ class EagerEngine:
             ),
             metric=np.full(count, np.nan),
             diverged_at=self._divergence(weights, np.full(count, -1, np.int64), 0),
-            accumulated=_each(self._accumulations.start, weights) if self._accumulations else {},
+            accumulators=_each(self._accumulations.start, weights) if self._accumulations else {},
         )
 
     def advance(self, block: BlockState, steps: int) -> BlockState:
@@ -207,13 +207,13 @@ class EagerEngine:
                 name: value.masked_fill(gone.view(-1, *[1] * (value.ndim - 1)), float("nan"))
                 for name, value in weights.items()
             }
-        state, accumulated = parted(state)
+        state, accumulators = parted(state)
         return replace(
             block,
             step=block.step + 1,
             weights=weights,
             state=state,
-            accumulated=accumulated,
+            accumulators=accumulators,
             sampler=batch.sampler,
             diverged_at=diverged,
         )
@@ -236,7 +236,7 @@ class EagerEngine:
             step=members[0].step,
             weights=_concatenate([member.weights for member in members]),
             state=_concatenate([member.state for member in members]),
-            accumulated=_concatenate([member.accumulated for member in members]),
+            accumulators=_concatenate([member.accumulators for member in members]),
             sampler=sampler,
             diverged_at=np.concatenate([member.diverged_at for member in members]),
         )
