@@ -9,7 +9,7 @@ from thermograd.dynamics import SGD
 from thermograd.estimators.first_passage import first_passage_times
 from thermograd.minibatching import WithoutReplacement
 from thermograd.numerics.log_times import Epochs, Every
-from thermograd.observables import Accuracy
+from thermograd.observables import Accuracy, DissipationAndFluctuation
 from thermograd.perturbations import PartialReset, Reset, ShrinkAndPerturb
 from thermograd.problems import Digits
 
@@ -71,6 +71,14 @@ def test_a_finished_run_can_stand_for_the_first_leg(measured):
     other = tg.run(make_experiment(trajectories=12, epochs=5, seed=5))
     with pytest.raises(ValueError, match="another experiment; they differ in seed"):
         make_study().run(make_experiment(), unperturbed=other)
+
+
+def test_accumulators_beside_the_metric_change_nothing(measured):
+    observe = [Accuracy(), DissipationAndFluctuation()]
+    again = make_study().run(make_experiment(observe=observe))
+    assert np.array_equal(again.unperturbed, measured.record.unperturbed, equal_nan=True)
+    for name, values in measured.record.residual.items():
+        assert np.array_equal(again.residual[name], values, equal_nan=True)
 
 
 def test_branches_equal_a_run_perturbed_once(measured):

@@ -34,8 +34,8 @@ class DissipationAndFluctuation:
     Attributes:
         centre: c: "start", the trajectory's weights at time 0, or "zero", as in the paper.
         every: the points between which a term is added. With more than one step between them g belongs to the
-            first of these steps and Δ spans them all: then Σ|Δ|²/n is the mean square displacement at that lag,
-            and O_R does not follow from it.
+            first of these steps and Δ spans them all: then Σ|Δ|²/(nP), of P parameters, is the mean square
+            displacement at that lag, and O_R does not follow from it.
         at: when the sums are recorded.
         name: name of the records.
     """

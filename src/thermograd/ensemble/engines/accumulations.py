@@ -14,6 +14,7 @@ from thermograd.protocols import Accumulator
 
 if TYPE_CHECKING:
     from thermograd.ensemble.experiment import Experiment
+    from thermograd.protocols import Times
 
 _PREFIX = "accumulators"
 _SUMS, _BEFORE, _GRADIENT = "sums", "before", "gradient"
@@ -33,7 +34,7 @@ class Accumulations:
 
     def __init__(self, experiment: Experiment) -> None:
         found = [entry for entry in experiment.observables if isinstance(entry, Accumulator)]
-        self._ends = [(entry, _ends(entry, experiment)) for entry in found]
+        self._ends = [(entry, _Ends(entry.every, experiment)) for entry in found]
 
     def __bool__(self) -> bool:
         return bool(self._ends)
@@ -59,9 +60,9 @@ class Accumulations:
         """
         for entry, ends in self._ends:
             begun, slope = f"{entry.name}/{_BEFORE}", f"{entry.name}/{_GRADIENT}"
-            begins = step == 0 or bool(ends[step])
+            begins = step == 0 or step in ends
             first, pull = (before, gradient()) if begins else (part(kept, begun), part(kept, slope))
-            if ends[step + 1]:
+            if step + 1 in ends:
                 sums = f"{entry.name}/{_SUMS}"
                 added = prefixed(entry.accumulate(part(kept, sums), first, after, pull), sums)
                 middle = (f"{begun}/", f"{slope}/")
@@ -97,14 +98,21 @@ def rejoined(state: Tensors, kept: Tensors) -> Tensors:
     return state | prefixed(kept, _PREFIX)
 
 
-def _ends(entry: Accumulator, experiment: Experiment) -> npt.NDArray[np.bool_]:
-    """For every step up to the last, whether a stretch ends there.
+class _Ends:
+    """The steps at which a stretch ends, also beyond the length of the experiment, where a study may go on."""
 
-    `resolve` adds the last step of a run whether or not its turn has come; of a run that is longer by one it does
-    not.
-    """
-    total = experiment.total_steps
-    points = entry.every.resolve(total + 1, experiment.steps_per_epoch)
-    ends = np.zeros(total + 1, np.bool_)
-    ends[points[(points > 0) & (points <= total)]] = True
-    return ends
+    def __init__(self, every: Times, experiment: Experiment) -> None:
+        self._every, self._steps_per_epoch = every, experiment.steps_per_epoch
+        self._flags = self._until(experiment.total_steps)
+
+    def __contains__(self, step: int) -> bool:
+        if step >= self._flags.size:
+            self._flags = self._until(2 * step)
+        return bool(self._flags[step])
+
+    def _until(self, last: int) -> npt.NDArray[np.bool_]:
+        # Times add the last step of a run whether or not its turn has come: ask for one that is longer by one.
+        points = self._every.resolve(last + 1, self._steps_per_epoch)
+        flags = np.zeros(last + 1, np.bool_)
+        flags[points[(points > 0) & (points <= last)]] = True
+        return flags
