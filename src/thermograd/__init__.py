@@ -23,6 +23,8 @@ _DOORS = {
     "Prediction": "thermograd.quantities",
     "Verdict": "thermograd.quantities",
     "Advice": "thermograd.quantities",
+    "watch": "thermograd.training.watch",
+    "ReduceLROnStationarity": "thermograd.training.schedulers.reduce_lr_on_stationarity",
     "advise": "thermograd.advisor.perturbation_interval",
 }
 __all__ = ["__version__", *_DOORS]
@@ -65,3 +67,7 @@ if TYPE_CHECKING:
     from thermograd.store.reader import open_run as open_run
     from thermograd.store.run import Run as Run
     from thermograd.training.perturber import Perturber as Perturber
+    from thermograd.training.schedulers.reduce_lr_on_stationarity import (
+        ReduceLROnStationarity as ReduceLROnStationarity,
+    )
+    from thermograd.training.watch import watch as watch

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy import special
 
 from thermograd.estimators.block_ends import BlockEnds, block_ends
+from thermograd.estimators.landscape_response import LandscapeResponse, landscape_response
 from thermograd.estimators.relaxation_of_a_direction import SlowestDirection, slowest_direction
 from thermograd.estimators.stationarity import Stationarity, stationarity
 from thermograd.estimators.waiting_or_cutting import WaitingOrCutting, waiting_or_cutting
@@ -17,11 +18,13 @@ from thermograd.quantities import Estimate
 
 __all__ = [
     "BlockEnds",
+    "LandscapeResponse",
     "SlowestDirection",
     "Stationarity",
     "WaitingOrCutting",
     "block_ends",
     "half_running_average",
+    "landscape_response",
     "ratio",
     "slowest_direction",
     "stationarity",

@@ -1,0 +1,88 @@
+"""Dissipation, fluctuation and their ratio over a window, from the two ends of its blocks."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from thermograd.quantities import Estimate
+
+Array = npt.NDArray[np.float64]
+_MOST = 16
+
+
+class DissipationEstimates(NamedTuple):
+    """Means per step over a window, and their ratio."""
+
+    dissipation: Estimate
+    fluctuation: Estimate
+    ratio: Estimate
+    steps: tuple[int, int]
+
+
+def exact_dissipation(
+    steps: npt.ArrayLike,
+    potential: npt.ArrayLike,
+    fluctuation: npt.ArrayLike,
+    measured: npt.ArrayLike,
+    *,
+    level: float = 0.90,
+    unit: str = "",
+) -> DissipationEstimates:
+    """⟨O_L⟩, ⟨O_R⟩ and ⟨O_L⟩/⟨O_R⟩ per step; only the fluctuation is sampled.
+
+    Σ O_L − Σ O_R is exactly minus the gain of a function of position and velocity (the potential), so the
+    dissipation is the fluctuation less that gain per step. Intervals are by Student's t over at most 16 groups
+    of blocks; that of the ratio by the delta method.
+
+    Args:
+        steps: optimiser steps at the ends of the blocks, (n + 1,).
+        potential: at the ends; for SGD ((1 − μ) |θ − c|²/(2η) + μ (θ − c)·v)/(1 − ν), (n + 1,).
+        fluctuation: sum of O_R over the measured steps up to each end, (n + 1,).
+        measured: number of measured steps up to each end, (n + 1,).
+        level: two-sided, of the intervals.
+        unit: of dissipation and fluctuation.
+
+    Returns:
+        Three estimates and the window.
+
+    Raises:
+        ValueError: fewer than 2 blocks, or nothing measured.
+
+    >>> found = exact_dissipation([0, 1, 2], [0.0, 0.0, 0.0], [0.0, 2.0, 4.0], [0, 1, 2])
+    >>> found.dissipation.value, found.ratio.value
+    (2.0, 1.0)
+    """
+    ends, height = np.asarray(steps, float), np.asarray(potential, float)
+    total, count = np.asarray(fluctuation, float), np.asarray(measured, float)
+    blocks = len(ends) - 1
+    if blocks < 2 or count[-1] == count[0]:
+        message = f"{max(blocks, 0)} blocks with {count[-1] - count[0]:g} measured steps; 2 blocks are needed"
+        raise ValueError(message)
+    groups = min(_MOST, blocks)
+    kept = slice(blocks - groups * (blocks // groups), None, blocks // groups)
+    ends, height, total, count = ends[kept], height[kept], total[kept], count[kept]
+    length = np.diff(ends)
+    noise = np.diff(total) / np.maximum(np.diff(count), 1)
+    noise = np.where(np.diff(count) > 0, noise, (total[-1] - total[0]) / (count[-1] - count[0]))
+    drag = noise - np.diff(height) / length
+    quantile = float(special.stdtrit(groups - 1, (1 + level) / 2))
+    ratio = float(drag.mean() / noise.mean())
+    residuals = drag - ratio * noise
+    half = quantile * float(residuals.std(ddof=1)) / (math.sqrt(groups) * float(noise.mean()))
+    return DissipationEstimates(
+        _mean(drag, quantile, level, unit),
+        _mean(noise, quantile, level, unit),
+        Estimate(ratio, (ratio - half, ratio + half), level=level, pieces=groups),
+        (int(ends[0]), int(ends[-1])),
+    )
+
+
+def _mean(values: Array, quantile: float, level: float, unit: str) -> Estimate:
+    mean = float(values.mean())
+    half = quantile * float(values.std(ddof=1)) / math.sqrt(len(values))
+    return Estimate(mean, (mean - half, mean + half), level=level, pieces=len(values), unit=unit)

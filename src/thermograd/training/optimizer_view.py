@@ -1,0 +1,270 @@
+"""What the fluctuation-dissipation relation needs to know of an optimizer, read off without touching it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from thermograd.errors import NotApplicableError
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+
+_PRECONDITIONED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.RMSprop)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Parameters that share a parameter group and a layer name, and are reported together."""
+
+    group: int
+    layer: str | None
+
+
+class OptimizerView:
+    """The parameters of an optimizer, their groups and layers, and the form of its update.
+
+    Args:
+        optimizer: any `torch.optim.Optimizer`, or a wrapper that has it as `.optimizer`.
+        names: layer name of each parameter, or a model, or None.
+
+    Raises:
+        TypeError: it is no optimizer.
+    """
+
+    def __init__(self, optimizer: Any, names: Mapping[Tensor, str] | nn.Module | None = None) -> None:
+        self.optimizer = unwrapped(optimizer)
+        self._names = _layers(names)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the parameter groups and `rates`, their learning rates, anew."""
+        owners = [
+            (number, parameter)
+            for number, group in enumerate(self.optimizer.param_groups)
+            for parameter in group["params"]
+            if parameter.requires_grad
+        ]
+        self.parameters = [parameter for _, parameter in owners]
+        self.owner = [number for number, _ in owners]
+        parts = [Part(number, self._names.get(id(parameter))) for number, parameter in owners]
+        self.parts = list(dict.fromkeys(parts))
+        self.part_of = [self.parts.index(part) for part in parts]
+        self.rates = [float(group["lr"]) for group in self.optimizer.param_groups]
+        self._count = self._parameter_count()
+
+    @property
+    def changed(self) -> bool:
+        """Whether parameters were added, frozen or thawed since the last `refresh`."""
+        return self._count != self._parameter_count()
+
+    def _parameter_count(self) -> int:
+        return sum(
+            parameter.requires_grad for group in self.optimizer.param_groups for parameter in group["params"]
+        )
+
+    @property
+    def name(self) -> str:
+        """The optimizer's class."""
+        return type(self.optimizer).__name__
+
+    @property
+    def local_parameters(self) -> list[Tensor]:
+        """Every parameter as plain real tensor; of a sharded one, this rank's shard."""
+        return [plain(parameter) for parameter in self.parameters]
+
+    @property
+    def sharded(self) -> bool:
+        """Whether parameters are spread over ranks."""
+        return any(_is_distributed(parameter) for parameter in self.parameters)
+
+    def hyperparameters(self) -> tuple[tuple[Any, ...], ...]:
+        """Per group, everything the relation assumes constant; cheap to compare, without reading a device."""
+        return tuple(
+            tuple(_key(group.get(name)) for name in ("lr", "momentum", "dampening", "betas", "weight_decay"))
+            for group in self.optimizer.param_groups
+        )
+
+    def memory(self, group: int) -> float:
+        """β of the velocity: `momentum`, or the first of `betas`, else 0."""
+        options = self.optimizer.param_groups[group]
+        if "betas" in options:
+            return float(options["betas"][0])
+        return float(options.get("momentum", 0.0))
+
+    def diffusion_factor(self, group: int) -> float:
+        """κ = (1 + β)/(1 − β), by which a velocity with memory β diffuses faster than its steps alone."""
+        beta = self.memory(group)
+        return (1 + beta) / (1 - beta)
+
+    def fluctuation_factor(self, group: int) -> float:
+        """(1 + μ)/(2(1 − ν)) of FDR1'; of Adam the dampening ν is β₁ too."""
+        options = self.optimizer.param_groups[group]
+        memory = self.memory(group)
+        dampening = memory if "betas" in options else float(options.get("dampening", 0.0))
+        return (1 + memory) / (2 * (1 - dampening))
+
+    def dampened_first_step(self) -> bool:
+        """Whether the step to come fills a fresh momentum buffer, which torch does without dampening."""
+        groups, state = self.optimizer.param_groups, self.optimizer.state
+        return self.is_sgd and any(
+            groups[number]["momentum"]
+            and groups[number]["dampening"]
+            and state.get(parameter, {}).get("momentum_buffer") is None
+            for number, parameter in zip(self.owner, self.parameters, strict=True)
+        )
+
+    @property
+    def is_sgd(self) -> bool:
+        """Whether the update is SGD with (heavy-ball) momentum, as FDR1' assumes."""
+        return isinstance(self.optimizer, torch.optim.SGD) and not any(
+            group["nesterov"] for group in self.optimizer.param_groups
+        )
+
+    @property
+    def is_preconditioned(self) -> bool:
+        """Whether it is Adam, AdamW or RMSprop, for which O_R is defined in the preconditioner's metric."""
+        return isinstance(self.optimizer, _PRECONDITIONED)
+
+    @property
+    def velocity_is_readable(self) -> bool:
+        """Whether Δ can be read off the state: not with gradients that a fused step unscales itself, or sparse."""
+        return (
+            self.is_sgd
+            and getattr(self.optimizer, "grad_scale", None) is None
+            and not any(p.grad is not None and p.grad.is_sparse for p in self.parameters)
+        )
+
+    def velocities(self) -> list[Tensor | None]:
+        """Per parameter a tensor of norm |Δ|/η of the step of SGD just taken; None where it had no gradient."""
+        found: list[Tensor | None] = [None] * len(self.parameters)
+        for number, options in enumerate(self.optimizer.param_groups):
+            places = [
+                place
+                for place, parameter in enumerate(self.parameters)
+                if self.owner[place] == number and parameter.grad is not None
+            ]
+            for place, velocity in zip(places, self._velocities(places, options, number), strict=True):
+                found[place] = velocity
+        return found
+
+    def _velocities(self, places: list[int], options: Mapping[str, Any], number: int) -> list[Tensor]:
+        moved = [self.parameters[place] for place in places]
+        if options["momentum"]:
+            return [plain(self.optimizer.state[parameter]["momentum_buffer"]) for parameter in moved]
+        gradients = [plain(parameter.grad) for parameter in moved if parameter.grad is not None]
+        decay = options["weight_decay"]
+        if not decay or not moved:
+            return gradients
+        # θ is the one after the step here: g + λθ before it is (g + λθ)/(1 − ηλ)
+        shrunk = 1 - self.rates[number] * decay
+        signed = -decay if options["maximize"] else decay
+        sums = torch._foreach_add(gradients, [plain(parameter) for parameter in moved], alpha=signed)
+        torch._foreach_div_(sums, shrunk)
+        return list(sums)
+
+    def momentum_velocities(self) -> list[Tensor | None]:
+        """Velocity v = −momentum buffer of SGD per parameter; None where there is none."""
+        found: list[Tensor | None] = []
+        for parameter in self.parameters:
+            buffer = self.optimizer.state.get(parameter, {}).get("momentum_buffer") if self.is_sgd else None
+            found.append(None if buffer is None else -plain(buffer))
+        return found
+
+    def denominators(self) -> list[Tensor]:
+        """√v + ε of a preconditioned optimizer per parameter, v the (bias-corrected) second moment.
+
+        Returns:
+            0-d zeros for parameters that have not been updated yet.
+
+        Raises:
+            NotApplicableError: another optimizer.
+        """
+        if not self.is_preconditioned:
+            raise NotApplicableError(
+                what=f"the preconditioner of {self.name}",
+                why="is not known; those of Adam, AdamW and RMSprop are",
+                instead="fluctuation_dissipation(form='displacement')",
+            )
+        return [
+            _denominator(self.optimizer.state[parameter], self.optimizer.param_groups[number])
+            if parameter in self.optimizer.state
+            else plain(parameter).new_zeros(())
+            for number, parameter in zip(self.owner, self.parameters, strict=True)
+        ]
+
+    def decoupled_decay(self, group: int) -> float:
+        """Weight decay that is not part of the gradient (AdamW)."""
+        options = self.optimizer.param_groups[group]
+        decoupled = isinstance(self.optimizer, torch.optim.AdamW) or options.get(
+            "decoupled_weight_decay", False
+        )
+        return float(options.get("weight_decay", 0.0)) if decoupled else 0.0
+
+
+def unwrapped(optimizer: Any) -> Optimizer:
+    """The torch optimizer inside a wrapper.
+
+    Args:
+        optimizer: an optimizer, or something that has one as `.optimizer`.
+
+    Returns:
+        The innermost one.
+
+    Raises:
+        TypeError: there is none.
+
+    >>> unwrapped(torch.optim.SGD([torch.zeros(1)], lr=0.1)).__class__.__name__
+    'SGD'
+    """
+    inner = optimizer
+    while not isinstance(inner, torch.optim.Optimizer):
+        inner = getattr(inner, "optimizer", None)
+        if inner is None:
+            message = f"watch() takes a torch.optim.Optimizer; got {type(optimizer).__name__}"
+            raise TypeError(message)
+    while isinstance(wrapped := getattr(inner, "optimizer", None), torch.optim.Optimizer):
+        inner = wrapped
+    return inner
+
+
+def plain(tensor: Tensor) -> Tensor:
+    """A detached, real, local view of a tensor."""
+    local = tensor.to_local() if _is_distributed(tensor) else tensor  # type: ignore[attr-defined]  # DTensor
+    local = local.detach()
+    return torch.view_as_real(local) if local.is_complex() else local
+
+
+def _is_distributed(tensor: Tensor) -> bool:
+    return callable(getattr(tensor, "to_local", None))
+
+
+def _denominator(state: Mapping[str, Tensor], options: Mapping[str, Any]) -> Tensor:
+    if "square_avg" in state:
+        second: Tensor = plain(state["square_avg"])
+        if options.get("centered"):
+            second = second - plain(state["grad_avg"]) ** 2
+        return second.sqrt().add_(float(options["eps"]))
+    second = plain(state["max_exp_avg_sq"] if options.get("amsgrad") else state["exp_avg_sq"])
+    correction = 1 - float(options["betas"][1]) ** float(state["step"])
+    root: Tensor = (second / correction).sqrt_()
+    return root.add_(float(options["eps"]))
+
+
+def _layers(names: Mapping[Tensor, str] | nn.Module | None) -> dict[int, str]:
+    if names is None:
+        return {}
+    if isinstance(names, nn.Module):
+        return {
+            id(parameter): full.rpartition(".")[0] or type(names).__name__
+            for full, parameter in names.named_parameters()
+        }
+    return {id(parameter): name for parameter, name in names.items()}
+
+
+def _key(value: Any) -> Any:
+    return (id(value), value._version) if isinstance(value, Tensor) else value

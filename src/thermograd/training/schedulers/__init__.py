@@ -1,0 +1,1 @@
+"""Learning-rate schedulers that read a watch instead of a calendar."""
