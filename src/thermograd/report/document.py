@@ -23,7 +23,11 @@ from thermograd.store.printable import printable
 _DATA_BYTES = 900_000
 _POINTS = (2000, 1000, 500, 250, 100, 50, 20)
 _ANSWERS = {True: ("yes", "✓", "yes"), False: ("no", "✗", "no"), None: ("undecided", "?", "cannot decide")}
-_HEADINGS = {"ensemble": "The ensemble", "first_passage": "First passage to the target"}
+_HEADINGS = {
+    "ensemble": "The ensemble",
+    "first_passage": "First passage to the target",
+    "fluctuation_dissipation": "Fluctuation and dissipation",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,8 +171,14 @@ def _figure(figure: Figure) -> str:
     label = _text(f"{figure.title}. {figure.conclusion}")
     return (
         f"<figure><h3>{_text(figure.title)}</h3><p class='conclusion'>{_text(figure.conclusion)}</p>"
-        f'<div class="plot" role="img" aria-label="{label}"></div>{_numbers(figure)}</figure>'
+        f'<div class="plot"{_height(figure)} role="img" aria-label="{label}"></div>{_numbers(figure)}</figure>'
     )
+
+
+def _height(figure: Figure) -> str:
+    """A drawing of several panels brings its own height; all others share that of the page."""
+    height = figure.layout.get("height")
+    return f' style="height: {float(height):g}px"' if height else ""
 
 
 def _numbers(figure: Figure) -> str:

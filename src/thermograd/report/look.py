@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -106,12 +107,51 @@ def layout(x_title: str, y_title: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def two_panels(x_title: str, upper: str, lower: str, **more: Any) -> dict[str, Any]:
-    """Two panels over one horizontal axis; the traces of the upper one carry `yaxis="y2"`."""
-    drawing = layout(x_title, lower, **more)
-    drawing["yaxis2"] = {**drawing["yaxis"], "title": {"text": escaped(upper)}, "domain": [0.55, 1]}
-    drawing["yaxis"] = {**drawing["yaxis"], "domain": [0, 0.45]}
+def stacked(
+    x_title: str, panels: Sequence[tuple[str, float]], gap: float = 0.06, **more: Any
+) -> dict[str, Any]:
+    """Panels over one horizontal axis, each (axis title, relative height), from the top.
+
+    The lowest has the axis "y", those above it "y2", "y3", ...; traces name theirs, `yaxis="y2"`.
+
+    >>> drawing = stacked("time (steps)", [("ratio", 2.0), ("loss", 1.0)], gap=0.1)
+    >>> drawing["yaxis"]["domain"], drawing["yaxis2"]["domain"]
+    ([0.0, 0.3], [0.4, 1.0])
+    """
+    drawing = layout(x_title, "", **more)
+    axis, bottom = drawing["yaxis"], 0.0
+    unit = (1 - gap * (len(panels) - 1)) / sum(share for _, share in panels)
+    for place, (title, share) in enumerate(reversed(panels)):
+        top = bottom + share * unit
+        domain = [round(bottom, 6), round(top, 6)]
+        key = "yaxis" if place == 0 else f"yaxis{place + 1}"
+        drawing[key] = {**axis, "title": {"text": escaped(title)}, "domain": domain}
+        bottom = top + gap
     return drawing
+
+
+def segments(*columns: Any) -> list[slice]:
+    """The longest stretches in which all columns are finite; a band drawn across a gap would lie.
+
+    >>> segments([1.0, np.nan, 2.0, 3.0])
+    [slice(0, 1, None), slice(2, 4, None)]
+    """
+    known = np.isfinite(np.asarray(columns, float)).all(axis=0)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]]).astype(int)))
+    return [slice(first, last) for first, last in edges.reshape(-1, 2).tolist()]
+
+
+def banded(
+    x: Any, value: Any, low: Any, high: Any, name: str, position: int, **more: Any
+) -> list[dict[str, Any]]:
+    """A curve in the style of series `position` with its interval; both pause where a number is not defined."""
+    colour, dash, _ = style(position)
+    x, value, low, high = (np.asarray(column, float) for column in (x, value, low, high))
+    traces: list[dict[str, Any]] = []
+    for part in segments(low, high):
+        edges = band(x[part], low[part], high[part], name, colour, legendgroup=name, **more)
+        traces += [edge | {"showlegend": False} for edge in edges]
+    return [*traces, line(x, value, name, colour, dash, legendgroup=name, **more)]
 
 
 def round_numbers(horizon: int) -> list[int]:

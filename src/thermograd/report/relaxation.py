@@ -11,7 +11,7 @@ from thermograd.estimators.quasi_steady_state import QuasiSteadyState, relaxatio
 from thermograd.numerics.bootstrap import percentile_interval
 from thermograd.quantities import Estimate, Verdict
 from thermograd.report.figure import Figure
-from thermograd.report.look import band, layout, line, style, two_panels
+from thermograd.report.look import band, layout, line, stacked, style
 
 Array = npt.NDArray[Any]
 _TOLERANCE, _SIGNIFICANCE = 0.1, 0.05
@@ -52,7 +52,7 @@ def quasi_steady(steady: QuasiSteadyState, unit: str = "epoch") -> Figure:
         title=f"Do the survivors settle? Distance from their mean distribution, {unit}s {first} to {last}",
         conclusion=f"{_settled(by_distance, steady, unit)} {_passed(by_p_value, steady, unit)}",
         traces=tuple(traces),
-        layout=two_panels(f"time ({unit}s completed)", "distance", "p (K–S test)"),
+        layout=stacked(f"time ({unit}s completed)", [("distance", 1), ("p (K–S test)", 1)], gap=0.1),
         table={
             f"time ({unit}s)": time.tolist(),
             "survivors": steady.survivors[there].tolist(),
