@@ -72,7 +72,7 @@ class Module(lightning.LightningModule):
 
 
 def fit(
-    tmp_path, *callbacks, epochs=10, module=None, loader=None, ckpt_path=None, weights_only=None, **options
+    tmp_path, *callbacks, epochs=10, module=None, loader=None, ckpt_path=None, **options
 ):
     options = {"logger": False, "enable_checkpointing": False} | options
     trainer = lightning.Trainer(
@@ -86,7 +86,7 @@ def fit(
     )
     module = module or Module()
     data = make_loader() if loader is None else loader
-    trainer.fit(module, data, ckpt_path=ckpt_path, weights_only=weights_only)
+    trainer.fit(module, data, ckpt_path=ckpt_path)
     return trainer, module
 
 
@@ -142,7 +142,7 @@ def saved_fit(tmp_path, **saving):
 def test_a_resumed_training_says_the_same(tmp_path):
     whole, resumed = WatchCallback(), WatchCallback()
     fit(tmp_path, whole, epochs=40)
-    fit(tmp_path, resumed, epochs=40, ckpt_path=saved_fit(tmp_path), weights_only=True)
+    fit(tmp_path, resumed, epochs=40, ckpt_path=saved_fit(tmp_path))
     assert resumed.watch.report() == whole.watch.report()
     assert resumed.watch.to_dict() == whole.watch.to_dict()
 
