@@ -71,9 +71,7 @@ class Module(lightning.LightningModule):
         return [torch.optim.SGD(half, lr=0.05, momentum=0.5, weight_decay=0.01) for half in halves]
 
 
-def fit(
-    tmp_path, *callbacks, epochs=10, module=None, loader=None, ckpt_path=None, **options
-):
+def fit(tmp_path, *callbacks, epochs=10, module=None, loader=None, ckpt_path=None, **options):
     options = {"logger": False, "enable_checkpointing": False} | options
     trainer = lightning.Trainer(
         max_epochs=epochs,

@@ -6,13 +6,14 @@ import runpy
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.utils.data import Dataset, IterableDataset
 
 from thermograd.errors import DamagedRunError, MissingExtraError
-from thermograd.training.watch import watch
+from thermograd.training.watch import Watch, watch
 
 transformers = pytest.importorskip("transformers")
 WatchCallback = pytest.importorskip("thermograd.training.integrations.transformers").WatchCallback
@@ -200,14 +201,18 @@ def test_a_wrong_number_of_steps_per_epoch_is_noticed(tmp_path):
     train(tmp_path, WatchCallback(steps_per_epoch=None))
 
 
-def test_losses_of_several_steps_at_once_are_not_recorded(tmp_path, monkeypatch):
+@pytest.mark.parametrize("logging_steps", [1, 5, 20])
+def test_the_loss_of_an_epoch_is_the_mean_of_its_steps(logging_steps, tmp_path, monkeypatch):
+    """Recorded as means over 5 steps it is the same, over more than the 10 of an epoch it is not recorded."""
     recorded = []
-    callback = WatchCallback()
-    trainer = make_trainer(tmp_path, callback, logging_steps=5)
-    record = type(watch(make_optimizer(Network()))).record_loss
-    monkeypatch.setattr(f"{record.__module__}.Watch.record_loss", lambda _watch, loss: recorded.append(loss))
-    trainer.train()
-    assert recorded == []
+    monkeypatch.setattr(Watch, "record_loss", lambda _watch, loss: recorded.append(loss))
+    trainer = train(tmp_path, WatchCallback(), logging_steps=logging_steps)
+    steps = [entry["loss"] for entry in train(tmp_path).state.log_history if "loss" in entry]
+    assert len(steps) == trainer.state.global_step == 100
+    if logging_steps > 10:
+        assert recorded == []
+    else:
+        assert recorded == pytest.approx(np.reshape(steps, (-1, logging_steps)).mean(1), rel=1e-6)
 
 
 def test_a_sink_gets_the_blocks(tmp_path):

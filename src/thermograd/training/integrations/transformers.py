@@ -29,16 +29,18 @@ if TYPE_CHECKING:
     from thermograd.training.watch import Watch
 
 STATE_FILE = "thermograd_watch.pt"
+_STREAMING_BLOCK = 50
 
 
 class WatchCallback(TrainerCallback):  # type: ignore[misc]  # mypy does not follow imports into transformers
     """Watches the optimizer of a `transformers.Trainer` from the first step of `train` to the last.
 
     Training is bit-identical with and without it. Optimizer steps per epoch are those the trainer will take,
-    after accumulation, and are compared with each epoch that is trained whole. The loss is recorded where the
-    trainer tells it for every step: `TrainingArguments(logging_steps=1)`. The state is the file
-    `thermograd_watch.pt` in each checkpoint folder; `train(resume_from_checkpoint=...)` goes on where it was.
-    Every `train` makes a new watch; the last one stays readable.
+    after accumulation, and are compared with each epoch that is trained whole. The loss is recorded as the trainer
+    logs it, as the mean over `logging_steps` steps; not if these are more than an epoch (50 steps of a stream).
+    The state is the file `thermograd_watch.pt` in each checkpoint folder; `train(resume_from_checkpoint=...)` goes
+    on where it was. Every `train` makes a new watch; the last one stays readable. The trainer's own default changes
+    the learning rate at every step, so nothing can equilibrate: choose `lr_scheduler_type="constant"`.
 
     Args:
         checkpoint: folder of the checkpoint that training resumes from; needed only where it is not
@@ -123,9 +125,9 @@ class WatchCallback(TrainerCallback):  # type: ignore[misc]  # mypy does not fol
         logs: dict[str, Any],
         **others: Any,
     ) -> None:
-        """Record the loss, if it is that of one step."""
+        """Record the loss, unless it is a mean over more than an epoch."""
         if "loss" in logs:
-            if state.global_step == self._logged + 1:
+            if state.global_step - self._logged <= (self._steps_per_epoch or _STREAMING_BLOCK):
                 self.watch.record_loss(logs["loss"])
             self._logged = state.global_step
 
