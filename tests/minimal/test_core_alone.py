@@ -16,6 +16,7 @@ from thermograd.minibatching import WithoutReplacement
 from thermograd.numerics.log_times import Epochs
 from thermograd.perturbations import ShrinkAndPerturb
 from thermograd.problems import Digits
+from thermograd.store.sinks import sink_of
 from thermograd.theory.first_passage import restart_mean
 
 EXTRAS = ("zarr", "safetensors", "pydantic", "cyclopts", "rich", "plotly", "sklearn")
@@ -83,6 +84,17 @@ def test_digits_name_the_extra():
 def test_a_figure_names_the_extra():
     with pytest.raises(MissingExtraError, match="plotly"):
         tg.Estimate(1.0, (0.5, 1.5)).plot()
+
+
+@pytest.mark.parametrize("library", ["lightning", "transformers"])
+def test_a_callback_names_the_extra(library):
+    with pytest.raises(MissingExtraError, match=rf"pip install 'thermograd\[{library}\]'"):
+        importlib.import_module(f"thermograd.training.integrations.{library}")
+
+
+def test_a_sink_needs_nothing(tmp_path):
+    sink_of(tmp_path / "log.csv")({"ratio": 0.98}, 50)
+    assert (tmp_path / "log.csv").read_text() == "step,ratio\n50,0.98\n"
 
 
 def test_the_command_line_is_one_line():
