@@ -1,4 +1,4 @@
-"""Has training by Lightning equilibrated? One callback. About fifteen seconds.
+"""Has training by Lightning equilibrated? One callback. About ten seconds.
 
 Softmax regression on scikit-learn's digits, one in ten labels wrong, a constant learning rate.
 """
@@ -41,7 +41,7 @@ def main():
 
     callback = WatchCallback(log=False)  # log=True also sends each block to the trainer's loggers
     trainer = lightning.Trainer(
-        max_epochs=200,
+        max_epochs=128,
         callbacks=[callback],
         accelerator="cpu",
         logger=False,

@@ -1,12 +1,12 @@
 """Has training by Transformers equilibrated? One callback. About fifteen seconds.
 
-A GPT-2 of one layer, made from a configuration, learns a random language: each word is followed by one of two.
+A Llama of one layer, made from a configuration, learns a random language: each word is followed by one of two.
 """
 
 import tempfile
 
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel, PrinterCallback, Trainer, TrainingArguments
+from transformers import LlamaConfig, LlamaForCausalLM, PrinterCallback, Trainer, TrainingArguments
 
 from thermograd.training.integrations.transformers import WatchCallback
 
@@ -24,24 +24,18 @@ def language():
 
 def main():
     torch.manual_seed(0)
-    off = {
-        "loss_type": "ForCausalLM",
-        "attn_pdrop": 0.0,
-        "embd_pdrop": 0.0,
-        "resid_pdrop": 0.0,
-        "bos_token_id": 0,
-        "eos_token_id": 0,
-    }
-    shape = GPT2Config(vocab_size=WORDS, n_positions=LENGTH, n_embd=16, n_layer=1, n_head=2, **off)
+    shape = LlamaConfig(
+        vocab_size=WORDS, hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2
+    )
     callback = WatchCallback()
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
             output_dir=folder,
-            num_train_epochs=80,
+            num_train_epochs=100,
             per_device_train_batch_size=32,
-            learning_rate=3e-3,
+            learning_rate=1e-2,
             lr_scheduler_type="constant",  # a rate that always changes has no stationary state
-            weight_decay=0.1,
+            weight_decay=1.0,
             logging_steps=1,  # so the loss of every step is known
             save_strategy="no",
             report_to=[],
@@ -49,7 +43,7 @@ def main():
             use_cpu=True,
             dataloader_pin_memory=False,
         )
-        trainer = Trainer(GPT2LMHeadModel(shape), arguments, train_dataset=language(), callbacks=[callback])
+        trainer = Trainer(LlamaForCausalLM(shape), arguments, train_dataset=language(), callbacks=[callback])
         trainer.remove_callback(PrinterCallback)
         trainer.train()
     print(callback.watch.report())

@@ -165,7 +165,7 @@ class WatchCallback(TrainerCallback):  # type: ignore[misc]  # mypy does not fol
             return
         try:
             state = torch.load(file, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
             message = f"{file} cannot be read ({error}); remove it to watch from here on"
             raise DamagedRunError(message) from error
         self.watch.load_state_dict(state)
