@@ -11,7 +11,7 @@ from scipy import special
 
 Array = npt.NDArray[np.float64]
 _GRID = 60
-_GOOD_FIT = 0.98
+GOOD_FIT = 0.98
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def _exponential(along: Array) -> tuple[float, float | None]:
     residual = along @ along - amplitude**2 * size
     best = int(np.argmin(residual))
     fit = 1 - residual[best] / (along @ along)
-    if fit < _GOOD_FIT or best in {0, _GRID - 1}:
+    if fit < GOOD_FIT or best in {0, _GRID - 1}:
         return float(fit), None
     variance = max(residual[best], 1e-12 * (along @ along)) / (len(along) - 3)
     return float(fit), float(max(grid[best] / 2 * np.log(amplitude[best] ** 2 / variance), 0.0))

@@ -90,13 +90,14 @@ def stationarity(
     >>> print(stationarity(block_ends(noise, np.full(200, 16.0), steps_per_block=10)).verdict.kind)
     equilibrated
     """
-    window, groups = _window(ends)
+    blocks, groups = blocks_in_window(ends.blocks)
+    window = ends.last(blocks)
     if groups < _FEWEST:
         return Stationarity(_warming_up(ends))
     steps = (int(window.steps[0]), int(window.steps[-1]))
     if _silent(window):
         return Stationarity(_no_noise(steps), steps=steps)
-    anchor = _anchor(ends, window)
+    anchor = anchor_of(int(ends.steps[0]), int(window.steps[0]), ends.epoch)
     gain, width = _gain(window.about(anchor), window, groups, level)
     gain_origin, width_origin = _gain(window.squared_norm, window, groups, level)
     slowest = None if window.sketch is None else slowest_direction(window.sketch, level)
@@ -183,7 +184,7 @@ class _Measured:
             return "Slow directions were not looked at (slow_directions=0)."
         coverage = self.slowest.coverage
         shown = "over 100" if coverage > 100 else f"{coverage:.1f}"
-        sentence = f"The slowest visible direction covers {shown} relaxation times"
+        sentence = f"The window covers {shown} relaxation times of the slowest visible direction"
         if coverage < _RULES_OUT_DRIFT:
             return f"{sentence}: it may be drifting (needs 3)."
         if coverage < _SHOWS_RELAXATION:
@@ -205,22 +206,35 @@ class _Measured:
         }
 
 
-def half_window(ends: BlockEnds) -> BlockEnds:
-    """The last half of a record, the window of every estimate."""
-    return ends.last(ends.blocks // 2)
+def blocks_in_window(blocks: int) -> tuple[int, int]:
+    """How many of the last blocks of a record make the window, and into how many groups they fall.
+
+    Args:
+        blocks: of the record.
+
+    Returns:
+        At most half of the blocks, a multiple of the groups; 1 to 16 groups, or 0 of both.
+
+    >>> blocks_in_window(63), blocks_in_window(32), blocks_in_window(1)
+    ((30, 15), (16, 8), (0, 0))
+    """
+    half = blocks // 2
+    groups = min(_MOST, max(half // 2, 1)) if half else 0
+    return half // groups * groups if groups else 0, groups
 
 
-def _window(ends: BlockEnds) -> tuple[BlockEnds, int]:
-    """The blocks of the last half that fall into groups of equal size, and the number of groups."""
-    blocks = ends.blocks // 2
-    groups = min(_MOST, blocks // 2)
-    return ends.last(blocks // groups * groups if groups else 0), groups
+def anchor_of(start: int, window_start: int, epoch: int) -> int:
+    """The step of the last power-of-two epoch that does not lie after the start of a window.
 
+    Args:
+        start: step at which the record begins.
+        window_start: step at which the window does, an epoch or more later.
+        epoch: steps of an epoch.
 
-def _anchor(ends: BlockEnds, window: BlockEnds) -> int:
-    """The step of the last power-of-two epoch that does not lie after the start of the window."""
-    epochs = (int(window.steps[0]) - int(ends.steps[0])) // ends.epoch
-    return int(ends.steps[0]) + ends.epoch * (1 << int(math.log2(epochs)))
+    >>> anchor_of(100, 100 + 13 * 10, 10)  # epoch 8
+    180
+    """
+    return start + epoch * (1 << int(math.log2((window_start - start) // epoch)))
 
 
 def _gain(squares: Array, window: BlockEnds, groups: int, level: float) -> tuple[float, float]:

@@ -99,7 +99,7 @@ def cutting(fluctuation: Estimate, *, factor: float = 0.1) -> Estimate:
     """
     share = (1 - factor) / 2
     interval = (share * fluctuation.low, share * fluctuation.high)
-    note = "(1 - factor) O_R / 2; an upper bound when batches are drawn without replacement"
+    note = "(1 - factor) O_R / 2 of a parabola; less when batches are drawn without replacement"
     return Estimate(share * fluctuation.value, interval, fluctuation.level, fluctuation.pieces, "loss", note)
 
 

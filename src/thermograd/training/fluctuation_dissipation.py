@@ -9,6 +9,7 @@ import numpy as np
 
 from thermograd.errors import NotApplicableError
 from thermograd.estimators.exact_dissipation import exact_dissipation
+from thermograd.estimators.stationarity import anchor_of, blocks_in_window
 from thermograd.quantities import Estimate
 
 if TYPE_CHECKING:
@@ -74,9 +75,10 @@ def fluctuation_dissipation(
             instead="form='displacement'",
         )
     chosen = "displacement" if form == "displacement" or not view.is_sgd else "sgd"
-    ends = record.ends[-1 - record.blocks // 2 :] if window == "half" else record.ends
+    blocks, _ = blocks_in_window(record.blocks)
+    ends = record.ends[-1 - blocks :] if window == "half" else record.ends
     column = ORIGIN
-    if centre == "anchor" and record.blocks:
+    if centre == "anchor" and blocks:
         ends, column = _about_anchor(record, ends, window)
     if len(ends) < 3:
         raise NotApplicableError(
@@ -99,12 +101,10 @@ def fluctuation_dissipation(
 
 def _about_anchor(record: BlockRecord, ends: list[BlockEnd], window: str) -> tuple[list[BlockEnd], int]:
     """The ends that know one anchor, and its column; those of the last half all do."""
-    newest, older = (int(step) for step in record.ends[-1].anchors)
-    anchor = newest if window == "half" and newest <= ends[0].step else older
-    if anchor < 0:
-        return [], 0
-    kept = [end for end in ends if end.step >= anchor]
-    return kept, anchor
+    if window == "half":
+        return ends, anchor_of(record.ends[0].step, ends[0].step, record.epoch)
+    older = int(record.ends[-1].anchors[1])
+    return [end for end in ends if older >= 0 and end.step >= older], older
 
 
 def _column(ends: list[BlockEnd], kind: str, column: int) -> Array:

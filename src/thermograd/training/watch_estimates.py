@@ -162,6 +162,8 @@ def slowest_relaxation(watch: Watch) -> Estimate:
     slowest, block = decision.slowest, watch.record.block
     low, high = slowest.interval
     note = f"the window covers {slowest.coverage:.3g} of it; short windows make it look shorter"
+    if slowest.relaxation < 1:
+        note = f"shorter than a block of {block} steps"
     return Estimate(
         slowest.relaxation * block,
         (low * block, high * block),

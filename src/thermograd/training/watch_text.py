@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from thermograd.errors import MissingExtraError, NotApplicableError
+from thermograd.estimators.relaxation_of_a_direction import GOOD_FIT
 from thermograd.quantities import Estimate, Verdict
 from thermograd.training import watch_estimates
 
@@ -125,9 +126,11 @@ def _more(decision: Stationarity) -> str:
         return f"About {more.value:.2g} more steps ({more.low:.2g} to {more.high:.2g}).".replace("e+0", "e")
     if decision.slowest is None:
         return "How long it takes cannot be said without the sketch."
+    if decision.slowest.fit >= GOOD_FIT:
+        return "How many more steps it takes cannot be said: the slowest direction relaxes too slowly for this window."
     return (
         "How many more steps it takes cannot be said: the slowest direction does not look like one exponential "
-        f"relaxation (R² {decision.slowest.fit:.2f}, wanted 0.98)."
+        f"relaxation (R² {decision.slowest.fit:.2f}, wanted {GOOD_FIT:g})."
     )
 
 
@@ -170,10 +173,9 @@ def weighing(watch: Watch, factor: float = 0.1) -> tuple[str, Any]:
     unit = "epochs" if watch.steps_per_epoch else f"blocks of {watch.epoch} steps"
     to = ", ".join(dict.fromkeys(f"{factor * rate:.4g}" for rate in watch.view.rates))
     end = {"cutting_pays": "cut", "waiting_pays": "wait"}.get(found.verdict.kind, "not decided")
-    about = "at most about" if watch.steps_per_epoch else "about"
     return (
-        f"Doubling the {epochs:.0f} {unit} so far at {rates(watch)} would change the loss by {-gain.value:+.2g} "
-        f"[{-gain.high:+.2g}, {-gain.low:+.2g}]; a cut to {to} by {about} {-price.value:+.2g}: {end}."
+        f"As long again as the {epochs:.0f} {unit} so far, at {rates(watch)}, would change the loss by "
+        f"{-gain.value:+.2g} [{-gain.high:+.2g}, {-gain.low:+.2g}]; a cut to {to} by about {-price.value:+.2g}: {end}."
     ), found
 
 

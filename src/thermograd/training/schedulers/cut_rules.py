@@ -41,6 +41,8 @@ class Equivalence:
 class Gain:
     """Cut when it takes more off the loss than doubling the time at this rate would.
 
+    Where the two cannot be told apart, training that has equilibrated is cut.
+
     Attributes:
         factor: the new rate over the old one.
     """
@@ -52,6 +54,9 @@ class Gain:
         sentence, found = watch.weighing(self.factor)
         if found is None:
             return Verdict(None, "warming_up", sentence)
+        settled = watch.verdict()
+        if found.verdict.kind == "undecided" and settled.holds:
+            return Verdict(True, "equilibrated", f"{sentence} But: {settled.text}", found.verdict.evidence)
         return Verdict(found.verdict.holds, found.verdict.kind, sentence, found.verdict.evidence)
 
 
