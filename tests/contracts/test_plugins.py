@@ -23,7 +23,11 @@ from thermograd.protocols import Accumulator, HiddenLayer
 ROLES = ("problems", "minibatching", "dynamics", "perturbations", "observables")
 PLUGINS = [(role, kind, cls) for role in ROLES for kind, cls in available(f"thermograd.{role}").items()]
 
-SUPPLIED = {"cifar10": {"train_samples": 40, "test_samples": 20, "width": 4}}
+SUPPLIED = {
+    "cifar10": {"train_samples": 40, "test_samples": 20, "width": 4},
+    "cifar10_convolutional": {"train_samples": 40, "test_samples": 20},
+    "mnist": {"hidden": (8,), "train_samples": 40, "test_samples": 20},
+}
 """Problems whose data have to be supplied, at a size that trains at once."""
 
 

@@ -85,7 +85,9 @@ def test_the_sentence_is_the_last_verdict_with_its_cuts():
 def test_a_steep_beginning_does_not_hide_the_band():
     wild = [block(10, 0.1, -40.0, "approaching"), *HISTORY[1:]]
     figure = equilibration(WatchedTraining(wild))
-    assert figure.layout["yaxis3"]["range"] == pytest.approx([-1, 1.22])  # the interval about the origin ends at 1.17
+    assert figure.layout["yaxis3"]["range"] == pytest.approx(
+        [-1, 1.22]
+    )  # the interval about the origin ends at 1.17
     assert "1 early blocks lie outside the drawing" in figure.conclusion
 
 

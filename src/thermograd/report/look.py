@@ -130,6 +130,21 @@ def stacked(
     return drawing
 
 
+def logarithmic(values: Any, room: float = 1.4) -> dict[str, Any]:
+    """A logarithmic axis around the positive ones of some values, with ticks that leave room for each other.
+
+    >>> logarithmic([0.0, 0.1, 10.0], room=10.0)
+    {'type': 'log', 'tickformat': '~g', 'range': [-2.0, 2.0], 'dtick': 'D2'}
+    """
+    numbers = np.asarray(values, float).ravel()
+    known = numbers[np.isfinite(numbers) & (numbers > 0)]
+    if not known.size:
+        return {"type": "log"}
+    low, high = float(np.log10(known.min() / room)), float(np.log10(known.max() * room))
+    tick = "D2" if high - low < 4.5 else 1
+    return {"type": "log", "tickformat": "~g", "range": [low, high], "dtick": tick}
+
+
 def segments(*columns: Any) -> list[slice]:
     """The longest stretches in which all columns are finite; a band drawn across a gap would lie.
 

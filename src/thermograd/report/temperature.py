@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from thermograd.report.figure import Figure
-from thermograd.report.look import line, stacked, style
+from thermograd.report.look import line, logarithmic, stacked, style
 from thermograd.report.watched_training import WatchedTraining
 
 
@@ -33,16 +33,14 @@ def temperature(training: WatchedTraining) -> tuple[Figure, ...]:
         **training.cut_lines(),
     )
     upper = "y2" if warm else "y"
-    known = sides["fluctuation"][sides["fluctuation"] > 0]
     # Before equilibrium dissipation passes through 0, and a logarithm would show little else.
-    scale = {} if not known.size else {"range": np.log10([known.min() / 10, known.max() * 3]).tolist()}
-    drawing["yaxis2" if warm else "yaxis"] |= {"type": "log", "tickformat": "~g", "nticks": 6, **scale}
+    drawing["yaxis2" if warm else "yaxis"] |= logarithmic(sides["fluctuation"], room=5.0)
     traces = [
         line(step, np.where(values > 0, values, np.nan), name, *style(place)[:2], yaxis=upper)
         for place, (name, values) in enumerate(sides.items())
     ]
     if warm:
-        drawing["yaxis"] |= {"type": "log", "tickformat": "~g", "nticks": 4}
+        drawing["yaxis"] |= logarithmic(heat, room=3.0)
         traces.append(line(step, heat, "temperature", style(4).colour, showlegend=False))
     known = np.flatnonzero(np.isfinite(sides["fluctuation"]))
     at = int(known[-1])
