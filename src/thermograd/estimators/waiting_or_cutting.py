@@ -17,8 +17,9 @@ from scipy import special
 from thermograd.quantities import Estimate, Verdict
 
 Array = npt.NDArray[np.float64]
-_GROUPS, _FEWEST = 8, 4
-BLOCKS_NEEDED = 2 * _FEWEST
+_GROUPS = 8
+_NOTHING_LEFT = 1e-4
+BLOCKS_NEEDED = 2 * _GROUPS
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +29,8 @@ class WaitingOrCutting:
     Attributes:
         waiting: fall of the training loss if the whole training so far were doubled at this rate.
         cutting: fall of the training loss that a cut brings about.
-        verdict: kinds `cutting_pays`, `waiting_pays`, `undecided`, `warming_up`, `not_finite`.
+        verdict: kinds `cutting_pays`, `waiting_pays`, `nothing_to_gain`, `undecided`, `warming_up`,
+            `not_finite`.
     """
 
     waiting: Estimate | None
@@ -41,7 +43,7 @@ def waiting(
 ) -> Estimate | None:
     """Fall of the loss if the training so far were doubled, −slope · ln 2 of the loss against ln(step).
 
-    The slope is that of a least-squares line through 4 to 8 groups of the last half of the record. Doubling is
+    The slope is that of a least-squares line through 8 groups of the last half of the record. Doubling is
     the only horizon without a scale of its own, and in the slow phase of a deep network the loss is close to
     linear in the logarithm of time.
 
@@ -52,7 +54,7 @@ def waiting(
         age: steps of training done before step 0.
 
     Returns:
-        None with fewer than 8 blocks.
+        None with fewer than 16 blocks.
 
     Raises:
         ValueError: the arrays differ in length.
@@ -69,8 +71,7 @@ def waiting(
     if len(heights) < BLOCKS_NEEDED:
         return None
     half = len(heights) // 2
-    groups = min(_GROUPS, half)
-    size = half // groups
+    groups, size = _GROUPS, half // _GROUPS
     middles = ends - np.diff(ends, prepend=2 * ends[0] - ends[1]) / 2
     height = heights[-groups * size :].reshape(groups, size).mean(1)
     place = np.log(middles[-groups * size :]).reshape(groups, size).mean(1)
@@ -104,17 +105,24 @@ def cutting(fluctuation: Estimate, *, factor: float = 0.1) -> Estimate:
 
 
 def waiting_or_cutting(
-    gain_of_waiting: Estimate | None, gain_of_cutting: Estimate | None, *, blocks: int
+    gain_of_waiting: Estimate | None,
+    gain_of_cutting: Estimate | None,
+    *,
+    blocks: int,
+    loss: float = 0.0,
 ) -> Verdict:
     """Whether to cut: when even the upper end of waiting lies below what a cut gives.
+
+    A cut that would give less than 1e-4 of the loss is not worth making, whatever waiting gives.
 
     Args:
         gain_of_waiting: from `waiting`.
         gain_of_cutting: from `cutting`.
         blocks: shortest blocks (epochs) since the learning rate was last changed.
+        loss: the present training loss.
 
     Returns:
-        Kinds `cutting_pays`, `waiting_pays`, `undecided`, `warming_up`, `not_finite`.
+        Kinds `cutting_pays`, `waiting_pays`, `nothing_to_gain`, `undecided`, `warming_up`, `not_finite`.
 
     >>> low, high = Estimate(0.01, (0.0, 0.02)), Estimate(0.05, (0.04, 0.06))
     >>> waiting_or_cutting(low, high, blocks=20).kind
@@ -127,6 +135,8 @@ def waiting_or_cutting(
     evidence = dict(zip(("waiting", "waiting_low", "waiting_high", "cutting"), numbers, strict=True))
     if not all(map(math.isfinite, numbers)):
         return Verdict(None, "not_finite", "the recorded losses are not finite", {})
+    if gain_of_cutting.value < _NOTHING_LEFT * abs(loss):
+        return Verdict(False, "nothing_to_gain", "a cut would give less than 1e-4 of the loss", evidence)
     if gain_of_waiting.high < gain_of_cutting.value:
         return Verdict(True, "cutting_pays", "a cut takes more off the loss than waiting would", evidence)
     if gain_of_waiting.low > gain_of_cutting.value:

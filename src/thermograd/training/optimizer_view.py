@@ -197,6 +197,11 @@ class OptimizerView:
             for number, parameter in zip(self.owner, self.parameters, strict=True)
         ]
 
+    def coupled_decay(self, group: int) -> float:
+        """Weight decay that is part of the gradient, so of the loss that is descended."""
+        decay = float(self.optimizer.param_groups[group].get("weight_decay", 0.0))
+        return decay - self.decoupled_decay(group)
+
     def decoupled_decay(self, group: int) -> float:
         """Weight decay that is not part of the gradient (AdamW)."""
         options = self.optimizer.param_groups[group]

@@ -223,10 +223,32 @@ def waiting_or_cutting(watch: Watch, factor: float) -> WaitingOrCutting:
     if len(steps) < weighing.BLOCKS_NEEDED or not known[first:].all():
         return WaitingOrCutting(None, None, weighing.waiting_or_cutting(None, None, blocks=len(steps)))
     losses = np.diff(sums[:, 0])[first:] / counts[first:]
-    gain_of_waiting = weighing.waiting(losses, steps, level=watch.settings["level"])
+    gain_of_waiting = _larger_gain(losses, _decay_term(watch)[first:], steps, watch.settings["level"])
     gain_of_cutting = weighing.cutting(fluctuation_of_loss(watch), factor=factor)
-    verdict = weighing.waiting_or_cutting(gain_of_waiting, gain_of_cutting, blocks=epochs)
+    verdict = weighing.waiting_or_cutting(
+        gain_of_waiting, gain_of_cutting, blocks=epochs, loss=float(losses[-1])
+    )
     return WaitingOrCutting(gain_of_waiting, gain_of_cutting, verdict)
+
+
+def _larger_gain(losses: Array, decay: Array, steps: Array, level: float) -> Estimate | None:
+    """What waiting gives of the recorded loss or of that with its weight-decay term, whichever is more.
+
+    The optimizer descends the second; the first may go on falling while |θ| grows, or rise while it shrinks.
+    """
+    found = [
+        weighing.waiting(recorded, steps, level=level)
+        for recorded in ((losses, losses + decay) if decay.any() else (losses,))
+    ]
+    return max((gain for gain in found if gain is not None), key=lambda gain: float(gain.value), default=None)
+
+
+def _decay_term(watch: Watch) -> Array:
+    """Σ λ|θ|²/2 of every block, for weight decay that is part of the gradient."""
+    view, ends = watch.view, watch.record.ends
+    decay = np.array([view.coupled_decay(part.group) for part in view.parts])
+    squares = np.array([end.positions[2] for end in ends]) @ (decay / 2)
+    return (squares[1:] + squares[:-1]) / 2
 
 
 def gradient_noise(watch: Watch) -> GradientNoise:

@@ -23,7 +23,7 @@ class ReduceLROnStationarity(LRScheduler):
     """A torch scheduler that needs no metric and cuts by itself; give `step` the loss and it weighs.
 
     Rules: `gain` cuts when doubling the time at this rate would lower the loss by less than the cut does, as the
-    fluctuation-dissipation relation prices it; `equivalence` when the watch says `equilibrated`; `ratio` is the
+    fluctuation-dissipation relation prices it, or when the two cannot be told apart and it has equilibrated; `equivalence` when the watch says `equilibrated`; `ratio` is the
     rule of Yaida (arXiv 1810.00004, section 3.3): |O_L/O_R − 1| < threshold of half-running means about the
     origin. `auto` is `gain` where losses are given and the price is known (SGD without nesterov, Adam, AdamW,
     RMSprop), else `equivalence`. With `total_steps` a cut made late costs nothing, so it is cut when equilibrated,
@@ -251,12 +251,9 @@ class ReduceLROnStationarity(LRScheduler):
             return
         realised = pending["before"] - sum(losses) / len(losses)
         predicted = pending["predicted"]
-        bound = (
-            " (an upper bound: batches are drawn without replacement)" if self.watch.steps_per_epoch else ""
-        )
         text = (
             f"the cut at step {pending['cut']} lowered the training loss by {realised:.2g} within "
-            f"{_REALISED_TO} epochs; predicted {predicted:.2g}{bound}"
+            f"{_REALISED_TO} epochs; predicted {predicted:.2g}"
         )
         evidence = {"step": pending["cut"], "realised": realised, "predicted": predicted}
         self.gains.append(Verdict(realised > 0, "gain_of_cut", text, evidence))
