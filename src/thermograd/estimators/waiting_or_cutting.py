@@ -29,8 +29,8 @@ class WaitingOrCutting:
     Attributes:
         waiting: fall of the training loss if the whole training so far were doubled at this rate.
         cutting: fall of the training loss that a cut brings about.
-        verdict: kinds `cutting_pays`, `waiting_pays`, `nothing_to_gain`, `undecided`, `warming_up`,
-            `not_finite`.
+        verdict: kinds `cutting_pays`, `waiting_pays`, `nothing_to_gain`, `loss_rises`, `undecided`,
+            `warming_up`, `not_finite`.
     """
 
     waiting: Estimate | None
@@ -122,7 +122,8 @@ def waiting_or_cutting(
         loss: the present training loss.
 
     Returns:
-        Kinds `cutting_pays`, `waiting_pays`, `nothing_to_gain`, `undecided`, `warming_up`, `not_finite`.
+        Kinds `cutting_pays`, `waiting_pays`, `nothing_to_gain`, `loss_rises`, `undecided`, `warming_up`,
+            `not_finite`.
 
     >>> low, high = Estimate(0.01, (0.0, 0.02)), Estimate(0.05, (0.04, 0.06))
     >>> waiting_or_cutting(low, high, blocks=20).kind
@@ -137,6 +138,8 @@ def waiting_or_cutting(
         return Verdict(None, "not_finite", "the recorded losses are not finite", {})
     if gain_of_cutting.value < _NOTHING_LEFT * abs(loss):
         return Verdict(False, "nothing_to_gain", "a cut would give less than 1e-4 of the loss", evidence)
+    if gain_of_waiting.high < 0:
+        return Verdict(None, "loss_rises", "the loss rises, so time at this rate has no price", evidence)
     if gain_of_waiting.high < gain_of_cutting.value:
         return Verdict(True, "cutting_pays", "a cut takes more off the loss than waiting would", evidence)
     if gain_of_waiting.low > gain_of_cutting.value:

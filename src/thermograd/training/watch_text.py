@@ -172,9 +172,12 @@ def weighing(watch: Watch, factor: float = 0.1) -> tuple[str, Any]:
     epochs = watch.step / watch.epoch
     unit = "epochs" if watch.steps_per_epoch else f"blocks of {watch.epoch} steps"
     to = ", ".join(dict.fromkeys(f"{factor * rate:.4g}" for rate in watch.view.rates))
-    end = {"cutting_pays": "cut", "waiting_pays": "wait", "nothing_to_gain": "nothing left to gain"}.get(
-        found.verdict.kind, "not decided"
-    )
+    end = {
+        "cutting_pays": "cut",
+        "waiting_pays": "wait",
+        "nothing_to_gain": "nothing left to gain",
+        "loss_rises": "the loss rises",
+    }.get(found.verdict.kind, "not decided")
     return (
         f"As long again as the {epochs:.0f} {unit} so far, at {rates(watch)}, would change the loss by "
         f"{-gain.value:+.2g} [{-gain.high:+.2g}, {-gain.low:+.2g}]; a cut to {to} by about {-price.value:+.2g}: {end}."
