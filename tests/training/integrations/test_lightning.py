@@ -12,6 +12,8 @@ from torch import nn
 from torch.utils.data import DataLoader, DistributedSampler, IterableDataset, TensorDataset
 
 from thermograd.errors import ConfigError, MissingExtraError
+from thermograd.training.integrations import trainer_watch
+from thermograd.training.schedulers.reduce_lr_on_stationarity import ReduceLROnStationarity
 from thermograd.training.watch import watch
 
 lightning = pytest.importorskip("lightning.pytorch")
@@ -47,10 +49,18 @@ def make_network():
     return nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 1))
 
 
+def sgd(parameters):
+    return torch.optim.SGD(parameters, lr=0.05, momentum=0.5, weight_decay=0.01)
+
+
+def adamw(parameters):
+    return torch.optim.AdamW(parameters, lr=0.01, weight_decay=0.1)
+
+
 class Module(lightning.LightningModule):
-    def __init__(self, optimizers=1):
+    def __init__(self, optimizers=1, build=sgd):
         super().__init__()
-        self.network, self._count = make_network(), optimizers
+        self.network, self._count, self._build = make_network(), optimizers, build
         self.automatic_optimization = optimizers == 1
 
     def training_step(self, batch, batch_idx):
@@ -68,7 +78,7 @@ class Module(lightning.LightningModule):
             if self._count == 1
             else [layer.parameters() for layer in self.network[::2]]
         )
-        self.made = [torch.optim.SGD(half, lr=0.05, momentum=0.5, weight_decay=0.01) for half in halves]
+        self.made = [self._build(half) for half in halves]
         return self.made
 
 
@@ -89,9 +99,9 @@ def fit(tmp_path, *callbacks, epochs=10, module=None, loader=None, ckpt_path=Non
     return trainer, module
 
 
-def own_loop(epochs=10, accumulation=1):
+def own_loop(epochs=10, accumulation=1, build=sgd):
     network, loader = make_network(), make_loader()
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.5, weight_decay=0.01)
+    optimizer = build(network.parameters())
     own = watch(optimizer, steps_per_epoch=-(-len(loader) // accumulation))
     for epoch in range(epochs):
         loader.sampler.set_epoch(epoch)
@@ -113,12 +123,13 @@ def weights(network):
     return torch.cat([parameter.detach().flatten() for parameter in network.parameters()])
 
 
-@pytest.mark.parametrize("accumulation", [1, 4])
-def test_the_verdict_is_that_of_a_loop_of_ones_own(accumulation, tmp_path):
-    """10 batches of a last optimizer step that has 2 of 4."""
-    callback = WatchCallback()
-    _, module = fit(tmp_path, callback, epochs=40, accumulate_grad_batches=accumulation)
-    own, network = own_loop(40, accumulation)
+@pytest.mark.parametrize(("accumulation", "build"), [(1, sgd), (4, sgd), (1, adamw)])
+def test_the_verdict_is_that_of_a_loop_of_ones_own(accumulation, build, tmp_path):
+    """10 batches, of which the last optimizer step has 2 of 4. The trainer steps with a closure."""
+    callback, module = WatchCallback(), Module(build=build)
+    fit(tmp_path, callback, epochs=40, accumulate_grad_batches=accumulation, module=module)
+    own, network = own_loop(40, accumulation, build)
+    assert own.verdict().kind != "warming_up"
     assert torch.equal(weights(module.network), weights(network))
     assert callback.watch.report() == own.report()
     assert callback.watch.to_dict() == own.to_dict()
@@ -130,10 +141,10 @@ def test_training_is_bit_identical_without(tmp_path):
     assert torch.equal(weights(watched.network), weights(bare.network))
 
 
-def saved_fit(tmp_path, **saving):
+def saved_fit(tmp_path, module=None, **saving):
     folder = tmp_path / "saved"
     saver = lightning.callbacks.ModelCheckpoint(folder, save_last=True, **saving)
-    fit(tmp_path, WatchCallback(), saver, epochs=20, enable_checkpointing=True)
+    fit(tmp_path, WatchCallback(), saver, epochs=20, enable_checkpointing=True, module=module)
     return folder / "last.ckpt"
 
 
@@ -153,6 +164,29 @@ def test_an_epoch_that_was_resumed_within_is_not_taken_for_a_short_one(tmp_path)
         tmp_path, WatchCallback(), epochs=22, ckpt_path=saved_fit(tmp_path, every_n_train_steps=197)
     )
     assert trainer.global_step == 220
+
+
+class Scheduled(Module):
+    def configure_optimizers(self):
+        (optimizer,) = super().configure_optimizers()
+        optimizer.param_groups[0]["weight_decay"] = 0.1
+        self.scheduler = ReduceLROnStationarity(optimizer, watch(optimizer, steps_per_epoch=10), rule="gain")
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.scheduler, "interval": "step"}}
+
+
+@pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`, callbacks used to create")
+def test_the_watch_of_a_scheduler_sees_the_losses_and_resumes(tmp_path):
+    """The rule that weighs losses cuts within 80 epochs; without the callback there are no losses to weigh."""
+    callback, resumed = WatchCallback(), WatchCallback()
+    _, module = fit(tmp_path, callback, epochs=80, module=Scheduled())
+    assert callback.watch is module.scheduler.watch
+    assert module.scheduler.reductions
+    saved = saved_fit(tmp_path, module=Scheduled())
+    _, again = fit(tmp_path, resumed, epochs=80, module=Scheduled(), ckpt_path=saved)
+    assert again.scheduler.reductions == module.scheduler.reductions
+    assert resumed.watch.to_dict() == callback.watch.to_dict()
+    with pytest.raises(ConfigError, match="has a watch already: give every to the"):
+        fit(tmp_path, WatchCallback(every=2), module=Scheduled())
 
 
 @pytest.mark.parametrize(
@@ -177,14 +211,13 @@ def test_a_stream_has_no_epochs(tmp_path, asked):
 
 @pytest.fixture
 def asked(monkeypatch):
-    module = sys.modules["thermograd.training.integrations.lightning"]
     seen = []
 
     def asked_watch(optimizer, **options):
         seen.append(options["steps_per_epoch"])
         return watch(optimizer, **options)
 
-    monkeypatch.setattr(module, "watch", asked_watch)
+    monkeypatch.setattr(trainer_watch, "watch", asked_watch)
     return seen
 
 

@@ -12,7 +12,9 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset, IterableDataset
 
-from thermograd.errors import DamagedRunError, MissingExtraError
+from thermograd.errors import ConfigError, DamagedRunError, MissingExtraError
+from thermograd.training.integrations import trainer_watch
+from thermograd.training.schedulers.reduce_lr_on_stationarity import ReduceLROnStationarity
 from thermograd.training.watch import Watch, watch
 
 transformers = pytest.importorskip("transformers")
@@ -113,10 +115,11 @@ def weights(network):
 
 @pytest.mark.parametrize("accumulation", [1, 4])
 def test_the_verdict_is_that_of_a_loop_of_ones_own(accumulation, tmp_path):
-    """10 batches of a last optimizer step that has 2 of 4."""
+    """10 batches, of which the last optimizer step has 2 of 4."""
     callback = WatchCallback()
     trainer = train(tmp_path, callback, num_train_epochs=40, gradient_accumulation_steps=accumulation)
     own, network = own_loop(tmp_path, 40, accumulation)
+    assert own.verdict().kind != "warming_up"
     assert torch.equal(weights(trainer.model), weights(network))
     assert callback.watch.report() == own.report()
     assert callback.watch.to_dict() == own.to_dict()
@@ -139,6 +142,31 @@ def test_a_resumed_training_says_the_same(save_steps, tmp_path):
     train(tmp_path / "whole", resumed, resume=str(folder), **saving)
     assert resumed.watch.report() == whole.watch.report()
     assert resumed.watch.to_dict() == whole.watch.to_dict()
+
+
+def scheduled(folder, callback, **options):
+    trainer = make_trainer(folder, callback, **options)
+    optimizer = trainer.optimizer
+    optimizer.param_groups[0]["weight_decay"] = 0.1
+    trainer.lr_scheduler = ReduceLROnStationarity(
+        optimizer, watch(optimizer, steps_per_epoch=10), rule="gain"
+    )
+    return trainer
+
+
+def test_the_watch_of_a_scheduler_sees_the_losses_and_resumes(tmp_path):
+    """The rule that weighs losses cuts within 80 epochs; without the callback there are no losses to weigh."""
+    whole, resumed = WatchCallback(), WatchCallback()
+    saving = {"save_strategy": "steps", "save_steps": 237, "num_train_epochs": 80}
+    trainer, again = (scheduled(tmp_path, callback, **saving) for callback in (whole, resumed))
+    trainer.train()
+    assert whole.watch is trainer.lr_scheduler.watch
+    assert trainer.lr_scheduler.reductions
+    again.train(resume_from_checkpoint=str(tmp_path / "checkpoint-237"))
+    assert again.lr_scheduler.reductions == trainer.lr_scheduler.reductions
+    assert resumed.watch.to_dict() == whole.watch.to_dict()
+    with pytest.raises(ConfigError, match="has a watch already: give every to the"):
+        scheduled(tmp_path, WatchCallback(every=2)).train()
 
 
 @pytest.fixture
@@ -166,14 +194,13 @@ def test_a_damaged_state_is_named(checkpoint):
 
 @pytest.fixture
 def asked(monkeypatch):
-    module = sys.modules["thermograd.training.integrations.transformers"]
     seen = []
 
     def asked_watch(optimizer, **options):
         seen.append(options["steps_per_epoch"])
         return watch(optimizer, **options)
 
-    monkeypatch.setattr(module, "watch", asked_watch)
+    monkeypatch.setattr(trainer_watch, "watch", asked_watch)
     return seen
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from thermograd.errors import ConfigError, MissingExtraError
 from thermograd.training.integrations.epoch_length import check_epoch_length, optimizer_steps
-from thermograd.training.watch import watch
+from thermograd.training.integrations.trainer_watch import trainer_watch
 
 try:
     from lightning.pytorch import Callback
@@ -36,7 +36,8 @@ class WatchCallback(Callback):  # type: ignore[misc]  # mypy does not follow imp
     after accumulation, and are compared with each epoch that is trained whole. The loss of a step, the mean of
     what `training_step` returned for its micro-batches, is recorded. The state is part of the trainer's
     checkpoints: `fit(ckpt_path=...)` goes on where it was. Every `fit` makes a new watch; the last one stays
-    readable.
+    readable. If `configure_optimizers` returns a `ReduceLROnStationarity` (with `"interval": "step"`), its watch is
+    the one, so that it sees the losses and resumes too.
 
     Args:
         log: send the numbers of every block to the trainer's loggers too, under `thermograd/`.
@@ -54,7 +55,7 @@ class WatchCallback(Callback):  # type: ignore[misc]  # mypy does not follow imp
         super().__init__()
         self._log, self._optimizer, self._options = log, optimizer, watch_options
         self._watch: Watch | None = None
-        self._steps_per_epoch: int | None = None
+        self._made = True
         self._loaded: dict[str, Any] = {}
         self._losses: list[Tensor] = []
         self._steps = 0
@@ -89,21 +90,24 @@ class WatchCallback(Callback):  # type: ignore[misc]  # mypy does not follow imp
         """Attach to the optimizer, which the trainer has made and loaded by now.
 
         Raises:
-            ConfigError: there are several, and none was chosen.
+            ConfigError: there are several, and none was chosen; or options for a watch that exists already.
         """
         batches = trainer.num_training_batches
         planned = (
             None if math.isinf(batches) else optimizer_steps(int(batches), trainer.accumulate_grad_batches)
         )
-        options = {"steps_per_epoch": planned} | self._options
         self._detach()
-        self._watch = watch(_chosen(trainer.optimizers, self._optimizer), **options)
+        self._watch, self._made = trainer_watch(
+            _chosen(trainer.optimizers, self._optimizer),
+            (entry.scheduler for entry in trainer.lr_scheduler_configs),
+            steps_per_epoch=planned,
+            options=self._options,
+        )
         first = trainer.global_step
         if self._loaded:
             self._watch.load_state_dict(self._loaded)
             first = 0
-        self._steps_per_epoch, self._loaded = options["steps_per_epoch"], {}
-        self._losses, self._steps = [], trainer.global_step
+        self._loaded, self._losses, self._steps = {}, [], trainer.global_step
         prefix = f"thermograd/{self._optimizer}/" if self._optimizer else "thermograd/"
         for logger in trainer.loggers if self._log else ():
             self._watch.log_to(_LoggerFrom(logger, first), prefix=prefix)
@@ -130,7 +134,7 @@ class WatchCallback(Callback):  # type: ignore[misc]  # mypy does not follow imp
             ValueError: it was told another; names the likely one.
         """
         if self._epoch_began is not None and trainer.is_last_batch:
-            check_epoch_length(self._steps_per_epoch, trainer.global_step - self._epoch_began)
+            check_epoch_length(self.watch.steps_per_epoch, trainer.global_step - self._epoch_began)
         self._epoch_began = None
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -142,7 +146,7 @@ class WatchCallback(Callback):  # type: ignore[misc]  # mypy does not follow imp
         self._detach()
 
     def _detach(self) -> None:
-        if self._watch is not None:
+        if self._watch is not None and self._made:
             self._watch.detach()
 
 

@@ -13,7 +13,7 @@ import torch
 from thermograd.errors import DamagedRunError, MissingExtraError
 from thermograd.store.atomic_file import write_atomically
 from thermograd.training.integrations.epoch_length import check_epoch_length, optimizer_steps
-from thermograd.training.watch import watch
+from thermograd.training.integrations.trainer_watch import trainer_watch
 
 try:
     from transformers import TrainerCallback
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from thermograd.training.watch import Watch
 
 STATE_FILE = "thermograd_watch.pt"
-_STREAMING_BLOCK = 50
 
 
 class WatchCallback(TrainerCallback):  # type: ignore[misc]  # mypy does not follow imports into transformers
@@ -40,7 +39,9 @@ class WatchCallback(TrainerCallback):  # type: ignore[misc]  # mypy does not fol
     logs it, as the mean over `logging_steps` steps; not if these are more than an epoch (50 steps of a stream).
     The state is the file `thermograd_watch.pt` in each checkpoint folder; `train(resume_from_checkpoint=...)` goes
     on where it was. Every `train` makes a new watch; the last one stays readable. The trainer's own default changes
-    the learning rate at every step, so nothing can equilibrate: choose `lr_scheduler_type="constant"`.
+    the learning rate at every step, so nothing can equilibrate: choose `lr_scheduler_type="constant"`, or give
+    `optimizers=(optimizer, scheduler)` with a `ReduceLROnStationarity`: its watch is the one then, so that it sees
+    the losses and resumes too.
 
     Args:
         checkpoint: folder of the checkpoint that training resumes from; needed only where it is not
@@ -58,7 +59,7 @@ class WatchCallback(TrainerCallback):  # type: ignore[misc]  # mypy does not fol
         super().__init__()
         self._checkpoint, self._options = checkpoint, watch_options
         self._watch: Watch | None = None
-        self._steps_per_epoch: int | None = None
+        self._made = True
         self._epoch_began: int | None = None
         self._logged = 0
 
@@ -81,20 +82,23 @@ class WatchCallback(TrainerCallback):  # type: ignore[misc]  # mypy does not fol
         control: TrainerControl,
         *,
         optimizer: Optimizer,
+        lr_scheduler: Any = None,
         train_dataloader: Any = None,
         **others: Any,
     ) -> None:
         """Attach to the optimizer, which the trainer has made and loaded by now.
 
         Raises:
+            ConfigError: there are options for a watch that exists already.
             DamagedRunError: the state in the checkpoint cannot be read.
         """
         batches = _length(train_dataloader)
         planned = None if batches is None else optimizer_steps(batches, args.gradient_accumulation_steps)
-        options = {"steps_per_epoch": planned} | self._options
         self._detach()
-        self._watch = watch(optimizer, **options)
-        self._steps_per_epoch, self._logged = options["steps_per_epoch"], state.global_step
+        self._watch, self._made = trainer_watch(
+            optimizer, [lr_scheduler], steps_per_epoch=planned, options=self._options
+        )
+        self._logged = state.global_step
         if state.global_step:
             self._load(self._folder(args, state))
 
@@ -102,7 +106,8 @@ class WatchCallback(TrainerCallback):  # type: ignore[misc]  # mypy does not fol
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any
     ) -> None:
         """Note where an epoch begins that is trained from its first batch."""
-        whole = self._steps_per_epoch is not None and state.global_step % self._steps_per_epoch == 0
+        epoch = self.watch.steps_per_epoch
+        whole = epoch is not None and state.global_step % epoch == 0
         self._epoch_began = state.global_step if whole else None
 
     def on_epoch_end(
@@ -114,7 +119,7 @@ class WatchCallback(TrainerCallback):  # type: ignore[misc]  # mypy does not fol
             ValueError: it was told another; names the likely one.
         """
         if self._epoch_began is not None and not (control.should_training_stop or control.should_epoch_stop):
-            check_epoch_length(self._steps_per_epoch, state.global_step - self._epoch_began)
+            check_epoch_length(self.watch.steps_per_epoch, state.global_step - self._epoch_began)
 
     def on_log(
         self,
@@ -127,7 +132,7 @@ class WatchCallback(TrainerCallback):  # type: ignore[misc]  # mypy does not fol
     ) -> None:
         """Record the loss, unless it is a mean over more than an epoch."""
         if "loss" in logs:
-            if state.global_step - self._logged <= (self._steps_per_epoch or _STREAMING_BLOCK):
+            if state.global_step - self._logged <= self.watch.epoch:
                 self.watch.record_loss(logs["loss"])
             self._logged = state.global_step
 
@@ -148,7 +153,7 @@ class WatchCallback(TrainerCallback):  # type: ignore[misc]  # mypy does not fol
         self._detach()
 
     def _detach(self) -> None:
-        if self._watch is not None:
+        if self._watch is not None and self._made:
             self._watch.detach()
 
     def _folder(self, args: TrainingArguments, state: TrainerState) -> Path:
