@@ -30,6 +30,7 @@ def exact_dissipation(
     fluctuation: npt.ArrayLike,
     measured: npt.ArrayLike,
     *,
+    groups: int | None = None,
     level: float = 0.90,
     unit: str = "",
 ) -> DissipationEstimates:
@@ -44,6 +45,7 @@ def exact_dissipation(
         potential: at the ends; for SGD ((1 − μ) |θ − c|²/(2η) + μ (θ − c)·v)/(1 − ν), (n + 1,).
         fluctuation: sum of O_R over the measured steps up to each end, (n + 1,).
         measured: number of measured steps up to each end, (n + 1,).
+        groups: of equal size, into which the last blocks fall; at most 16 if it is not given.
         level: two-sided, of the intervals.
         unit: of dissipation and fluctuation.
 
@@ -63,21 +65,21 @@ def exact_dissipation(
     if blocks < 2 or count[-1] == count[0]:
         message = f"{max(blocks, 0)} blocks with {count[-1] - count[0]:g} measured steps; 2 blocks are needed"
         raise ValueError(message)
-    groups = min(_MOST, blocks)
-    kept = slice(blocks - groups * (blocks // groups), None, blocks // groups)
+    pieces = min(_MOST, blocks) if groups is None or groups < 2 else groups
+    kept = slice(blocks - pieces * (blocks // pieces), None, blocks // pieces)
     ends, height, total, count = ends[kept], height[kept], total[kept], count[kept]
     length = np.diff(ends)
     noise = np.diff(total) / np.maximum(np.diff(count), 1)
     noise = np.where(np.diff(count) > 0, noise, (total[-1] - total[0]) / (count[-1] - count[0]))
     drag = noise - np.diff(height) / length
-    quantile = float(special.stdtrit(groups - 1, (1 + level) / 2))
+    quantile = float(special.stdtrit(pieces - 1, (1 + level) / 2))
     ratio = float(drag.mean() / noise.mean())
     residuals = drag - ratio * noise
-    half = quantile * float(residuals.std(ddof=1)) / (math.sqrt(groups) * float(noise.mean()))
+    half = quantile * float(residuals.std(ddof=1)) / (math.sqrt(pieces) * float(noise.mean()))
     return DissipationEstimates(
         _mean(drag, quantile, level, unit),
         _mean(noise, quantile, level, unit),
-        Estimate(ratio, (ratio - half, ratio + half), level=level, pieces=groups),
+        Estimate(ratio, (ratio - half, ratio + half), level=level, pieces=pieces),
         (int(ends[0]), int(ends[-1])),
     )
 

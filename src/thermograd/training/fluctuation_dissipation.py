@@ -75,7 +75,7 @@ def fluctuation_dissipation(
             instead="form='displacement'",
         )
     chosen = "displacement" if form == "displacement" or not view.is_sgd else "sgd"
-    blocks, _ = blocks_in_window(record.blocks)
+    blocks, groups = blocks_in_window(record.blocks)
     ends = record.ends[-1 - blocks :] if window == "half" else record.ends
     column = ORIGIN
     if centre == "anchor" and blocks:
@@ -86,13 +86,14 @@ def fluctuation_dissipation(
             why=f"takes 2 blocks in the window; there are {max(len(ends) - 1, 0)} so far",
             instead="train on",
         )
-    groups = [part.group for part in view.parts]
-    potential, noise = (_sgd if chosen == "sgd" else _displacement)(view, ends, groups, column, weight)
+    owners = [part.group for part in view.parts]
+    potential, noise = (_sgd if chosen == "sgd" else _displacement)(view, ends, owners, column, weight)
     found = exact_dissipation(
         [end.step for end in ends],
         potential,
         noise,
         [end.measured[0] for end in ends],
+        groups=groups if window == "half" else None,
         level=level,
         unit="loss" if chosen == "sgd" else "",
     )
