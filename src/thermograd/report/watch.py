@@ -8,12 +8,29 @@ from typing import Any
 
 from thermograd.quantities import Verdict
 from thermograd.report.equilibration import equilibration
+from thermograd.report.figures import figure
 from thermograd.report.page import write_page
 from thermograd.report.temperature import temperature
 from thermograd.report.waiting_and_cutting import waiting_and_cutting
 from thermograd.report.watched_training import WatchedTraining
 
 TITLE = "Has training equilibrated?"
+
+
+def watch_figure(history: Sequence[Mapping[str, Any]]) -> Any:
+    """The ratio against its band, the verdicts and the coverage, for notebooks.
+
+    Args:
+        history: one mapping per block, as `Watch.history()` gives them.
+
+    Returns:
+        A `plotly.graph_objects.Figure`.
+
+    Raises:
+        ConfigError: there is no block yet.
+        MissingExtraError: plotly is not installed.
+    """
+    return figure(WatchedTraining(history))
 
 
 def write_watch_page(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from thermograd.estimators.stationarity import Stationarity, stationarity
-from thermograd.quantities import Estimate, Verdict, figure_of
+from thermograd.quantities import Estimate, Verdict
 from thermograd.store.sinks import Sink, sink_of
 from thermograd.training import watch_estimates, watch_state, watch_text
 from thermograd.training.block_meter import BlockMeter
@@ -127,6 +127,7 @@ class Watch:
         self.decision: Stationarity | None = None
         self.rows: list[dict[str, Any]] = []
         self.blocks_ended = 0
+        self.has_losses = False
         self.earlier: list[tuple[int, float, float]] = []
         self.foreign_changes: list[bool] = []
         self._observing = Observing(observe, view)
@@ -276,6 +277,7 @@ class Watch:
                 "compiled or captured step that bypasses hooks, or another optimizer? Call optimizer.step() itself"
             )
             raise RuntimeError(message)
+        self.has_losses = True
         self.meter.wants_metric = self.view.is_preconditioned
         self.meter.record_loss(loss if isinstance(loss, Tensor) else _number(loss))
 
@@ -358,8 +360,9 @@ class Watch:
 
         Raises:
             MissingExtraError: `thermograd[lab]` is not installed.
+            ConfigError: the folder of the page does not exist, or there is no block to draw a figure of.
         """
-        return figure_of(self) if path is None else watch_text.page(self, Path(path))
+        return watch_text.figure(self) if path is None else watch_text.page(self, Path(path))
 
     def __getitem__(self, name: str) -> Any:
         return self._observing[name]

@@ -22,6 +22,7 @@ def saved(watch: Watch) -> dict[str, Any]:
         "not_finite": list(watch.not_finite or ()),
         "rows": watch.history(),
         "blocks_ended": watch.blocks_ended,
+        "has_losses": watch.has_losses,
         "earlier": [list(entry) for entry in watch.earlier],
         "foreign_changes": list(watch.foreign_changes),
     }
@@ -66,6 +67,7 @@ def load(watch: Watch, state: dict[str, Any]) -> None:
     watch.not_finite = (bad[0], bad[1]) if bad else None
     watch.earlier = [(int(step), float(gain), float(width)) for step, gain, width in state["earlier"]]
     watch.foreign_changes = [bool(entry) for entry in state["foreign_changes"]]
+    watch.has_losses = bool(state["has_losses"])
     watch.decision = None
 
 

@@ -220,6 +220,23 @@ def to_dict(watch: Watch) -> dict[str, Any]:
     }
 
 
+def figure(watch: Watch) -> Any:
+    """The figure of a watch, by the report layer if it is there.
+
+    Args:
+        watch: whose.
+
+    Returns:
+        A `plotly.graph_objects.Figure`.
+
+    Raises:
+        MissingExtraError: the requirements of the report layer are not installed.
+    """
+    for entry in entry_points(group="thermograd.plot", name="watch_figure"):
+        return entry.load()(watch.history())
+    raise MissingExtraError(package="plotly", extra="lab", purpose="A figure")
+
+
 def page(watch: Watch, path: Path) -> Path:
     """Write the page of a watch, by the report layer if it is there.
 

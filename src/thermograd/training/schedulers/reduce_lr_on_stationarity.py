@@ -90,7 +90,6 @@ class ReduceLROnStationarity(LRScheduler):
         self.gains: list[Verdict] = []
         self._pending: dict[str, Any] | None = None
         self._seen = watch.blocks_ended
-        self._gave_loss = False
         self.last_epoch = 0
         self._last_lr: list[float | Tensor] = [*self._rates()]
         self.base_lrs = [*self._rates()]
@@ -104,7 +103,6 @@ class ReduceLROnStationarity(LRScheduler):
         self.last_epoch += 1
         if loss is not None:
             self.watch.record_loss(loss)
-            self._gave_loss = True
         if self.watch.blocks_ended == self._seen and not self._budget_due():
             return
         self._seen = self.watch.blocks_ended
@@ -135,7 +133,6 @@ class ReduceLROnStationarity(LRScheduler):
             "gains": [[gain.holds, gain.kind, gain.text, dict(gain.evidence)] for gain in self.gains],
             "pending": self._pending,
             "seen": self._seen,
-            "gave_loss": self._gave_loss,
             "last_epoch": self.last_epoch,
             "last_lr": list(self._last_lr),
         }
@@ -163,7 +160,7 @@ class ReduceLROnStationarity(LRScheduler):
             Verdict(holds, kind, text, evidence) for holds, kind, text, evidence in state_dict["gains"]
         ]
         self._pending = state_dict["pending"]
-        self._seen, self._gave_loss = int(state_dict["seen"]), bool(state_dict["gave_loss"])
+        self._seen = int(state_dict["seen"])
         self.last_epoch, self._last_lr = int(state_dict["last_epoch"]), [*state_dict["last_lr"]]
 
     def _settings(self) -> dict[str, Any]:
@@ -191,7 +188,7 @@ class ReduceLROnStationarity(LRScheduler):
         if self.rule == "ratio":
             return Ratio(self.threshold)
         known = self.watch.view.is_sgd or self.watch.view.is_preconditioned
-        if self.rule == "gain" or (self.rule == "auto" and self._gave_loss and known):
+        if self.rule == "gain" or (self.rule == "auto" and self.watch.has_losses and known):
             return Gain(self.factor)
         return self._equivalence()
 
