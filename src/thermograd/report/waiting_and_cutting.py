@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from thermograd.report.figure import Figure
 from thermograd.report.look import banded, line, stacked, style
 from thermograd.report.watched_training import WatchedTraining
 
 _PRICES = (
-    ("waiting", "waiting: doubling the training so far"),
-    ("cutting", "cutting the rate (upper bound if reshuffled)"),
+    ("waiting", "waiting as long again"),
+    ("cutting", "cutting the rate"),
 )
+_MARKED_RATES = 5
 
 
 def waiting_and_cutting(training: WatchedTraining) -> tuple[Figure, ...]:
@@ -36,7 +40,7 @@ def waiting_and_cutting(training: WatchedTraining) -> tuple[Figure, ...]:
         **training.cut_lines(),
     )
     loss_panel, rate_panel = (2, 3) if priced else (1, 2)
-    drawing[f"yaxis{rate_panel}"] |= {"type": "log", "tickformat": "~g", "nticks": 4}
+    drawing[f"yaxis{rate_panel}"] |= {"type": "log", "tickformat": "~g"} | _ticks(rate)
     if np.nanmin(loss) > 0:
         drawing["yaxis" if loss_panel == 1 else f"yaxis{loss_panel}"] |= {"type": "log", "tickformat": "~g"}
     traces = [
@@ -78,6 +82,12 @@ def waiting_and_cutting(training: WatchedTraining) -> tuple[Figure, ...]:
             },
         ),
     )
+
+
+def _ticks(rate: npt.NDArray[np.float64]) -> dict[str, Any]:
+    """Marks at the rates themselves while they are few, else at the decades."""
+    rates = np.unique(rate[rate > 0])
+    return {"tickvals": rates.tolist()} if len(rates) <= _MARKED_RATES else {"dtick": 1}
 
 
 def _conclusion(training: WatchedTraining) -> str:
