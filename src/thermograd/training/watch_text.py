@@ -254,6 +254,7 @@ def page(watch: Watch, path: Path) -> Path:
         facts = [
             ("Optimizer", f"{watch.view.name}, {rates(watch)}"),
             ("Waiting or cutting", weighing(watch)[0]),
+            *(("Noted", note) for note in watch.notes[-8:]),
         ]
         entry.load()(path, watch.history(), verdicts=[watch.verdict()], facts=facts)
         return path
