@@ -113,6 +113,9 @@ def waiting_or_cutting(
 ) -> Verdict:
     """Whether to cut: when even the upper end of waiting lies below what a cut gives.
 
+    Waiting that comes out negative counts as 0, since the interval has to resolve the price of a cut: noisy
+    losses would else cut by chance, being looked at again and again.
+
     A cut that would give less than 1e-4 of the loss is not worth making, whatever waiting gives.
 
     Args:
@@ -140,7 +143,8 @@ def waiting_or_cutting(
         return Verdict(False, "nothing_to_gain", "a cut would give less than 1e-4 of the loss", evidence)
     if gain_of_waiting.high < 0:
         return Verdict(None, "loss_rises", "the loss rises, so time at this rate has no price", evidence)
-    if gain_of_waiting.high < gain_of_cutting.value:
+    half_width = gain_of_waiting.high - gain_of_waiting.value
+    if max(gain_of_waiting.value, 0.0) + half_width < gain_of_cutting.value:
         return Verdict(True, "cutting_pays", "a cut takes more off the loss than waiting would", evidence)
     if gain_of_waiting.low > gain_of_cutting.value:
         return Verdict(False, "waiting_pays", "waiting takes more off the loss than a cut would", evidence)
