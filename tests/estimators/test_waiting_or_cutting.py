@@ -1,0 +1,100 @@
+"""What waiting gives, on losses of known slope; the price of a cut, on a quadratic that is really cut."""
+
+import math
+
+import numpy as np
+import pytest
+
+from thermograd.estimators.waiting_or_cutting import cutting, waiting, waiting_or_cutting
+from thermograd.quantities import Estimate
+from thermograd.theory.fluctuation_dissipation import quadratic
+
+STEPS = np.arange(1, 65) * 15
+
+
+def middles(steps=STEPS):
+    return steps - steps[0] / 2
+
+
+def price(low, value, high):
+    return Estimate(value, (low, high), level=0.9)
+
+
+@pytest.mark.parametrize("slope", [0.1, 0.0, -0.05])
+@pytest.mark.parametrize("blocks", [16, 33, 64])
+def test_a_loss_linear_in_the_logarithm_of_time(slope, blocks):
+    steps = STEPS[:blocks]
+    found = waiting(2 - slope * np.log(middles(steps)), steps)
+    assert found.value == pytest.approx(slope * math.log(2), abs=1e-4)
+    assert found.unit == "loss"
+    assert found.pieces == 8
+
+
+def test_the_time_before_counts():
+    """Of a loss that falls as ln(all steps so far), doubling all of them gives more than doubling the last."""
+    losses = -0.1 * np.log(10_000 + middles())
+    assert waiting(losses, STEPS, age=10_000).value == pytest.approx(0.1 * math.log(2), rel=1e-4)
+    assert waiting(losses, STEPS).value < 0.02
+
+
+def test_the_interval_holds_the_slope():
+    """Student's t of a straight line with independent noise; 2000 draws know 90 % to 0.7 %."""
+    generator, truth = np.random.default_rng(0), 0.1 * math.log(2)
+    inside = 0
+    for _ in range(2000):
+        losses = -0.1 * np.log(middles()) + 0.01 * generator.normal(size=64)
+        found = waiting(losses, STEPS)
+        inside += found.low < truth < found.high
+    assert 0.87 < inside / 2000 < 0.93
+
+
+def test_waiting_needs_16_blocks():
+    assert waiting(np.ones(15), STEPS[:15]) is None
+    assert waiting(np.ones(16), STEPS[:16]) is not None
+
+
+def test_lengths_that_differ():
+    with pytest.raises(ValueError, match="equal length"):
+        waiting(np.ones(16), STEPS[:17])
+
+
+@pytest.mark.parametrize("factor", [0.1, 0.5])
+def test_a_cut_of_a_quadratic_gives_the_price(factor):
+    """The stationary loss of a parabola, before minus after; exact for small ηh, where it is (1 − factor) O_R/2."""
+    curvatures, noise = np.array([1.0, 0.3, 0.1]), np.array([1.0, 2.0, 1.0])
+
+    def loss(rate):
+        return float(curvatures @ quadratic(curvatures, noise, rate)["variance"].value) / 2
+
+    fluctuation = float(quadratic(curvatures, noise, 0.01)["fluctuation"].value)
+    found = cutting(Estimate(fluctuation, (0.9 * fluctuation, 1.1 * fluctuation)), factor=factor)
+    assert found.value == pytest.approx(loss(0.01) - loss(factor * 0.01), rel=0.01)
+    assert found.low == pytest.approx(0.9 * found.value)
+
+
+@pytest.mark.parametrize(
+    ("gain", "cut", "kind", "holds"),
+    [
+        (price(0.01, 0.02, 0.03), price(0.03, 0.04, 0.05), "cutting_pays", True),
+        (price(-0.01, 0.0, 0.01), price(0.03, 0.04, 0.05), "cutting_pays", True),
+        (price(0.05, 0.06, 0.07), price(0.03, 0.04, 0.05), "waiting_pays", False),
+        (price(0.03, 0.05, 0.07), price(0.03, 0.04, 0.05), "undecided", None),
+        (price(-0.07, -0.05, -0.03), price(0.03, 0.04, 0.05), "loss_rises", None),
+        (price(0.0, 0.0, 0.0), price(0.0, 1e-5, 2e-5), "nothing_to_gain", False),
+        (price(math.nan, math.nan, math.nan), price(0.03, 0.04, 0.05), "not_finite", None),
+        (price(0.0, 0.0, 0.0), price(0.0, math.inf, math.inf), "not_finite", None),
+        (None, price(0.03, 0.04, 0.05), "warming_up", None),
+        (price(0.0, 0.0, 0.0), None, "warming_up", None),
+    ],
+)
+def test_kinds(gain, cut, kind, holds):
+    found = waiting_or_cutting(gain, cut, blocks=20, loss=0.5)
+    assert found.kind == kind
+    assert found.holds is holds
+    assert found.text
+
+
+def test_too_few_epochs():
+    gain, cut = price(0.01, 0.02, 0.03), price(0.03, 0.04, 0.05)
+    assert waiting_or_cutting(gain, cut, blocks=15).kind == "warming_up"
+    assert waiting_or_cutting(gain, cut, blocks=16).kind == "cutting_pays"
