@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from thermograd.training.optimizer_view import OptimizerView
 
 _METRIC_EVERY = 8
+_LOSSES_AT_ONCE = 64
 
 
 class BlockMeter:
@@ -64,8 +65,19 @@ class BlockMeter:
         self._two_left = 0
         self._measured_steps: list[int] = []
         self._loss = torch.zeros((), dtype=wide(self._like), device=self._like.device)
+        self._pending: list[Tensor] = []
         self._host_loss, self._losses = 0.0, 0
         self._copies = False
+
+    def next_due(self, step: int) -> int:
+        """The first step from `step` on at which there is something to do.
+
+        Args:
+            step: optimiser steps done.
+        """
+        if self._two_left:
+            return step
+        return min(self._measured.next(step), self._two_step.next(step))
 
     def before_step(self, step: int) -> None:
         """Copy what has to be known of the weights before an update.
@@ -115,12 +127,19 @@ class BlockMeter:
         Args:
             loss: one number.
         """
-        if isinstance(loss, Tensor):
-            value = loss.detach().reshape(())
-            self._loss += value if value.device == self._loss.device else value.to(self._loss.device)
-        else:
-            self._host_loss += loss
         self._losses += 1
+        if not isinstance(loss, Tensor):
+            self._host_loss += loss
+            return
+        self._pending.append(loss.detach())
+        if len(self._pending) == _LOSSES_AT_ONCE:
+            self._loss = self._loss_so_far()
+            self._pending = []
+
+    def _loss_so_far(self) -> Tensor:
+        if not self._pending:
+            return self._loss
+        return self._loss + _together(self._pending).to(self._loss).sum()
 
     def read(self, step: int, last: BlockEnd | None, noise: MicroBatches) -> tuple[BlockEnd, int]:
         """End the block: one read from the device.
@@ -142,7 +161,7 @@ class BlockMeter:
             self._metric.packed(),
             self._two_steps.packed(),
         ]
-        own = torch.cat([self._loss[None], noise.packed().to(positions)])
+        own = torch.cat([self._loss_so_far()[None], noise.packed().to(positions)])
         sizes = [entry.numel() for entry in (*shared, sketch, own)]
         packed = torch.cat([*shared, sketch])
         if self._group is not None:
@@ -152,7 +171,8 @@ class BlockMeter:
         for norms in (self._updates, self._metric, self._two_steps):
             norms.clear()
         noise.clear()
-        self._loss.zero_()
+        self._loss = torch.zeros_like(self._loss)
+        self._pending = []
         self._host_loss, self._losses, self._measured_steps = 0.0, 0, []
         return end, first_bad
 
@@ -179,9 +199,9 @@ class BlockMeter:
 
     def _scale(self) -> Array:
         """By which squared norms are multiplied to give |Δ|²: η² where velocities were read."""
-        if self._copies:
+        if self._copies or not self._view.is_sgd:
             return np.ones(len(self._view.parameters))
-        return np.array([self._view.rates[number] ** 2 for number in self._view.owner])
+        return np.array([self._view.velocity_scale(number) ** 2 for number in self._view.owner])
 
     def _in_metric(self, updates: Sequence[Tensor]) -> list[Tensor]:
         """Tensors whose squares sum to Σ Δ² (√v + ε)/η, Δ without decoupled decay."""
@@ -206,6 +226,7 @@ class BlockMeter:
             "two_left": self._two_left,
             "measured_steps": list(self._measured_steps),
             "loss": self._loss.clone(),
+            "pending": _together(self._pending).clone() if self._pending else [],
             "host_loss": self._host_loss,
             "losses": self._losses,
             "copies": self._copies,
@@ -226,10 +247,15 @@ class BlockMeter:
         kept = [value.to(weight.device) for value, weight in zip(state["two_before"], weights, strict=False)]
         self._two_before, self._two_left = kept or None, int(state["two_left"])
         self._measured_steps = [int(step) for step in state["measured_steps"]]
-        self._loss.copy_(state["loss"])
+        self._loss = state["loss"].to(self._loss)
+        self._pending = [loss.to(self._loss.device) for loss in state["pending"]]
         self._host_loss, self._losses = float(state["host_loss"]), int(state["losses"])
         self._copies, self.wants_metric = bool(state["copies"]), bool(state["wants_metric"])
         self.positions.load_state_dict(state["positions"], weights)
+
+
+def _together(losses: list[Tensor]) -> Tensor:
+    return torch.stack([loss.reshape(()) for loss in losses])
 
 
 def _copied(values: list[Tensor], into: list[Tensor] | None) -> list[Tensor]:

@@ -32,7 +32,7 @@ class MicroBatches:
         self._sums = torch.zeros(3, dtype=wide(like), device=like.device)
         self._squares = self._sums.new_zeros(())
         self._before: list[Tensor] | None = None
-        self._pieces, self._size = 0, 0
+        self.pieces, self._size = 0, 0
 
     def note(self, size: int, gradients: Sequence[Tensor | None]) -> None:
         """Note one micro-batch, after its `backward()`.
@@ -44,29 +44,29 @@ class MicroBatches:
         Raises:
             ValueError: the micro-batches of one step differ in size.
         """
-        if self._pieces and size != self._size:
+        if self.pieces and size != self._size:
             message = (
                 f"micro-batches of {self._size} and {size} samples in one step; they must be of equal size"
             )
             raise ValueError(message)
         known = [gradient.detach() for gradient in gradients if gradient is not None]
-        if self._pieces == 0 or self._before is None or len(self._before) != len(known):
+        if self.pieces == 0 or self._before is None or len(self._before) != len(known):
             fresh = known
             self._before = [gradient.clone() for gradient in known]
         else:
             fresh = list(torch._foreach_sub(known, self._before))
             torch._foreach_copy_(self._before, known)
         self._squares = self._squares + _square(fresh, self._sums)
-        self._pieces, self._size = self._pieces + 1, size
+        self.pieces, self._size = self.pieces + 1, size
 
     def end_step(self) -> None:
         """Take the micro-batches so far as those of one optimiser step; fewer than 2 are left out."""
-        pieces, size = self._pieces, self._size
+        pieces, size = self.pieces, self._size
         if pieces >= 2 and self._before is not None:
             whole = _square(self._before, self._sums)
             trace = size / (pieces - 1) * (pieces**2 * self._squares - pieces * whole)
             self._sums += torch.stack([trace, whole - trace / (pieces * size), torch.ones_like(trace)])
-        self._pieces = 0
+        self.pieces = 0
         self._squares = torch.zeros_like(self._squares)
 
     def packed(self) -> Tensor:
@@ -79,12 +79,12 @@ class MicroBatches:
 
     def state_dict(self) -> dict[str, Any]:
         """What goes on bit for bit after a resume."""
-        kept = [] if self._before is None or not self._pieces else [value.clone() for value in self._before]
+        kept = [] if self._before is None or not self.pieces else [value.clone() for value in self._before]
         return {
             "sums": self._sums.clone(),
             "squares": self._squares.clone(),
             "before": kept,
-            "pieces": self._pieces,
+            "pieces": self.pieces,
             "size": self._size,
         }
 
@@ -96,7 +96,7 @@ class MicroBatches:
         """
         self._sums, self._squares = state["sums"].to(self._sums), state["squares"].to(self._sums)
         self._before = [value.to(self._sums.device) for value in state["before"]] or None
-        self._pieces, self._size = int(state["pieces"]), int(state["size"])
+        self.pieces, self._size = int(state["pieces"]), int(state["size"])
 
 
 def _square(tensors: Sequence[Tensor], like: Tensor) -> Tensor:

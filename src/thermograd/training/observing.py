@@ -39,13 +39,18 @@ class Observing:
         self._tracking: dict[str, Any] = {}
         self._before: dict[str, Tensor] = {}
 
+    @property
+    def active(self) -> bool:
+        """Whether anything is observed."""
+        return bool(self._accumulators or self._trackers)
+
     def before_step(self, step: int) -> None:
         """Keep the weights before an update, if anybody needs them.
 
         Args:
             step: optimiser steps done.
         """
-        if not self._accumulators and not self._trackers:
+        if not self.active:
             return
         weights = self._weights()
         for name, accumulator in self._accumulators.items():

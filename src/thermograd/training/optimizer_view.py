@@ -54,8 +54,36 @@ class OptimizerView:
         parts = [Part(number, self._names.get(id(parameter))) for number, parameter in owners]
         self.parts = list(dict.fromkeys(parts))
         self.part_of = [self.parts.index(part) for part in parts]
-        self.rates = [float(group["lr"]) for group in self.optimizer.param_groups]
         self._count = self._parameter_count()
+        plain_already = not any(
+            parameter.is_complex() or _is_distributed(parameter) for parameter in self.parameters
+        )
+        self._local = self.parameters if plain_already else None
+        self._places: dict[int, list[int]] = {
+            number: [] for number in range(len(self.optimizer.param_groups))
+        }
+        for place, number in enumerate(self.owner):
+            self._places[number].append(place)
+        self.read_rates()
+
+    def read_rates(self) -> None:
+        """Read `rates`; reads the device where one is a tensor there."""
+        self._rate_marks = [_mark(group["lr"]) for group in self.optimizer.param_groups]
+        self.rates = [float(group["lr"]) for group in self.optimizer.param_groups]
+
+    def forget_rates(self) -> None:
+        """Take the rates for changed at the next look."""
+        self._rate_marks = []
+
+    def rates_changed(self) -> bool:
+        """Whether a rate may have changed since it was read, or a group was added: a look at objects only."""
+        groups = self.optimizer.param_groups
+        if len(groups) != len(self._rate_marks):
+            return True
+        for group, (rate, version) in zip(groups, self._rate_marks, strict=True):
+            if group["lr"] is not rate or (version >= 0 and rate._version != version):
+                return True
+        return False
 
     @property
     def changed(self) -> bool:
@@ -75,7 +103,7 @@ class OptimizerView:
     @property
     def local_parameters(self) -> list[Tensor]:
         """Every parameter as plain real tensor; of a sharded one, this rank's shard."""
-        return [plain(parameter) for parameter in self.parameters]
+        return self._local or [plain(parameter) for parameter in self.parameters]
 
     @property
     def sharded(self) -> bool:
@@ -140,32 +168,37 @@ class OptimizerView:
         )
 
     def velocities(self) -> list[Tensor | None]:
-        """Per parameter a tensor of norm |Δ|/η of the step of SGD just taken; None where it had no gradient."""
+        """Per parameter a tensor of norm |Δ| / `velocity_scale` of the step of SGD just taken; None without gradient."""
         found: list[Tensor | None] = [None] * len(self.parameters)
+        local = self.local_parameters
         for number, options in enumerate(self.optimizer.param_groups):
-            places = [
-                place
-                for place, parameter in enumerate(self.parameters)
-                if self.owner[place] == number and parameter.grad is not None
-            ]
-            for place, velocity in zip(places, self._velocities(places, options, number), strict=True):
-                found[place] = velocity
+            places = [place for place in self._places[number] if self.parameters[place].grad is not None]
+            if options["momentum"]:
+                for place in places:
+                    found[place] = self._plain(
+                        self.optimizer.state[self.parameters[place]]["momentum_buffer"]
+                    )
+                continue
+            gradients = [self._plain(self.parameters[place].grad) for place in places]
+            if options["weight_decay"] and places:
+                # θ is the one after the step here: g + λθ before it is (g + λθ)/(1 − ηλ)
+                decay = -options["weight_decay"] if options["maximize"] else options["weight_decay"]
+                gradients = [*torch._foreach_add(gradients, [local[place] for place in places], alpha=decay)]
+            for place, gradient in zip(places, gradients, strict=True):
+                found[place] = gradient
         return found
 
-    def _velocities(self, places: list[int], options: Mapping[str, Any], number: int) -> list[Tensor]:
-        moved = [self.parameters[place] for place in places]
-        if options["momentum"]:
-            return [plain(self.optimizer.state[parameter]["momentum_buffer"]) for parameter in moved]
-        gradients = [plain(parameter.grad) for parameter in moved if parameter.grad is not None]
-        decay = options["weight_decay"]
-        if not decay or not moved:
-            return gradients
-        # θ is the one after the step here: g + λθ before it is (g + λθ)/(1 − ηλ)
-        shrunk = 1 - self.rates[number] * decay
-        signed = -decay if options["maximize"] else decay
-        sums = torch._foreach_add(gradients, [plain(parameter) for parameter in moved], alpha=signed)
-        torch._foreach_div_(sums, shrunk)
-        return list(sums)
+    def velocity_scale(self, group: int) -> float:
+        """What norms of `velocities` are multiplied with to give |Δ|.
+
+        Args:
+            group: number of the parameter group.
+        """
+        options, rate = self.optimizer.param_groups[group], self.rates[group]
+        return rate if options["momentum"] else rate / (1 - rate * float(options["weight_decay"]))
+
+    def _plain(self, tensor: Any) -> Tensor:
+        return tensor if self._local is not None else plain(tensor)
 
     def momentum_velocities(self) -> list[Tensor | None]:
         """Velocity v = −momentum buffer of SGD per parameter; None where there is none."""
@@ -269,6 +302,10 @@ def _layers(names: Mapping[Tensor, str] | nn.Module | None) -> dict[int, str]:
             for full, parameter in names.named_parameters()
         }
     return {id(parameter): name for parameter, name in names.items()}
+
+
+def _mark(rate: Any) -> tuple[Any, int]:
+    return rate, rate._version if isinstance(rate, Tensor) else -1
 
 
 def _key(value: Any) -> Any:

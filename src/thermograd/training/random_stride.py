@@ -27,13 +27,23 @@ class RandomStride:
         Args:
             step: 0 or larger.
         """
+        return self.next(step) == step
+
+    def next(self, step: int) -> int:
+        """The first step from `step` on that is due.
+
+        Args:
+            step: 0 or larger.
+        """
         if self._every == 1:
-            return True
-        stride = step // self._every
+            return step
+        at = self._in_stride(step // self._every)
+        return at if at >= step else self._in_stride(step // self._every + 1)
+
+    def _in_stride(self, stride: int) -> int:
         if stride != self._stride:
-            self._stride = stride
-            self._at = stride * self._every + self._drawn(stride)
-        return step == self._at
+            self._stride, self._at = stride, stride * self._every + self._drawn(stride)
+        return self._at
 
     def _drawn(self, stride: int) -> int:
         """SplitMix64 of (seed, stride), below `every`."""

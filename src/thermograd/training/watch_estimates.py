@@ -21,10 +21,10 @@ from thermograd.training.fluctuation_dissipation import (
 
 if TYPE_CHECKING:
     from thermograd.training.block_record import Array
-    from thermograd.training.watch import Watch
+    from thermograd.training.live_window import LiveWindow
 
 
-def weights(watch: Watch, group: int | str | None = None) -> tuple[Array, Array]:
+def weights(watch: LiveWindow, group: int | str | None = None) -> tuple[Array, Array]:
     """Per part 1/η, 0 for what does not move or was not asked for, and κ.
 
     Args:
@@ -52,7 +52,7 @@ def weights(watch: Watch, group: int | str | None = None) -> tuple[Array, Array]
     return inverse, np.array([view.diffusion_factor(part.group) for part in view.parts])
 
 
-def left_out(watch: Watch) -> list[str]:
+def left_out(watch: LiveWindow) -> list[str]:
     """Groups that do not take part, by name, and why."""
     inverse, _ = weights(watch)
     found = {}
@@ -65,11 +65,11 @@ def left_out(watch: Watch) -> list[str]:
 
 
 def dissipation(
-    watch: Watch,
-    centre: Literal["anchor", "origin"],
-    window: Literal["half", "all"],
-    form: Form,
-    group: int | str | None,
+    watch: LiveWindow,
+    centre: Literal["anchor", "origin"] = "anchor",
+    window: Literal["half", "all"] = "half",
+    form: Form = "auto",
+    group: int | str | None = None,
 ) -> FluctuationDissipation:
     """See `Watch.fluctuation_dissipation`.
 
@@ -100,7 +100,7 @@ def dissipation(
     )
 
 
-def temperature(watch: Watch) -> Estimate:
+def temperature(watch: LiveWindow) -> Estimate:
     """See `Watch.temperature`.
 
     Raises:
@@ -124,7 +124,7 @@ def temperature(watch: Watch) -> Estimate:
     return Estimate(found.value / count, scaled, found.level, found.pieces, "loss", note)
 
 
-def mean_square_displacement(watch: Watch) -> tuple[list[int], list[Estimate]]:
+def mean_square_displacement(watch: LiveWindow) -> tuple[list[int], list[Estimate]]:
     """See `Watch.mean_square_displacement`."""
     record, level = watch.record, watch.settings["level"]
     if record.blocks < 4:
@@ -149,7 +149,7 @@ def mean_square_displacement(watch: Watch) -> tuple[list[int], list[Estimate]]:
     return lags, values
 
 
-def slowest_relaxation(watch: Watch) -> Estimate:
+def slowest_relaxation(watch: LiveWindow) -> Estimate:
     """See `Watch.slowest_relaxation`."""
     decision = watch.decision
     if decision is None or decision.slowest is None:
@@ -174,7 +174,15 @@ def slowest_relaxation(watch: Watch) -> Estimate:
     )
 
 
-def fluctuation_of_loss(watch: Watch) -> Estimate:
+def steps_to_equilibrium(watch: LiveWindow) -> Estimate | None:
+    """See `Watch.steps_to_equilibrium`."""
+    decision = watch.decided()
+    if decision is None or decision.verdict.holds:
+        return None
+    return decision.steps_to_equilibrium
+
+
+def fluctuation_of_loss(watch: LiveWindow) -> Estimate:
     """O_R in units of the loss: of SGD, or in the metric of its preconditioner of Adam, AdamW and RMSprop.
 
     Raises:
@@ -198,7 +206,7 @@ def fluctuation_of_loss(watch: Watch) -> Estimate:
     return found
 
 
-def waiting_or_cutting(watch: Watch, factor: float) -> WaitingOrCutting:
+def waiting_or_cutting(watch: LiveWindow, factor: float) -> WaitingOrCutting:
     """See `Watch.waiting_or_cutting`.
 
     Raises:
@@ -243,7 +251,7 @@ def _larger_gain(losses: Array, decay: Array, steps: Array, level: float) -> Est
     return max((gain for gain in found if gain is not None), key=lambda gain: float(gain.value), default=None)
 
 
-def _decay_term(watch: Watch) -> Array:
+def _decay_term(watch: LiveWindow) -> Array:
     """Σ λ|θ|²/2 of every block, for weight decay that is part of the gradient."""
     view, ends = watch.view, watch.record.ends
     decay = np.array([view.coupled_decay(part.group) for part in view.parts])
@@ -251,7 +259,7 @@ def _decay_term(watch: Watch) -> Array:
     return (squares[1:] + squares[:-1]) / 2
 
 
-def gradient_noise(watch: Watch) -> GradientNoise:
+def gradient_noise(watch: LiveWindow) -> GradientNoise:
     """See `Watch.gradient_noise`."""
     sums = watch.record.column("noise") if watch.record.ends else np.zeros((0, 3))
     blocks = np.diff(sums, axis=0) if len(sums) > 1 else np.zeros((0, 3))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from thermograd.training.live_window import LiveWindow
     from thermograd.training.optimizer_view import OptimizerView
-    from thermograd.training.watch import Watch
 
 
-def saved(watch: Watch) -> dict[str, Any]:
+def saved(watch: LiveWindow) -> dict[str, Any]:
     """The state but for the hooks' own."""
     return {
         "settings": dict(watch.settings),
@@ -20,7 +20,13 @@ def saved(watch: Watch) -> dict[str, Any]:
         "micro": watch.micro.state_dict(),
         "notes": list(watch.notes),
         "not_finite": list(watch.not_finite or ()),
-        "rows": watch.history(),
+        "rows": [dict(row) for row in watch.rows],
+        "open": watch.open,
+        "in_block": watch.in_block,
+        "dirty": watch.dirty,
+        "changed": watch.changed,
+        "key": _plain_key(watch.view),
+        "observing": watch.observing.state_dict(),
         "blocks_ended": watch.blocks_ended,
         "has_losses": watch.has_losses,
         "earlier": [list(entry) for entry in watch.earlier],
@@ -28,7 +34,7 @@ def saved(watch: Watch) -> dict[str, Any]:
     }
 
 
-def check(watch: Watch, state: dict[str, Any]) -> None:
+def check(watch: LiveWindow, state: dict[str, Any]) -> None:
     """Refuse a state of another training.
 
     Args:
@@ -50,7 +56,7 @@ def check(watch: Watch, state: dict[str, Any]) -> None:
         raise ValueError(message)
 
 
-def load(watch: Watch, state: dict[str, Any]) -> None:
+def load(watch: LiveWindow, state: dict[str, Any]) -> None:
     """Take a state over.
 
     Args:
@@ -69,9 +75,13 @@ def load(watch: Watch, state: dict[str, Any]) -> None:
     watch.foreign_changes = [bool(entry) for entry in state["foreign_changes"]]
     watch.has_losses = bool(state["has_losses"])
     watch.decision = None
+    watch.observing.load_state_dict(state["observing"])
+    watch.open, watch.in_block = bool(state["open"]), int(state["in_block"])
+    watch.dirty, watch.changed = bool(state["dirty"]), bool(state["changed"])
+    watch.resume(same_rates=_plain_key(watch.view) == state["key"])
 
 
-def plain_key(view: OptimizerView) -> list[list[Any]]:
+def _plain_key(view: OptimizerView) -> list[list[Any]]:
     """The hyperparameters as numbers, to be compared after a resume."""
     names = ("lr", "momentum", "dampening", "betas", "weight_decay")
     return [[_plain(group.get(name)) for name in names] for group in view.optimizer.param_groups]
@@ -83,5 +93,5 @@ def _plain(value: Any) -> Any:
     return [float(entry) for entry in value] if isinstance(value, tuple | list) else float(value)
 
 
-def _shapes(watch: Watch) -> list[list[int]]:
+def _shapes(watch: LiveWindow) -> list[list[int]]:
     return [list(parameter.shape) for parameter in watch.view.parameters]

@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from thermograd.estimators.stationarity import Stationarity
-    from thermograd.training.watch import Watch
+    from thermograd.training.live_window import LiveWindow
 
 _FEWEST_CHANGES = 4
 _GROWTH, _FADING = 1.02, 0.9
 
 
-def verdict(watch: Watch, decision: Stationarity | None) -> Verdict:
+def verdict(watch: LiveWindow, *, strict: bool = False) -> Verdict:
     """The verdict as one paragraph that says what to do.
 
     Args:
         watch: whose.
-        decision: of the test of stationarity, None where it could not be made.
+        strict: ask for relaxed slow directions.
 
     Returns:
         The verdict; its evidence holds the numbers.
@@ -49,6 +49,7 @@ def verdict(watch: Watch, decision: Stationarity | None) -> Verdict:
         return Verdict(
             None, "learning_rate_changing", text, {"changed": sum(changes), "blocks": len(changes)}
         )
+    decision = watch.decided(strict=strict)
     if decision is None:
         text = (
             "No step of this optimizer was seen yet; if you have trained, the step is compiled or captured in a way "
@@ -63,7 +64,7 @@ def verdict(watch: Watch, decision: Stationarity | None) -> Verdict:
     return dataclasses.replace(found, text=sentence)
 
 
-def rates(watch: Watch) -> str:
+def rates(watch: LiveWindow) -> str:
     """The learning rates of all groups as text, "lr=0.1" or "lr=0.1, 0.01".
 
     Args:
@@ -72,27 +73,27 @@ def rates(watch: Watch) -> str:
     return "lr=" + ", ".join(dict.fromkeys(f"{rate:.4g}" for rate in watch.view.rates))
 
 
-def _warming_up(watch: Watch, decision: Stationarity) -> str:
+def _warming_up(watch: LiveWindow, decision: Stationarity) -> str:
     return f"Warming up at {rates(watch)}: {decision.verdict.text}"
 
 
-def _equilibrated(watch: Watch, decision: Stationarity) -> str:
+def _equilibrated(watch: LiveWindow, decision: Stationarity) -> str:
     return (
         f"Equilibrated at {rates(watch)}: {decision.verdict.text} Training at this rate has gone as far as it will: "
         "cut the learning rate, or stop."
     )
 
 
-def _approaching(watch: Watch, decision: Stationarity) -> str:
+def _approaching(watch: LiveWindow, decision: Stationarity) -> str:
     why = _reasons(watch)
     return f"Not yet at {rates(watch)}: {decision.verdict.text} {_more(decision)}{f' Note: {why}.' if why else ''}"
 
 
-def _slow(watch: Watch, decision: Stationarity) -> str:
+def _slow(watch: LiveWindow, decision: Stationarity) -> str:
     return f"Not yet at {rates(watch)}: {decision.verdict.text} {_more(decision)}"
 
 
-def _drifting(watch: Watch, decision: Stationarity) -> str:
+def _drifting(watch: LiveWindow, decision: Stationarity) -> str:
     why = _reasons(watch) or "nothing holds the weights back in the direction they drift along"
     return (
         f"Will not equilibrate as it is at {rates(watch)}: {decision.verdict.text} Likely cause: {why}. Add weight "
@@ -100,16 +101,16 @@ def _drifting(watch: Watch, decision: Stationarity) -> str:
     )
 
 
-def _undecided(watch: Watch, decision: Stationarity) -> str:
+def _undecided(watch: LiveWindow, decision: Stationarity) -> str:
     advice = "measure every step (every=1), or train on" if watch.settings["every"] > 1 else "train on"
     return f"Cannot decide yet at {rates(watch)}: {decision.verdict.text} More blocks narrow it: {advice}."
 
 
-def _no_noise(watch: Watch, decision: Stationarity) -> str:
+def _no_noise(watch: LiveWindow, decision: Stationarity) -> str:
     return f"No noise at {rates(watch)}: {decision.verdict.text} Is the batch the whole data set, or the rate tiny?"
 
 
-_SENTENCES: dict[str, Callable[[Watch, Stationarity], str]] = {
+_SENTENCES: dict[str, Callable[[LiveWindow, Stationarity], str]] = {
     "warming_up": _warming_up,
     "equilibrated": _equilibrated,
     "approaching": _approaching,
@@ -134,10 +135,10 @@ def _more(decision: Stationarity) -> str:
     )
 
 
-def _reasons(watch: Watch) -> str:
+def _reasons(watch: LiveWindow) -> str:
     """What of a training that does not settle can be seen: no decay, a growing norm, noise that dies out."""
     found = []
-    if not any(group.get("weight_decay") for group in watch.optimizer.param_groups):
+    if not any(group.get("weight_decay") for group in watch.view.optimizer.param_groups):
         found.append(
             "there is no weight decay in the optimizer, and with a cross-entropy loss no stationary state need exist"
         )
@@ -155,7 +156,7 @@ def _reasons(watch: Watch) -> str:
     return "; ".join(found)
 
 
-def weighing(watch: Watch, factor: float = 0.1) -> tuple[str, Any]:
+def weighing(watch: LiveWindow, factor: float = 0.1) -> tuple[str, Any]:
     """Waiting against cutting in one sentence, and the numbers or None.
 
     Args:
@@ -170,7 +171,7 @@ def weighing(watch: Watch, factor: float = 0.1) -> tuple[str, Any]:
     if gain is None or price is None:
         return f"{found.verdict.text}.", found
     epochs = watch.step / watch.epoch
-    unit = "epochs" if watch.steps_per_epoch else f"blocks of {watch.epoch} steps"
+    unit = "epochs" if watch.settings["steps_per_epoch"] else f"blocks of {watch.epoch} steps"
     to = ", ".join(dict.fromkeys(f"{factor * rate:.4g}" for rate in watch.view.rates))
     end = {
         "cutting_pays": "cut",
@@ -184,10 +185,10 @@ def weighing(watch: Watch, factor: float = 0.1) -> tuple[str, Any]:
     ), found
 
 
-def report(watch: Watch) -> str:
+def report(watch: LiveWindow) -> str:
     """Several lines: the verdict, then the numbers behind it."""
     window = f"step {watch.step}, {watch.view.name}, {rates(watch)}"
-    lines = [watch.verdict().text, f"  {window}"]
+    lines = [verdict(watch).text, f"  {window}"]
     for name, value in _numbers(watch).items():
         if isinstance(value, Estimate):
             lines.append(f"  {name.replace('_', ' ')}: {value}")
@@ -198,9 +199,9 @@ def report(watch: Watch) -> str:
     return "\n".join(lines)
 
 
-def to_dict(watch: Watch) -> dict[str, Any]:
+def to_dict(watch: LiveWindow) -> dict[str, Any]:
     """See `Watch.to_dict`."""
-    found = watch.verdict()
+    found = verdict(watch)
     sentence, weighed = weighing(watch)
     numbers: dict[str, Any] = {"weighing": sentence}
     for name, value in _numbers(watch).items():
@@ -220,7 +221,7 @@ def to_dict(watch: Watch) -> dict[str, Any]:
     }
 
 
-def figure(watch: Watch) -> Any:
+def figure(watch: LiveWindow) -> Any:
     """The figure of a watch, by the report layer if it is there.
 
     Args:
@@ -233,11 +234,11 @@ def figure(watch: Watch) -> Any:
         MissingExtraError: the requirements of the report layer are not installed.
     """
     for entry in entry_points(group="thermograd.plot", name="watch_figure"):
-        return entry.load()(watch.history())
+        return entry.load()(watch.rows)
     raise MissingExtraError(package="plotly", extra="lab", purpose="A figure")
 
 
-def page(watch: Watch, path: Path) -> Path:
+def page(watch: LiveWindow, path: Path) -> Path:
     """Write the page of a watch, by the report layer if it is there.
 
     Args:
@@ -256,50 +257,50 @@ def page(watch: Watch, path: Path) -> Path:
             ("Waiting or cutting", weighing(watch)[0]),
             *(("Noted", note) for note in watch.notes[-8:]),
         ]
-        entry.load()(path, watch.history(), verdicts=[watch.verdict()], facts=facts)
+        entry.load()(path, watch.rows, verdicts=[verdict(watch)], facts=facts)
         return path
     raise MissingExtraError(package="plotly", extra="lab", purpose="A page")
 
 
-def row(watch: Watch) -> dict[str, Any]:
+def row(watch: LiveWindow) -> dict[str, Any]:
     """The numbers of a block, flat; None where there is none."""
     decision = watch.decision
     found: dict[str, Any] = {
         "step": watch.step,
         "epoch": watch.step / watch.epoch,
         "learning_rate": watch.view.rates[0],
-        "verdict": watch.verdict().kind,
+        "verdict": verdict(watch).kind,
         "tolerance": watch.settings["tolerance"],
     }
     found |= _flat("ratio", None if decision is None else decision.ratio)
     found |= _flat("ratio_origin", None if decision is None else decision.ratio_about_origin)
     slowest = None if decision is None else decision.slowest
     found["coverage"] = None if slowest is None else _finite(slowest.coverage)
-    both = _tried(lambda: watch.fluctuation_dissipation())
+    both = _tried(lambda: watch_estimates.dissipation(watch))
     for name in ("dissipation", "fluctuation"):
         found |= _flat(name, None if both is None else getattr(both, name))
-    found |= _flat("temperature", _tried(watch.temperature))
+    found |= _flat("temperature", _tried(lambda: watch_estimates.temperature(watch)))
     ends = watch.record.ends
     count = ends[-1].loss[1] - ends[-2].loss[1] if len(ends) > 1 else 0
     found["loss"] = _finite((ends[-1].loss[0] - ends[-2].loss[0]) / count) if count else None
-    weighed = _tried(watch.waiting_or_cutting)
+    weighed = _tried(lambda: watch_estimates.waiting_or_cutting(watch, 0.1))
     for name in ("waiting", "cutting"):
         found |= _flat(name, None if weighed is None else getattr(weighed, name))
     found["weighing"] = None if weighed is None else weighed.verdict.kind
     return found
 
 
-def _numbers(watch: Watch) -> dict[str, Estimate | str]:
+def _numbers(watch: LiveWindow) -> dict[str, Estimate | str]:
     """Estimates by name, or why there is none."""
     asked: dict[str, Callable[[], Estimate | None]] = {
-        "ratio": lambda: watch.fluctuation_dissipation().ratio,
-        "ratio_about_origin": lambda: watch.fluctuation_dissipation(centre="origin").ratio,
-        "dissipation": lambda: watch.fluctuation_dissipation().dissipation,
-        "fluctuation": lambda: watch.fluctuation_dissipation().fluctuation,
-        "temperature": watch.temperature,
-        "slowest_relaxation": watch.slowest_relaxation,
-        "steps_to_equilibrium": watch.steps_to_equilibrium,
-        "noise_scale": lambda: watch.gradient_noise().noise_scale,
+        "ratio": lambda: watch_estimates.dissipation(watch).ratio,
+        "ratio_about_origin": lambda: watch_estimates.dissipation(watch, centre="origin").ratio,
+        "dissipation": lambda: watch_estimates.dissipation(watch).dissipation,
+        "fluctuation": lambda: watch_estimates.dissipation(watch).fluctuation,
+        "temperature": lambda: watch_estimates.temperature(watch),
+        "slowest_relaxation": lambda: watch_estimates.slowest_relaxation(watch),
+        "steps_to_equilibrium": lambda: watch_estimates.steps_to_equilibrium(watch),
+        "noise_scale": lambda: watch_estimates.gradient_noise(watch).noise_scale,
     }
     found: dict[str, Estimate | str] = {}
     for name, ask in asked.items():
@@ -311,11 +312,11 @@ def _numbers(watch: Watch) -> dict[str, Estimate | str]:
     return found
 
 
-def _layer_ratios(watch: Watch, layers: list[str]) -> dict[str, Estimate | str]:
+def _layer_ratios(watch: LiveWindow, layers: list[str]) -> dict[str, Estimate | str]:
     found: dict[str, Estimate | str] = {}
     for layer in layers:
         try:
-            found[layer] = watch.fluctuation_dissipation(group=layer).ratio
+            found[layer] = watch_estimates.dissipation(watch, group=layer).ratio
         except NotApplicableError as error:
             found[layer] = f"none: {error}"
     return found

@@ -89,7 +89,7 @@ class ReduceLROnStationarity(LRScheduler):
         self.reductions: list[tuple[int, list[float], list[float], str]] = []
         self.gains: list[Verdict] = []
         self._pending: dict[str, Any] | None = None
-        self._seen = watch.blocks_ended
+        self._seen = watch.window.blocks_ended
         self.last_epoch = 0
         self._last_lr: list[float | Tensor] = [*self._rates()]
         self.base_lrs = [*self._rates()]
@@ -103,9 +103,9 @@ class ReduceLROnStationarity(LRScheduler):
         self.last_epoch += 1
         if loss is not None:
             self.watch.record_loss(loss)
-        if self.watch.blocks_ended == self._seen and not self._budget_due():
+        if self.watch.window.blocks_ended == self._seen and not self._budget_due():
             return
-        self._seen = self.watch.blocks_ended
+        self._seen = self.watch.window.blocks_ended
         self._compare()
         if self._may_cut():
             verdict = self._decision()
@@ -177,7 +177,7 @@ class ReduceLROnStationarity(LRScheduler):
         return {name: getattr(self, name) for name in names}
 
     def _decision(self) -> Verdict:
-        if self.watch.not_finite is not None:
+        if self.watch.window.not_finite is not None:
             return self.watch.verdict()
         if self.total_steps is not None:
             latest = by_budget(self.watch.step, self.total_steps, [step for step, *_ in self.reductions])
@@ -187,8 +187,8 @@ class ReduceLROnStationarity(LRScheduler):
     def _rule(self) -> CutRule:
         if self.rule == "ratio":
             return Ratio(self.threshold)
-        known = self.watch.view.is_sgd or self.watch.view.is_preconditioned
-        if self.rule == "gain" or (self.rule == "auto" and self.watch.has_losses and known):
+        known = self.watch.window.view.is_sgd or self.watch.window.view.is_preconditioned
+        if self.rule == "gain" or (self.rule == "auto" and self.watch.window.has_losses and known):
             return Gain(self.factor)
         return self._equivalence()
 
@@ -231,7 +231,9 @@ class ReduceLROnStationarity(LRScheduler):
             price = self.watch.waiting_or_cutting(self.factor).cutting
         except NotApplicableError:
             return None
-        losses = [(row["step"], row["loss"]) for row in self.watch.rows[-4:] if row["loss"] is not None]
+        losses = [
+            (row["step"], row["loss"]) for row in self.watch.window.rows[-4:] if row["loss"] is not None
+        ]
         if price is None or not losses:
             return None
         return {"predicted": float(price.value), "before": sum(loss for _, loss in losses) / len(losses)}
@@ -242,7 +244,9 @@ class ReduceLROnStationarity(LRScheduler):
         if pending is None or self.watch.step < pending["cut"] + _REALISED_TO * self.watch.epoch:
             return
         first = pending["cut"] + _REALISED_FROM * self.watch.epoch
-        losses = [row["loss"] for row in self.watch.rows if row["step"] > first and row["loss"] is not None]
+        losses = [
+            row["loss"] for row in self.watch.window.rows if row["step"] > first and row["loss"] is not None
+        ]
         self._pending = None
         if not losses:
             return
