@@ -286,7 +286,7 @@ def _ratio(gain: float, width: float, level: float, groups: int, note: str) -> E
 
 def _warming_up(ends: BlockEnds) -> Verdict:
     text = (
-        f"{ends.blocks} blocks of {ends.block} steps at this learning rate so far; a first verdict takes "
+        f"{ends.blocks} block{'' if ends.blocks == 1 else 's'} of {ends.block} steps at this learning rate so far; a first verdict takes "
         f"{BLOCKS_NEEDED}."
     )
     return Verdict(None, "warming_up", text, {"blocks": ends.blocks, "needed": BLOCKS_NEEDED})

@@ -46,7 +46,8 @@ class MicroBatches:
         """
         if self.pieces and size != self._size:
             message = (
-                f"micro-batches of {self._size} and {size} samples in one step; they must be of equal size"
+                f"micro-batches of {self._size} and {size} samples in one step; they must be of equal "
+                "size: use drop_last=True, or do not call micro_batch() for a smaller last one"
             )
             raise ValueError(message)
         known = [gradient.detach() for gradient in gradients if gradient is not None]

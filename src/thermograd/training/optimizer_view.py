@@ -33,7 +33,7 @@ class OptimizerView:
         names: layer name of each parameter, or a model, or None.
 
     Raises:
-        TypeError: it is no optimizer.
+        TypeError: it is no optimizer, or these are no names.
     """
 
     def __init__(self, optimizer: Any, names: Mapping[Tensor, str] | nn.Module | None = None) -> None:
@@ -301,6 +301,9 @@ def _layers(names: Mapping[Tensor, str] | nn.Module | None) -> dict[int, str]:
             id(parameter): full.rpartition(".")[0] or type(names).__name__
             for full, parameter in names.named_parameters()
         }
+    if not isinstance(names, Mapping) or not all(isinstance(key, Tensor) for key in names):
+        message = f"names is a model, or a dict of {{parameter: layer name}}; got {names!r:.80}"
+        raise TypeError(message)
     return {id(parameter): name for parameter, name in names.items()}
 
 

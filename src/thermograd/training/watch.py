@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -63,7 +65,7 @@ def watch(
         A `Watch`; `print(watch.report())`.
 
     Raises:
-        TypeError: not an optimizer.
+        TypeError: not an optimizer, or names= that are neither a model nor {parameter: name}.
         ValueError: an argument that cannot be used.
 
     >>> weight = torch.nn.Parameter(torch.ones(2))
@@ -321,6 +323,9 @@ class Watch:
     def __str__(self) -> str:
         return self.report()
 
+    def __repr__(self) -> str:
+        return f"<Watch of {self.view.name} at step {self.step}: {self.verdict().kind}>"
+
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values for JSON; None with a reason where there is no number."""
         return watch_text.to_dict(self.window)
@@ -392,8 +397,9 @@ def _check(
         ("every", every, 1),
         ("slow_directions", slow_directions, 0),
     ):
-        if isinstance(value, bool) or value != int(value) or value < least:
-            hint = f"; did you mean {round(value)}?" if name == "steps_per_epoch" and value > 0.5 else ""
+        number = float(value) if not isinstance(value, bool) and isinstance(value, numbers.Real) else math.nan
+        if not number >= least or number % 1:
+            hint = f"; did you mean {round(number)}?" if name == "steps_per_epoch" and number > 0.5 else ""
             message = f"{name} is {value!r}; it is a whole number, {least} or larger{hint}"
             raise ValueError(message)
     for name, share in (("tolerance", tolerance), ("level", level)):

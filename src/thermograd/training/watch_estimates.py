@@ -161,7 +161,7 @@ def slowest_relaxation(watch: LiveWindow) -> Estimate:
         _too_early("slowest_relaxation()", why)
     slowest, block = decision.slowest, watch.record.block
     low, high = slowest.interval
-    note = f"the window covers {slowest.coverage:.3g} of it; short windows make it look shorter"
+    note = f"the window is {slowest.coverage:.3g} times as long; short windows make it look shorter"
     if slowest.relaxation < 1:
         note = f"shorter than a block of {block} steps"
     return Estimate(
@@ -177,7 +177,7 @@ def slowest_relaxation(watch: LiveWindow) -> Estimate:
 def steps_to_equilibrium(watch: LiveWindow) -> Estimate | None:
     """See `Watch.steps_to_equilibrium`."""
     decision = watch.decided()
-    if decision is None or decision.verdict.holds:
+    if decision is None or decision.verdict.kind in {"equilibrated", "drifting"}:
         return None
     return decision.steps_to_equilibrium
 
@@ -211,6 +211,7 @@ def waiting_or_cutting(watch: LiveWindow, factor: float) -> WaitingOrCutting:
 
     Raises:
         ValueError: a factor that is no cut.
+        NotApplicableError: another optimizer, or no losses were recorded.
     """
     if not 0 <= factor < 1:
         message = f"factor is {factor!r}; a cut has a factor from 0 to below 1"
@@ -224,8 +225,12 @@ def waiting_or_cutting(watch: LiveWindow, factor: float) -> WaitingOrCutting:
     sums = record.column("loss") if record.ends else np.zeros((0, 2))
     counts = np.diff(sums[:, 1]) if len(sums) > 1 else np.zeros(0)
     known = counts > 0
-    if epochs >= weighing.BLOCKS_NEEDED and not known.any():
-        _too_early("waiting_or_cutting()", "takes losses; call record_loss(loss) or scheduler.step(loss)")
+    if not known.any() and epochs >= (weighing.BLOCKS_NEEDED if watch.has_losses else 1):
+        raise NotApplicableError(
+            what="waiting_or_cutting()",
+            why="needs losses, and none were recorded",
+            instead="watch.record_loss(loss) or scheduler.step(loss) after every step",
+        )
     first = int(np.argmax(known)) if known.any() else len(counts)
     steps = record.column("step")[1:][first:] if record.ends else np.zeros(0)
     if len(steps) < weighing.BLOCKS_NEEDED or not known[first:].all():

@@ -44,6 +44,9 @@ def check(watch: LiveWindow, state: dict[str, Any]) -> None:
     Raises:
         ValueError: settings or shapes differ; names both.
     """
+    if not {"settings", "shapes", "record"} <= state.keys():
+        message = f"this is no state of a watch: it has the keys {', '.join(map(str, state)) or 'none'}"
+        raise ValueError(message)
     own = watch.settings | {"shapes": _shapes(watch)}
     found = dict(state["settings"]) | {"shapes": [list(shape) for shape in state["shapes"]]}
     different = [

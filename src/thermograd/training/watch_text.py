@@ -124,7 +124,7 @@ _SENTENCES: dict[str, Callable[[LiveWindow, Stationarity], str]] = {
 def _more(decision: Stationarity) -> str:
     more = decision.steps_to_equilibrium
     if more is not None:
-        return f"About {more.value:.2g} more steps ({more.low:.2g} to {more.high:.2g}).".replace("e+0", "e")
+        return f"About {_rounded(more.value)} more steps ({_rounded(more.low)} to {_rounded(more.high)})."
     if decision.slowest is None:
         return "How long it takes cannot be said without the sketch."
     if decision.slowest.fit >= GOOD_FIT:
@@ -133,6 +133,10 @@ def _more(decision: Stationarity) -> str:
         "How many more steps it takes cannot be said: the slowest direction does not look like one exponential "
         f"relaxation (R² {decision.slowest.fit:.2f}, wanted {GOOD_FIT:g})."
     )
+
+
+def _rounded(steps: float) -> str:
+    return f"{float(f'{steps:.2g}'):.0f}"
 
 
 def _reasons(watch: LiveWindow) -> str:
@@ -194,7 +198,9 @@ def report(watch: LiveWindow) -> str:
             lines.append(f"  {name.replace('_', ' ')}: {value}")
     lines.append(f"  waiting or cutting: {weighing(watch)[0]}")
     layers = {part.layer for part in watch.view.parts if part.layer is not None}
-    lines += [f"  {name}: ratio {ratio}" for name, ratio in _layer_ratios(watch, sorted(layers)).items()]
+    lines += [
+        f"  layer {name}: ratio {ratio}" for name, ratio in _layer_ratios(watch, sorted(layers)).items()
+    ]
     lines += [f"  {note}" for note in watch.notes[-5:]]
     return "\n".join(lines)
 
