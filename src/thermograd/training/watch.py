@@ -324,7 +324,7 @@ class Watch:
         return self.report()
 
     def __repr__(self) -> str:
-        return f"<Watch of {self.view.name} at step {self.step}: {self.verdict().kind}>"
+        return f"<Watch of {self.window.view.name} at step {self.window.step}: {self.verdict().kind}>"
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values for JSON; None with a reason where there is no number."""
