@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from thermograd.report.figure import Figure, escaped
-from thermograd.report.look import band, layout, line, logarithmic, points
+from thermograd.report.look import band, layout, line, points
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ def first_cuts(found: FirstCuts) -> Figure:
         found: the first cuts.
 
     Returns:
-        Dots on a logarithmic axis, 1 being the truth.
+        Dots on one axis, 1 being the truth.
     """
     traces = [
         *band([0.97, 1.7], [-0.5] * 2, [len(found.steps) - 0.5] * 2, "1.0 to 1.7 times the truth", "#7F7F7F"),
@@ -46,7 +46,7 @@ def first_cuts(found: FirstCuts) -> Figure:
         mark = points(np.where(cut, values, end), [place] * len(values), rule, place, showlegend=False)
         mark["marker"]["symbol"] = ["circle" if entry else "triangle-right-open" for entry in cut.tolist()]
         traces.append(mark)
-    shown = np.concatenate([*ratios.values(), [0.9, end]])
+    shown = np.concatenate([*ratios.values(), [end]])
     return Figure(
         stem="fluctuation_dissipation",
         name="first_cuts",
@@ -56,7 +56,7 @@ def first_cuts(found: FirstCuts) -> Figure:
         layout=layout(
             "first cut / truth",
             "",
-            xaxis=logarithmic(shown[np.isfinite(shown)], 1.2),
+            xaxis={"range": [0.0, 1.06 * float(shown[np.isfinite(shown)].max())]},
             yaxis={
                 "tickvals": list(range(len(ratios))),
                 "ticktext": [escaped(rule).replace(", ", ",<br>") for rule in ratios],

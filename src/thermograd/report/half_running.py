@@ -45,7 +45,7 @@ def both_sides(recorded: BothSides) -> Figure:
     """
     at = _moments(len(recorded.loss))
     averages = {name: half_running_average(values) for name, values in _columns(recorded).items()}
-    drawing = _panels(averages["loss"][at], [averages["dissipation"], averages["fluctuation"]], len(at))
+    drawing = _panels(averages["loss"][at], [averages["dissipation"][at], averages["fluctuation"][at]])
     instant = line(at + 1, recorded.loss[at], "loss of a minibatch", transparent(style(0).colour, 0.45))
     instant["line"]["width"] = 1
     traces = [
@@ -96,7 +96,7 @@ def several_rates(recorded: Sequence[BothSides]) -> Figure:
         losses.append(loss)
         sides += [left, right]
         ends.append(f"{left[-1] / right[-1]:.2f} at {rate}")
-    drawing = _panels(np.concatenate(losses), sides, 2)
+    drawing = _panels(np.concatenate(losses), sides)
     drawing["height"] = 600
     return Figure(
         stem="fluctuation_dissipation",
@@ -126,16 +126,19 @@ def _positive(values: Array) -> Array:
     return np.where(values > 0, values, np.nan)
 
 
-def _panels(losses: Array, sides: Sequence[Array], count: int) -> dict[str, Any]:
+def _panels(losses: Array, sides: Sequence[Array]) -> dict[str, Any]:
     drawing = stacked(
         "time at this rate (optimiser steps)",
-        [("loss", 1.0), ("O_L, O_R (units of loss)", 1.2)],
+        [("loss", 1.0), ("O_L, O_R", 1.2)],
         height=560,
         hovermode="closest",
     )
     drawing["xaxis"] |= {"type": "log", "dtick": 1}
     drawing["yaxis2"] |= logarithmic(losses, 1.15)
-    drawing["yaxis"] |= logarithmic(np.concatenate(list(sides)), 1.3) | {"dtick": 1, "tickformat": "~g"}
+    left, right = np.concatenate(list(sides[::2])), np.concatenate(list(sides[1::2]))
+    # A half-running O_L passes through 0 on its way; a logarithm would show little else.
+    shown = np.clip(left, right.min() / 10, None)
+    drawing["yaxis"] |= logarithmic(np.concatenate([shown, right]), 1.3)
     return drawing
 
 

@@ -134,15 +134,17 @@ def logarithmic(values: Any, room: float = 1.4) -> dict[str, Any]:
     """A logarithmic axis around the positive ones of some values, with ticks that leave room for each other.
 
     >>> logarithmic([0.0, 0.1, 10.0], room=10.0)
-    {'type': 'log', 'tickformat': '~g', 'range': [-2.0, 2.0], 'dtick': 'D2'}
+    {'type': 'log', 'tickformat': '~g', 'range': [-2.0, 2.0], 'dtick': 1}
     """
     numbers = np.asarray(values, float).ravel()
     known = numbers[np.isfinite(numbers) & (numbers > 0)]
     if not known.size:
         return {"type": "log"}
     low, high = float(np.log10(known.min() / room)), float(np.log10(known.max() * room))
-    tick = "D2" if high - low < 4.5 else 1
-    return {"type": "log", "tickformat": "~g", "range": [low, high], "dtick": tick}
+    axis = {"type": "log", "tickformat": "~g", "range": [low, high]}
+    if high - low < 0.8:
+        return axis
+    return axis | {"dtick": "D2" if high - low < 3.5 else 1}
 
 
 def segments(*columns: Any) -> list[slice]:

@@ -50,16 +50,18 @@ def schedules(trainings: Mapping[str, ScheduledTraining]) -> Figure:
         hovermode="closest",
     )
     rates = np.concatenate([entry.learning_rate.ravel() for entry in trainings.values()])
-    losses = np.concatenate([entry.train_loss.mean(0) for entry in trainings.values()])
     drawing["yaxis4"] |= logarithmic(rates, 1.6) | {"dtick": 1, "tickformat": "~g"}
-    drawing["yaxis3"] |= logarithmic(losses, 1.05)
-    for axis, name in (("yaxis2", "train_accuracy"), ("yaxis", "test_accuracy")):
-        drawing[axis]["range"] = _accuracies(trainings, name)
+    for axis, name in (
+        ("yaxis3", "train_loss"),
+        ("yaxis2", "train_accuracy"),
+        ("yaxis", "test_accuracy"),
+    ):
+        drawing[axis]["range"] = _late(trainings, name)
     traces: list[dict[str, Any]] = []
     for place, (name, entry) in enumerate(trainings.items()):
         traces += _of(name, entry, place)
     final = sorted(trainings, key=lambda name: trainings[name].train_loss[:, -1].mean())
-    shown = ", ".join(f"{name} {trainings[name].train_loss[:, -1].mean():.3g}" for name in final)
+    shown = ", ".join(f"{name} {trainings[name].train_loss[:, -1].mean():.4g}" for name in final)
     seeds = len(next(iter(trainings.values())).train_loss)
     return Figure(
         stem="fluctuation_dissipation",
@@ -92,11 +94,11 @@ def _of(name: str, entry: ScheduledTraining, place: int) -> list[dict[str, Any]]
     return [*traces, mark] if cuts.size else traces
 
 
-def _accuracies(trainings: Mapping[str, ScheduledTraining], name: str) -> list[float]:
+def _late(trainings: Mapping[str, ScheduledTraining], name: str) -> list[float]:
     """From below all curves after their first tenth, to above them."""
     curves = [getattr(entry, name).mean(0) for entry in trainings.values()]
     late = np.concatenate([curve[len(curve) // 10 :] for curve in curves])
-    room = 0.08 * max(float(np.ptp(late)), 0.01)
+    room = 0.08 * max(float(np.ptp(late)), 0.005)
     return [float(late.min()) - room, float(late.max()) + room]
 
 

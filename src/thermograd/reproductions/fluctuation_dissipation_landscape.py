@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from thermograd.estimators.fluctuation_dissipation import LandscapeResponse, landscape_response
 from thermograd.quantities import Estimate, Verdict
-from thermograd.reproductions.fluctuation_dissipation_ratio import Plan, over_seeds
+from thermograd.reproductions.fluctuation_dissipation_ratio import TOLERANCE, Plan, over_seeds
 from thermograd.reproductions.fluctuation_dissipation_training import (
     INDEPENDENT,
     RESHUFFLED,
@@ -76,9 +76,14 @@ def landscape_rows(
         The rows.
     """
     response = found[NAMES[INDEPENDENT]]
-    yield _end_of_the_line(plan, response, linear_up_to)
+    moving = [
+        rate
+        for rate, *entries in zip(plan.rates, *runs[INDEPENDENT], strict=True)
+        if not all(_stationary(entry) for entry in entries)
+    ]
+    yield _end_of_the_line(plan, response, linear_up_to, moving)
     trace = response.trace_hessian_noise
-    quantity = f"Tr(HC), independent batches ({plan.size})"
+    quantity = f"Tr(HC), independent batches; {plan.size}"
     yield Row(quantity, "not stated", trace, Verdict(None, response.verdict.kind, response.verdict.text))
     if RESHUFFLED not in runs:
         return
@@ -93,14 +98,20 @@ def landscape_rows(
         )
         text = "reshuffled epochs, which the paper's figures use, are not what the relation is about"
         yield Row(
-            f"squared gradient at epoch ends, reshuffled over independent, η = {plan.rates[place]:g} ({plan.size})",
+            f"squared gradient at epoch ends, reshuffled over independent, η = {plan.rates[place]:g}; {plan.size}",
             "not stated",
             share,
             Verdict(None, "not_in_the_paper", text),
         )
 
 
-def _end_of_the_line(plan: Plan, response: LandscapeResponse, paper: float | None) -> Row:
+def _stationary(entry: Recorded) -> bool:
+    return entry.anchored is not None and abs(float(entry.anchored.value) - 1) < TOLERANCE
+
+
+def _end_of_the_line(
+    plan: Plan, response: LandscapeResponse, paper: float | None, moving: Sequence[float]
+) -> Row:
     rates, end = response.learning_rates, response.linear_up_to
     above, below = rates[rates > end], rates[rates <= end]
     bracket = (
@@ -108,12 +119,16 @@ def _end_of_the_line(plan: Plan, response: LandscapeResponse, paper: float | Non
         float(above[0]) if len(above) else math.inf,
     )
     ours = Estimate(end, bracket, pieces=len(rates), note="from this rate to the next one tried")
-    quantity = f"largest η at which the squared gradient is proportional to it ({plan.size})"
+    quantity = f"largest η at which the squared gradient is proportional to it; {plan.size}"
     kind, reason = response.verdict.kind, response.verdict.text
+    said = "proportional at small η" if paper is None else f"about {paper:g}"
+    if moving:
+        where = ", ".join(f"{rate:g}" for rate in moving)
+        text = f"not resolved at this size: training has not become stationary at η = {where}"
+        return Row(quantity, said, ours, Verdict(None, "not_stationary", text))
     if kind == "undecided" or paper is None:
         start = "not resolved at this size: " if kind == "undecided" else ""
-        said = "proportional at small η" if paper is None else f"about {paper:g}"
         return Row(quantity, said, ours, Verdict(None, kind, f"{start}{reason}"))
     near = bracket[0] <= 2 * paper and bracket[1] >= paper / 2
     text = f"{'within' if near else 'not within'} a factor 2 of it. {reason}"
-    return Row(quantity, f"about {paper:g}", ours, Verdict(near, kind, text))
+    return Row(quantity, said, ours, Verdict(near, kind, text))

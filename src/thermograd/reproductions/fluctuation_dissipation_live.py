@@ -29,11 +29,13 @@ def digits(settings: Settings) -> Stages:
     Returns:
         The stages.
     """
-    problem = Digits(hidden=(32,), flipped=0.3, regulariser=0.01, dtype="float32").build()
+    problem = Digits((32,), train_samples=1250, flipped=0.3, regulariser=0.01, dtype="float32").build()
     training = Training(problem, batch_size=50)
     rates = (0.4, 0.2, 0.1, 0.05)
-    what = "tanh 64-32-10, 1297 digits with 30 % of the labels redrawn, batch 50, weight decay 0.02"
-    plan = Plan(training, what, rates, (64,) * len(rates), seeds=3, gradients=True)
+    details = "cross-entropy, 30 % of the labels redrawn, batches of 50, weight decay 0.02"
+    plan = Plan(
+        training, "tanh 64-32-10 on 1250 digits", details, rates, (64,) * len(rates), seeds=3, gradients=True
+    )
     return _both_samplers(plan, "digits", f"{_TITLE}: a small network on digits", settings, None)
 
 
@@ -46,8 +48,8 @@ def ratio_mlp(settings: Settings) -> Stages:
     Returns:
         The stages.
     """
-    training, what = _mlp(settings.full)
-    plan = Plan(training, what, (0.1,), (100 if settings.full else 60,))
+    training, what, details = _mlp(settings.full)
+    plan = Plan(training, what, details, (0.1,), (100 if settings.full else 60,))
     return _ratios(plan, "ratio-mlp", f"{_TITLE}: perceptron on MNIST", settings)
 
 
@@ -60,8 +62,8 @@ def ratio_cnn(settings: Settings) -> Stages:
     Returns:
         The stages.
     """
-    training, what = _cnn(settings.full)
-    plan = Plan(training, what, (0.05,), (100 if settings.full else 20,))
+    training, what, details = _cnn(settings.full)
+    plan = Plan(training, what, details, (0.05,), (100 if settings.full else 20,))
     return _ratios(plan, "ratio-cnn", f"{_TITLE}: convolutional network on CIFAR-10", settings)
 
 
@@ -74,11 +76,13 @@ def rates(settings: Settings) -> Stages:
     Returns:
         The stages.
     """
-    training, what = _mlp(settings.full)
+    training, what, details = _mlp(settings.full)
     if settings.full:
-        plan = Plan(training, what, (0.05, 0.02, 0.01, 0.005, 0.003), (500, 500, 500, 1000, 1000), seeds=4)
+        plan = Plan(
+            training, what, details, (0.05, 0.02, 0.01, 0.005, 0.003), (500, 500, 500, 1000, 1000), seeds=4
+        )
     else:
-        plan = Plan(training, what, (0.1, 0.05, 0.02), (40,) * 3, seeds=2)
+        plan = Plan(training, what, details, (0.1, 0.05, 0.02), (40,) * 3, seeds=2)
     return _ratios(plan, "rates", f"{_TITLE}: perceptron on MNIST, rate after rate", settings)
 
 
@@ -91,12 +95,12 @@ def rates_cnn(settings: Settings) -> Stages:
     Returns:
         The stages.
     """
-    training, what = _cnn(settings.full)
+    training, what, details = _cnn(settings.full)
     if settings.full:
         tried = (0.05, 0.03, 0.02, 0.01, 0.005, 0.003, 0.002, 0.001, 0.0005, 0.0002, 0.0001)
-        plan = Plan(training, what, tried, (200,) * 4 + (400,) * 4 + (800,) * 3, seeds=16)
+        plan = Plan(training, what, details, tried, (200,) * 4 + (400,) * 4 + (800,) * 3, seeds=16)
     else:
-        plan = Plan(training, what, (0.05, 0.02), (12, 12))
+        plan = Plan(training, what, details, (0.05, 0.02), (12, 12))
     return _ratios(plan, "rates-cnn", f"{_TITLE}: convolutional network, rate after rate", settings)
 
 
@@ -109,25 +113,26 @@ def landscape(settings: Settings) -> Stages:
     Returns:
         The stages.
     """
-    training, what = _mlp(settings.full)
+    training, what, details = _mlp(settings.full)
     tried = (0.05, 0.02, 0.01, 0.005, 0.003)
     epochs = (500, 500, 500, 1000, 1000) if settings.full else (24,) * len(tried)
-    plan = Plan(training, what, tried, epochs, seeds=4 if settings.full else 1, gradients=True)
+    plan = Plan(training, what, details, tried, epochs, seeds=4 if settings.full else 1, gradients=True)
     return _both_samplers(plan, "landscape", f"{_TITLE}: landscape of the perceptron", settings, 0.01)
 
 
-def _mlp(full: bool) -> tuple[Training, str]:
+def _mlp(full: bool) -> tuple[Training, str, str]:
     samples = (60_000, 10_000) if full else (5000, 1000)
     problem = MNIST(train_samples=samples[0], test_samples=samples[1]).build()
-    what = f"ReLU 784-200-200-10, {samples[0]} images of MNIST, batch 100, weight decay 0.01"
-    return Training(problem, batch_size=100), what
+    what = f"784-200-200-10 on {samples[0]} MNIST images"
+    return Training(problem, batch_size=100), what, "ReLU, cross-entropy, batches of 100, weight decay 0.01"
 
 
-def _cnn(full: bool) -> tuple[Training, str]:
+def _cnn(full: bool) -> tuple[Training, str, str]:
     samples = (50_000, 10_000) if full else (5000, 1000)
     problem = CIFAR10Convolutional(train_samples=samples[0], test_samples=samples[1]).build()
-    what = f"three convolutions, {samples[0]} images of CIFAR-10, batch 100, weight decay 0.01, momentum 0.9"
-    return Training(problem, batch_size=100, momentum=0.9), what
+    what = f"3 convolutions on {samples[0]} CIFAR-10 images"
+    details = "cross-entropy, batches of 100, weight decay 0.01, momentum 0.9"
+    return Training(problem, batch_size=100, momentum=0.9), what, details
 
 
 def _ratios(plan: Plan, experiment: str, title: str, settings: Settings) -> Stages:
@@ -155,6 +160,7 @@ def _both_samplers(
 def _facts(plan: Plan) -> tuple[tuple[str, str], ...]:
     return (
         ("Trained here", plan.size),
+        ("Training", plan.details),
         (
             "Learning rates",
             ", ".join(f"{rate:g}" for rate in plan.rates) + ", each from where the last one ended",

@@ -31,7 +31,8 @@ class Plan:
 
     Attributes:
         training: what is trained.
-        what: network and data in words, for every row.
+        what: network and data in a few words, for every row.
+        details: the rest of what was trained, for the page.
         rates: learning rates, each from where the last one ended.
         epochs: how many at each.
         seeds: how many trainings.
@@ -40,6 +41,7 @@ class Plan:
 
     training: Training
     what: str
+    details: str
     rates: tuple[float, ...]
     epochs: tuple[int, ...]
     seeds: int = 1
@@ -94,7 +96,7 @@ def ratio_rows(plan: Plan, runs: Sequence[Sequence[Recorded]]) -> Iterator[Row]:
         ]
         found = ratio(*sides, steps_per_epoch=plan.training.steps_per_epoch)
         relaxations = len(here[0].loss) * rate * plan.training.weight_decay / (1 - plan.training.momentum)
-        name = f"O_L / O_R, last half at η = {rate:g}, {{centre}} ({plan.size})"
+        name = f"O_L / O_R {{centre}}, η = {rate:g}; {plan.size}"
         yield Row(name.format(centre="about the origin"), "tends to 1", found, _near_1(found, relaxations))
         anchored = [entry.anchored for entry in here if entry.anchored is not None]
         if anchored:
@@ -129,7 +131,7 @@ def relaxation_row(plan: Plan, runs: Sequence[Sequence[Recorded]]) -> Iterator[R
     found = over_seeds(exponents, note="a window sees no time much longer than itself, which pulls it to 0")
     longer = "longer at smaller rates" if found.high < 0 else "not resolved: the interval includes 0"
     holds = True if found.high < 0 else False if found.low > 0 else None
-    quantity = f"exponent of the relaxation time against η, slowest visible direction ({plan.size})"
+    quantity = f"exponent of the slowest visible relaxation time against η; {plan.size}"
     yield Row(quantity, "relaxation takes longer at smaller η", found, Verdict(holds, "relaxation", longer))
 
 
@@ -173,7 +175,10 @@ def _near_1(found: Estimate, relaxations: float) -> Verdict:
             text = f"not resolved at this size: not there yet, {trained}"
             return Verdict(None, "ratio_not_resolved", text)
         return Verdict(False, "ratio_is_not_1", f"more than {100 * TOLERANCE:g} % from 1, {trained}")
-    if low <= 0 <= high and high - low < 2 * _WIDEST:
+    if not low <= 0 <= high:
+        text = f"not resolved at this size: near 1, but not within {100 * TOLERANCE:g} % of it; {trained}"
+        return Verdict(None, "ratio_not_resolved", text)
+    if high - low < 2 * _WIDEST:
         return Verdict(True, "ratio_is_1", f"1 lies in the interval; {trained}")
     return Verdict(
         None, "ratio_not_resolved", f"not resolved at this size: the interval is too wide; {trained}"

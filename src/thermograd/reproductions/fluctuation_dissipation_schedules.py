@@ -42,7 +42,8 @@ class Trial:
 
     Attributes:
         training: without its schedule.
-        what: network and data in words.
+        what: network and data in a few words, for every row.
+        details: the rest, for the page.
         learning_rate: at the start.
         epochs: of the whole training.
         seeds: how many trainings.
@@ -50,6 +51,7 @@ class Trial:
 
     training: Training
     what: str
+    details: str
     learning_rate: float
     epochs: int
     seeds: int
@@ -81,6 +83,7 @@ def reproduce(settings: Settings) -> Stages:
     settings.say("drawing")
     facts = (
         ("Trained here", trial.size),
+        ("Training", trial.details),
         ("Start", f"learning rate {trial.learning_rate:g}; AMSGrad with its defaults, 0.001"),
         *((name, _cuts(entry)) for name, entry in found.items()),
         ("Watched", "the last figure is the first seed under the rule equivalence"),
@@ -116,13 +119,13 @@ def rows(trial: Trial, found: Mapping[str, ScheduledTraining]) -> Iterator[Row]:
             points = 100 * (_last(one.test_accuracy) - _last(two.test_accuracy))
             against = "the preset one" if other == PRESET else "AMSGrad"
             yield Row(
-                f"training loss lower than with {against}, %, {name} ({trial.size})",
+                f"training loss lower than with {against}, %, {name}; {trial.size}",
                 said,
                 over_seeds(loss.tolist()),
                 _verdict(over_seeds(loss.tolist()), _SHARE, matching, name),
             )
             yield Row(
-                f"test accuracy above {against}, points, {name} ({trial.size})",
+                f"test accuracy above {against}, points, {name}; {trial.size}",
                 said,
                 over_seeds(points.tolist()),
                 _verdict(over_seeds(points.tolist()), _POINTS, matching, name),
@@ -143,10 +146,17 @@ def _verdict(ahead: Estimate, margin: float, matching: bool, name: str) -> Verdi
 def _trial(full: bool) -> Trial:
     if full:
         training = Training(MNIST(train_samples=60_000, test_samples=10_000).build(), 100)
-        return Trial(training, "ReLU 784-200-200-10, MNIST, batch 100, weight decay 0.01", 0.1, 400, 3)
-    problem = Digits(hidden=(32,), flipped=0.1, regulariser=0.005, dtype="float32").build()
-    what = "tanh 64-32-10, 1297 digits with 10 % of the labels redrawn, batch 50, weight decay 0.01"
-    return Trial(Training(problem, 50), what, 0.2, 240, 3)
+        return Trial(
+            training,
+            "784-200-200-10 on 60 000 MNIST images",
+            "batches of 100, weight decay 0.01",
+            0.1,
+            400,
+            3,
+        )
+    problem = Digits((32,), train_samples=1200, flipped=0.1, regulariser=0.005, dtype="float32").build()
+    details = "cross-entropy, 10 % of the labels redrawn, batches of 100, weight decay 0.01"
+    return Trial(Training(problem, 100), "tanh 64-32-10 on 1200 digits", details, 0.2, 240, 3)
 
 
 def _train(trial: Trial, name: str, seed: int) -> tuple[ScheduledTraining, WatchedTraining | None]:
