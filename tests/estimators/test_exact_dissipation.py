@@ -1,5 +1,7 @@
 """Means over a window from block ends, against step-by-step sums of SGD with momentum in one dimension."""
 
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -77,10 +79,17 @@ def test_groups_without_a_measured_step_take_the_mean_of_all():
     assert found.ratio.value == 1
 
 
-@pytest.mark.parametrize(
-    ("steps", "measured"), [([0, 5], [0, 5]), ([0, 5, 10], [3, 3, 3])], ids=["one block", "nothing measured"]
-)
-def test_too_little(steps, measured):
-    zeros = [0.0] * len(steps)
+def test_too_few_blocks():
     with pytest.raises(ValueError, match="2 blocks are needed"):
-        exact_dissipation(steps, zeros, zeros, measured)
+        exact_dissipation([0, 5], [0, 0], [0, 1], [0, 5])
+
+
+@pytest.mark.parametrize("fluctuation", [[0, 0, 0], [7, 7, 7], [0, math.nan, math.nan]])
+def test_nothing_measured_or_nothing_moved(fluctuation):
+    with pytest.raises(ValueError, match="nothing moved in the 5 measured steps of steps 0-10"):
+        exact_dissipation([0, 5, 10], [0, 0, 0], fluctuation, [0, 2, 5])
+
+
+def test_what_was_measured_before_the_window_does_not_count():
+    with pytest.raises(ValueError, match="nothing moved in the 0 measured steps of steps 5-15"):
+        exact_dissipation([0, 5, 10, 15], [0, 0, 0, 0], [0, 1, 1, 1], [0, 5, 5, 5], groups=2)

@@ -53,7 +53,7 @@ def exact_dissipation(
         Three estimates and the window.
 
     Raises:
-        ValueError: fewer than 2 blocks, or nothing measured.
+        ValueError: fewer than 2 blocks, or nothing was measured in them, or nothing moved.
 
     >>> found = exact_dissipation([0, 1, 2], [0.0, 0.0, 0.0], [0.0, 2.0, 4.0], [0, 1, 2])
     >>> found.dissipation.value, found.ratio.value
@@ -62,12 +62,18 @@ def exact_dissipation(
     ends, height = np.asarray(steps, float), np.asarray(potential, float)
     total, count = np.asarray(fluctuation, float), np.asarray(measured, float)
     blocks = len(ends) - 1
-    if blocks < 2 or count[-1] == count[0]:
-        message = f"{max(blocks, 0)} blocks with {count[-1] - count[0]:g} measured steps; 2 blocks are needed"
+    if blocks < 2:
+        message = f"a window of {max(blocks, 0)} blocks; 2 blocks are needed"
         raise ValueError(message)
     pieces = min(_MOST, blocks) if groups is None or groups < 2 else groups
     kept = slice(blocks - pieces * (blocks // pieces), None, blocks // pieces)
     ends, height, total, count = ends[kept], height[kept], total[kept], count[kept]
+    if not total[-1] > total[0]:
+        message = (
+            f"nothing moved in the {count[-1] - count[0]:g} measured steps of steps {ends[0]:g}-{ends[-1]:g}; "
+            "measure more of them, or take a longer window"
+        )
+        raise ValueError(message)
     length = np.diff(ends)
     noise = np.diff(total) / np.maximum(np.diff(count), 1)
     noise = np.where(np.diff(count) > 0, noise, (total[-1] - total[0]) / (count[-1] - count[0]))

@@ -66,7 +66,8 @@ def fluctuation_dissipation(
         Three estimates with what they rest on.
 
     Raises:
-        NotApplicableError: the optimizer is not SGD and `form` is "sgd", or there are too few blocks.
+        NotApplicableError: the optimizer is not SGD and `form` is "sgd", or there are too few blocks, or
+            none of their steps was measured.
     """
     if form == "sgd" and not view.is_sgd:
         raise NotApplicableError(
@@ -88,15 +89,20 @@ def fluctuation_dissipation(
         )
     owners = [part.group for part in view.parts]
     potential, noise = (_sgd if chosen == "sgd" else _displacement)(view, ends, owners, column, weight)
-    found = exact_dissipation(
-        [end.step for end in ends],
-        potential,
-        noise,
-        [end.measured[0] for end in ends],
-        groups=groups if window == "half" else None,
-        level=level,
-        unit="loss" if chosen == "sgd" else "",
-    )
+    try:
+        found = exact_dissipation(
+            [end.step for end in ends],
+            potential,
+            noise,
+            [end.measured[0] for end in ends],
+            groups=groups if window == "half" else None,
+            level=level,
+            unit="loss" if chosen == "sgd" else "",
+        )
+    except ValueError as cause:
+        raise NotApplicableError(
+            what="the relation", why=f"has no window yet: {cause}", instead="train on, or watch(every=1)"
+        ) from cause
     return FluctuationDissipation(*found[:3], chosen, centre, found.steps)
 
 
