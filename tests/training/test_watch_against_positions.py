@@ -67,7 +67,7 @@ def test_every_look_of_a_live_watch_is_that_of_the_recorded_positions(name):
     places, compared, earlier = [flat(model)], 0, []
     for step, place in enumerate(epochs_of(model, optimizer, inputs, labels, 140), 1):
         places.append(place)
-        if watch.blocks_ended and step % EPOCH == 0 and watch.rows[-1]["step"] == step:
+        if watch.window.blocks_ended and step % EPOCH == 0 and watch.window.rows[-1]["step"] == step:
             record = without_sketch(recorded(np.array(places), step // EPOCH, MEMORY.get(name, 0.0)))
             found = stationarity(record, earlier=earlier)
             verdict = watch.verdict()
@@ -76,7 +76,7 @@ def test_every_look_of_a_live_watch_is_that_of_the_recorded_positions(name):
             assert {k: verdict.evidence[k] for k in known} == pytest.approx(known, rel=1e-6, abs=1e-9)
             if found.ratio is not None:
                 compared += 1
-                row = watch.rows[-1]
+                row = watch.window.rows[-1]
                 assert row["ratio"] == pytest.approx(found.ratio.value, rel=1e-9, abs=1e-9)
                 assert row["ratio_high"] == pytest.approx(found.ratio.high, rel=1e-9, abs=1e-9)
                 origin = found.ratio_about_origin
@@ -95,8 +95,8 @@ def test_the_sketch_is_linear_in_the_weights_and_keeps_distances(name):
     watch = tg.watch(optimizer, steps_per_epoch=EPOCH, slow_directions=4096)
     places = [flat(model), *epochs_of(model, optimizer, inputs, labels, 80)]
     found = stationarity(recorded(np.array(places), 80, MEMORY.get(name, 0.0)))
-    assert watch.decision.slowest.coverage == pytest.approx(found.slowest.coverage, rel=0.02)
-    assert watch.decision.slowest.share == pytest.approx(found.slowest.share, rel=0.02)
+    assert watch.window.decision.slowest.coverage == pytest.approx(found.slowest.coverage, rel=0.02)
+    assert watch.window.decision.slowest.share == pytest.approx(found.slowest.share, rel=0.02)
 
 
 @pytest.mark.parametrize("name", ["sgd", "momentum", "adam"])
@@ -108,11 +108,13 @@ def test_measuring_one_step_of_seven_changes_the_normaliser_alone(name):
         pass
     gains, per_step = [], []
     for watch in watches:
-        ends = watch.record.ends[-1 - blocks_in_window(watch.record.blocks)[0] :]
+        ends = watch.window.record.ends[-1 - blocks_in_window(watch.window.record.blocks)[0] :]
         measured = ends[-1].measured[0] - ends[0].measured[0]
         per_step.append((ends[-1].updates[0] - ends[0].updates[0]) / measured)
-        gains.append((1 - watch.decision.ratio.value) * per_step[-1])
-        assert measured == pytest.approx((ends[-1].step - ends[0].step) / watch.settings["every"], rel=0.1)
+        gains.append((1 - watch.window.decision.ratio.value) * per_step[-1])
+        assert measured == pytest.approx(
+            (ends[-1].step - ends[0].step) / watch.window.settings["every"], rel=0.1
+        )
     assert gains[1] == pytest.approx(gains[0], rel=1e-9)
     assert per_step[1] == pytest.approx(per_step[0], rel=0.3)
 
