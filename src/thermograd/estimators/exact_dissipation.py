@@ -50,7 +50,7 @@ def exact_dissipation(
         unit: of dissipation and fluctuation.
 
     Returns:
-        Three estimates and the window.
+        Three estimates and the window; without any noise the ratio is NaN.
 
     Raises:
         ValueError: fewer than 2 blocks, or nothing was measured in them, or nothing moved.
@@ -79,9 +79,10 @@ def exact_dissipation(
     noise = np.where(np.diff(count) > 0, noise, (total[-1] - total[0]) / (count[-1] - count[0]))
     drag = noise - np.diff(height) / length
     quantile = float(special.stdtrit(pieces - 1, (1 + level) / 2))
-    ratio = float(drag.mean() / noise.mean())
+    mean = float(noise.mean()) or math.nan  # without noise the ratio is 0/0
+    ratio = float(drag.mean()) / mean
     residuals = drag - ratio * noise
-    half = quantile * float(residuals.std(ddof=1)) / (math.sqrt(pieces) * float(noise.mean()))
+    half = quantile * float(residuals.std(ddof=1)) / (math.sqrt(pieces) * mean)
     return DissipationEstimates(
         _mean(drag, quantile, level, unit),
         _mean(noise, quantile, level, unit),
