@@ -109,23 +109,22 @@ class _Found:
             return f"Train on and ask again: {self._since()}.", ""
         if self.waiting is not None and self.cutting is not None:
             return (
-                f"Wait about {max(self.watch.step // 4, 1)} steps and ask again: {_brackets(self.waiting)} off the "
-                f"training loss by waiting for as long again cannot be told from {number(float(self.cutting.value))} "
-                f"by a cut {self._to()} yet.",
+                f"Wait about {self._soon()} steps and ask again: {_brackets(self.waiting)} off the training loss by "
+                f"waiting for as long again cannot be told from {number(float(self.cutting.value))} by a cut "
+                f"{self._to()} yet.",
                 "wait",
             )
         more = self.watch.steps_to_equilibrium()
         if more is None:
-            soon = max(self.watch.step // 4, 1)
-            return f"Wait about {soon} steps and ask again: not decided yet.", "wait"
-        return (
-            f"Wait about {self.watch.step} steps, as long again, and ask again: not decided yet.",
-            "wait",
-        )
+            return f"Wait about {self._soon()} steps and ask again: not decided yet.", "wait"
         return (
             f"Wait about {_steps(more)} steps until training has equilibrated, then cut {self._to()}.",
             "wait",
         )
+
+    def _soon(self) -> int:
+        """A quarter of the steps so far: sooner the answer is the same."""
+        return max(self.watch.step // 4, 1)
 
     def _by_gain(self, weighing: str) -> tuple[str, str]:
         assert self.waiting is not None
