@@ -46,7 +46,9 @@ class BlockMeter:
         process_group: Any = None,
     ) -> None:
         self._view = view
+        self._every = every
         self._measured = RandomStride(seed, every)
+        self._metric_stride = RandomStride(seed, _METRIC_EVERY)
         self._two_step = RandomStride(~seed, two_step_every)
         self._sketch, self._group = sketch, process_group
         self.positions = AnchoredPositions()
@@ -118,7 +120,7 @@ class BlockMeter:
             return
         updates = list(torch._foreach_sub(self._view.local_parameters, self._before))
         self._updates.add(updates)
-        if self.wants_metric and self._updates.measured % _METRIC_EVERY == 0:
+        if self.wants_metric and self._metric_stride.due(step // self._every):
             self._metric.add(self._in_metric(updates))
 
     def record_loss(self, loss: float | Tensor) -> None:

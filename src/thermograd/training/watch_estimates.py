@@ -151,7 +151,7 @@ def mean_square_displacement(watch: LiveWindow) -> tuple[list[int], list[Estimat
 
 def slowest_relaxation(watch: LiveWindow) -> Estimate:
     """See `Watch.slowest_relaxation`."""
-    decision = watch.decision
+    decision = watch.decided()
     if decision is None or decision.slowest is None:
         why = (
             "has no sketch (slow_directions=0)"
