@@ -18,13 +18,14 @@ from types import ModuleType
 
 import numpy as np
 import torch
-from fluctuation_dissipation_parts import final_loss, networks, overhead, peers, rules
+from fluctuation_dissipation_parts import final_loss, networks, overhead, peers, price, rules
 from fluctuation_dissipation_parts.known_truth import equilibration_step, known_tasks
 from fluctuation_dissipation_parts.rules import Rule
 
 SASA_OF_ITS_CLASS = {
     "leak_ratio": 4, "minN_stats": 400, "testfreq": 100, "significance": 0.02, "drop_factor": 2,
 }  # fmt: skip
+PARTS = ("overhead", "first_cut", "price", "final_loss")
 FIRST_CUT_HORIZON = 12_000
 HEAD = (
     "schedule",
@@ -85,6 +86,32 @@ def first_cuts(modules: dict[str, ModuleType], seeds: int, quick: bool) -> None:
             say(f"{known.task.name}: {name}: {sorted(cuts)} in {time.perf_counter() - start:.0f} s")
     print(f"### Step of the first cut over the truth: median (smallest to largest) of {seeds} seeds\n")
     table(head, list(rows.values()))
+
+
+def cut_prices(seeds: int) -> None:
+    """What the watch says a cut gives, beside a real cut."""
+    print(
+        f"### Price of a cut to a tenth: predicted, and real (uncut minus cut, epochs 4 to 12); {seeds} seeds\n"
+    )
+    rows = []
+    for name, (task, ages) in price.priced_tasks().items():
+        runs = [price.prices(task, ages, seed) for seed in range(seeds)]
+        for looks in zip(*runs, strict=True):
+            waiting, cutting, real = (
+                [getattr(look, field) for look in looks] for field in ("waiting", "cutting", "real")
+            )
+            factor = np.divide(real, cutting)
+            rows.append([
+                name, str(looks[0].epoch), span(waiting), span(cutting), span(real), span(factor),
+                ", ".join(sorted({look.kind for look in looks})),
+            ])  # fmt: skip
+            say(rows[-1])
+    table(["training", "epoch", "waiting", "cutting", "real", "real over predicted", "verdicts"], rows)
+
+
+def span(values: Sequence[float]) -> str:
+    low, high = f"{min(values):.3g}", f"{max(values):.3g}"
+    return low if low == high else f"{low} to {high}"
 
 
 def final_losses(seeds: int, quick: bool) -> None:
@@ -229,7 +256,7 @@ def others(modules: dict[str, ModuleType]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", nargs="*", choices=("overhead", "first_cut", "final_loss"))
+    parser.add_argument("--only", nargs="*", choices=PARTS)
     parser.add_argument(
         "--quick", action="store_true", help="1 or 2 seeds, an eighth of the budgets, few rounds"
     )
@@ -241,11 +268,13 @@ def main() -> int:
     for name, cause in absent.items():
         print(f"Left out: {name} cannot be imported ({cause})\n")
     print(f"{platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}\n")
-    wanted = arguments.only or ("overhead", "first_cut", "final_loss")
+    wanted = arguments.only or PARTS
     if "overhead" in wanted:
         costs(modules, rounds=3 if arguments.quick else 31)
     if "first_cut" in wanted:
         first_cuts(modules, arguments.seeds or (2 if arguments.quick else 20), arguments.quick)
+    if "price" in wanted:
+        cut_prices(arguments.seeds or (1 if arguments.quick else 3))
     if "final_loss" in wanted:
         final_losses(arguments.seeds or (1 if arguments.quick else 2), arguments.quick)
     return 0
