@@ -136,8 +136,9 @@ def block_end_milliseconds(optimizer_name: str, blocks: int = 200) -> float:
 
     The first 64 blocks are left out, so that a decision is made at every one that is counted.
     """
-    ending = watched(optimizer_name, 1, 1, scheduled=True)
+    plain, ending = bare(optimizer_name), watched(optimizer_name, 1, 1, scheduled=True)
     meter = watched(optimizer_name, 1, 10**9, scheduled=True)
+    del plain
     taken = {}
     for run in (ending, meter):
         run(64)
@@ -149,11 +150,7 @@ def block_end_milliseconds(optimizer_name: str, blocks: int = 200) -> float:
 
 @contextlib.contextmanager
 def counted_reads() -> Generator[list[str]]:
-    """Calls that bring numbers from a tensor to the host.
-
-    What is done to a tensor just read is no second read. The step counts of Adam are read too, by torch itself and
-    by the watch where it corrects the second moment; they live on the host unless the optimizer is capturable.
-    """
+    """Calls that bring numbers from a tensor to the host; what is done to a tensor just read is no second read."""
     reads: list[str] = []
     on_host: list[Tensor] = []
 
@@ -173,8 +170,9 @@ def counted_reads() -> Generator[list[str]]:
         yield reads
 
 
-def host_reads(run: Loop, steps: int) -> int:
-    """Reads in that many steps."""
+def host_reads(run: Loop, steps: int, warm: int = 0) -> int:
+    """Reads of that many steps, Adam's own count of its steps included."""
+    run(warm)
     with counted_reads() as reads:
         run(steps)
     return len(reads)

@@ -95,6 +95,8 @@ def stationarity(
     if groups < _FEWEST:
         return Stationarity(_warming_up(ends))
     steps = (int(window.steps[0]), int(window.steps[-1]))
+    if window.measured[-1] == window.measured[0]:
+        return Stationarity(_not_measured(steps), steps=steps)
     if _silent(window):
         return Stationarity(_no_noise(steps), steps=steps)
     anchor = anchor_of(int(ends.steps[0]), int(window.steps[0]), ends.epoch)
@@ -251,8 +253,6 @@ def _gain(squares: Array, window: BlockEnds, groups: int, level: float) -> tuple
 
 def _silent(window: BlockEnds) -> bool:
     measured = int(window.measured[-1] - window.measured[0])
-    if measured == 0:
-        return True
     squared = (window.squared_update[-1] - window.squared_update[0]) / measured * window.block
     return bool(squared <= _NO_NOISE * window.squared_norm[-1])
 
@@ -290,6 +290,11 @@ def _warming_up(ends: BlockEnds) -> Verdict:
         f"{BLOCKS_NEEDED}."
     )
     return Verdict(None, "warming_up", text, {"blocks": ends.blocks, "needed": BLOCKS_NEEDED})
+
+
+def _not_measured(steps: tuple[int, int]) -> Verdict:
+    text = f"none of the steps {steps[0]}-{steps[1]} was measured."
+    return Verdict(None, "undecided", text, {"first_step": steps[0], "last_step": steps[1]})
 
 
 def _no_noise(steps: tuple[int, int]) -> Verdict:

@@ -54,7 +54,7 @@ def waiting(
         age: steps of training done before step 0.
 
     Returns:
-        None with fewer than 16 blocks.
+        None with fewer than 16 blocks; NaN if a loss is not finite.
 
     Raises:
         ValueError: the arrays differ in length.
@@ -70,6 +70,8 @@ def waiting(
         raise ValueError(message)
     if len(heights) < BLOCKS_NEEDED:
         return None
+    if not np.isfinite(heights).all():
+        return Estimate(math.nan, (math.nan, math.nan), level, 0, "loss", "a recorded loss is not finite")
     half = len(heights) // 2
     groups, size = _GROUPS, half // _GROUPS
     middles = ends - np.diff(ends, prepend=2 * ends[0] - ends[1]) / 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -191,7 +192,7 @@ class BlockMeter:
             measured=np.array([self._updates.measured, updates[-2] / ranks]),
             metric=by_part(metric[:-2], part_of, parts),
             metric_measured=metric[-2] / ranks,
-            loss=np.array([own[0] + self._host_loss, self._losses]),
+            loss=_known(own[0] + self._host_loss, self._losses),
             two_steps=np.array([two_steps[:-2].sum(), self._two_steps.measured]),
             noise=own[1:],
             sketch=sketch,
@@ -258,6 +259,11 @@ class BlockMeter:
 
 def _together(losses: list[Tensor]) -> Tensor:
     return torch.stack([loss.reshape(()) for loss in losses])
+
+
+def _known(total: float, count: int) -> Array:
+    """Sum and number of losses; none of a block in which one was infinite or NaN, lest it spoil all later sums."""
+    return np.array([total, count]) if math.isfinite(total) else np.zeros(2)
 
 
 def _copied(values: list[Tensor], into: list[Tensor] | None) -> list[Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -127,6 +128,8 @@ class LiveWindow:
         """
         self.notes.append(f"step {self.step}: new window ({reason})")
         self.open = False
+        self.view.read_rates()
+        self._forget()
 
     def decided(self, *, strict: bool = False) -> Stationarity | None:
         """What the test of stationarity says of the last block end.
@@ -190,10 +193,17 @@ class LiveWindow:
         if self.view.hyperparameters() == self._key:
             return
         self._key, self.changed = self.view.hyperparameters(), True
+        self._forget()
+        self.in_block %= self.epoch  # the next window begins at the next end of an epoch
         if self.in_block == 0:
             self.open = False
         else:
             self.dirty = True
+
+    def _forget(self) -> None:
+        """Nothing is said of what was seen at other rates."""
+        self.record = BlockRecord(self.epoch)
+        self.decision, self.earlier = None, []
 
     def _begin(self) -> None:
         """Start a window at the present weights."""
@@ -201,8 +211,7 @@ class LiveWindow:
             count = len(self.view.parameters)
             self.view.refresh()
             self._key = self.view.hyperparameters()
-            self.record = BlockRecord(self.epoch)
-            self.decision, self.earlier = None, []
+            self._forget()
             self.meter.resize()
             self.meter.positions.clear()
             if len(self.view.parameters) != count:
@@ -242,6 +251,8 @@ class LiveWindow:
         if at_power_of_two:
             self.meter.positions.drop_anchor(self.step, self.view.local_parameters)
         end, bad = self.meter.read(self.step, self.record.ends[-1], self.micro)
+        if bad < 0 and not np.isfinite(end.positions[2]).all():
+            bad = self.step  # it came at a step that was not measured
         if bad >= 0 and self.not_finite is None:
             self.not_finite = (bad, self.step)
         self.record.append(end)

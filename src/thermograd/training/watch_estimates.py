@@ -231,9 +231,9 @@ def waiting_or_cutting(watch: LiveWindow, factor: float) -> WaitingOrCutting:
             why="needs losses, and none were recorded",
             instead="watch.record_loss(loss) or scheduler.step(loss) after every step",
         )
-    first = int(np.argmax(known)) if known.any() else len(counts)
+    first = int(np.flatnonzero(~known)[-1]) + 1 if not known.all() else 0  # after the last block without
     steps = record.column("step")[1:][first:] if record.ends else np.zeros(0)
-    if len(steps) < weighing.BLOCKS_NEEDED or not known[first:].all():
+    if len(steps) < weighing.BLOCKS_NEEDED:
         return WaitingOrCutting(None, None, weighing.waiting_or_cutting(None, None, blocks=len(steps)))
     losses = np.diff(sums[:, 0])[first:] / counts[first:]
     gain_of_waiting = _larger_gain(losses, _decay_term(watch)[first:], steps, watch.settings["level"])

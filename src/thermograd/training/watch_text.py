@@ -50,6 +50,9 @@ def verdict(watch: LiveWindow, *, strict: bool = False) -> Verdict:
             None, "learning_rate_changing", text, {"changed": sum(changes), "blocks": len(changes)}
         )
     decision = watch.decided(strict=strict)
+    if decision is None and watch.step:
+        text = f"Warming up at {rates(watch)}: a new window begins with the next step or epoch."
+        return Verdict(None, "warming_up", text, {"blocks": 0})
     if decision is None:
         text = (
             "No step of this optimizer was seen yet; if you have trained, the step is compiled or captured in a way "
