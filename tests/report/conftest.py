@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import re
 import shutil
@@ -46,6 +47,70 @@ def make_run(values, *, name="A run", steps_per_epoch=10, block_size=16, committ
 @pytest.fixture
 def run_of():
     return make_run
+
+
+def named_traces(figure, name):
+    return [entry for entry in figure.traces if entry["name"] == name]
+
+
+def check_writable(figure):
+    json.dumps([figure.traces, figure.layout], allow_nan=False)
+    assert len({len(column) for column in figure.table.values()}) == 1
+
+
+@pytest.fixture
+def trace():
+    """A function (figure, name) that gives the traces of that name."""
+    return named_traces
+
+
+@pytest.fixture
+def writable():
+    """A function that asserts that a page can hold the figure."""
+    return check_writable
+
+
+def make_block(step, rate, ratio=None, verdict="warming_up", **more):
+    """One block; the ratio has an interval of ± 0.05."""
+    found = {"step": step, "epoch": step / 10, "learning_rate": rate, "tolerance": 0.1, "verdict": verdict}
+    if ratio is not None:
+        found |= {"ratio": ratio, "ratio_low": ratio - 0.05, "ratio_high": ratio + 0.05}
+        found |= {"ratio_origin": ratio, "ratio_origin_low": ratio - 0.2, "ratio_origin_high": ratio + 0.2}
+        found |= {"coverage": step / 20, "dissipation": 0.1 * ratio, "fluctuation": 0.1, "temperature": 1e-4}
+    return found | more
+
+
+WATCH_HISTORY = [
+    make_block(10, 0.1),
+    make_block(20, 0.1),
+    make_block(30, 0.1, 0.5, "approaching"),
+    make_block(40, 0.1, 0.8, "approaching"),
+    make_block(50, 0.1, 0.97, "equilibrated"),
+    make_block(60, 0.01),
+    make_block(70, 0.01, 0.9, "slow_directions_remain"),
+]
+WATCH_HISTORY_WITH_LOSSES = [
+    entry | {"loss": 2.0 - entry["step"] / 100, "waiting": 0.05, "waiting_low": 0.04, "waiting_high": 0.06}
+    for entry in WATCH_HISTORY
+]
+
+
+@pytest.fixture
+def block():
+    """A function that makes one block of a watch's history."""
+    return make_block
+
+
+@pytest.fixture
+def history():
+    """A watch's history in which the learning rate was cut once."""
+    return WATCH_HISTORY
+
+
+@pytest.fixture
+def losses():
+    """The same with losses, and what waiting would take off them."""
+    return WATCH_HISTORY_WITH_LOSSES
 
 
 @dataclass(frozen=True)
