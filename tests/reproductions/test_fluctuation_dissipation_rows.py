@@ -19,6 +19,7 @@ from thermograd.reproductions.fluctuation_dissipation_ratio import (
     figures,
     ratio_rows,
     relaxation_row,
+    settling_step,
 )
 from thermograd.reproductions.fluctuation_dissipation_training import (
     INDEPENDENT,
@@ -46,15 +47,20 @@ def plan(**more):
     return Plan(Training(softmax(), 10), "a regression", "as it is", RATES, (400,) * 3, **{"seeds": 4} | more)
 
 
-def recorded(rate, seed, *, ratio=1.0, relaxation=-1.0, gradient=1.0, steps=STEPS):
-    """Independent exponential sides with the given ratio of means; a relaxation time of 10 η^relaxation."""
-    draw = np.random.default_rng([seed, int(1000 * rate)])
+def recorded(rate, seed, *, ratio=1.0, relaxation=None, gradient=1.0, steps=STEPS):
+    """Independent exponential sides with the given ratio of means.
+
+    With `relaxation` O_L / O_R is instead 2 for 20 η^relaxation steps, and then 1.
+    """
+    draw = np.random.default_rng([seed, int(1000 * rate), int(100 * gradient)])
     sides = draw.exponential(size=(2, steps))
-    time = 10 * rate**relaxation * draw.lognormal(0, 0.05)
+    if relaxation is not None:
+        late = 20 * rate**relaxation * draw.lognormal(0, 0.05)
+        sides = np.stack([np.where(np.arange(steps) < late, 2.0, 1.0), np.ones(steps)])
     squares = gradient * rate * draw.lognormal(0, 0.02) * np.ones(40)
     return Recorded(
         rate, sides[0], ratio * sides[0], sides[1], squares, 4,
-        Estimate(ratio, (ratio - 0.01, ratio + 0.01), level=0.9), Estimate(time, (time, time)),
+        Estimate(ratio, (ratio - 0.01, ratio + 0.01), level=0.9),
         Verdict(True, "equilibrated", "It has."), [{"step": steps * (4 - 10 * rate), "ratio": ratio}],
         tuple(value.detach() for value in nn.Linear(4, 10).double().parameters()),
     )  # fmt: skip
@@ -89,13 +95,22 @@ def test_the_interval_of_the_ratio_holds_the_truth():
     assert all("4 seeds" in row.quantity for row in ratio_rows(plan(), runs()))
 
 
-def test_the_exponent_of_the_relaxation_time_is_found():
-    (row,) = relaxation_row(plan(), runs())
+def test_the_exponent_of_the_settling_time_is_found():
+    (row,) = relaxation_row(plan(), runs(relaxation=-1.0))
     assert row.ours.low < -1 < row.ours.high
     assert row.verdict.holds is True
-    (wrong,) = relaxation_row(plan(), runs(relaxation=0.5))
+    (wrong,) = relaxation_row(plan(), runs(relaxation=1.0))
     assert wrong.verdict.holds is False
+    (never,) = relaxation_row(plan(), runs(ratio=0.5))
+    assert never.verdict.holds is None
+    assert "12 of 12 had not settled" in never.verdict.text
     assert list(relaxation_row(plan(seeds=1), runs()[:1])) == []
+
+
+def test_settling_is_when_half_running_averages_agree_for_good():
+    """O_L is 2 up to step 20, then 1; the last half of t steps has no more than 10 % of 2s from t = 36 on."""
+    assert settling_step(recorded(1.0, 0, relaxation=0.0)) == pytest.approx(36, abs=8)
+    assert settling_step(recorded(1.0, 0, ratio=0.5)) == math.inf
 
 
 def test_a_line_through_the_origin_is_one_up_to_the_last_rate():

@@ -125,7 +125,7 @@ def stacked(
         top = bottom + share * unit
         domain = [round(bottom, 6), round(top, 6)]
         key = "yaxis" if place == 0 else f"yaxis{place + 1}"
-        drawing[key] = {**axis, "title": {"text": escaped(title)}, "domain": domain}
+        drawing[key] = {**axis, "title": {"text": escaped(title), "standoff": 8}, "domain": domain}
         bottom = top + gap
     return drawing
 

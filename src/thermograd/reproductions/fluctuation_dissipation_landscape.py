@@ -106,7 +106,9 @@ def landscape_rows(
 
 
 def _stationary(entry: Recorded) -> bool:
-    return entry.anchored is not None and abs(float(entry.anchored.value) - 1) < TOLERANCE
+    """Whether the ratio may be 1, as far as its interval tells."""
+    found = entry.anchored
+    return found is not None and found.low < 1 + TOLERANCE and found.high > 1 - TOLERANCE
 
 
 def _end_of_the_line(

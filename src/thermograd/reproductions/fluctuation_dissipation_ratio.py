@@ -10,7 +10,7 @@ from itertools import chain
 import numpy as np
 from scipy import special
 
-from thermograd.estimators.fluctuation_dissipation import ratio
+from thermograd.estimators.fluctuation_dissipation import half_running_average, ratio
 from thermograd.quantities import Estimate, Verdict
 from thermograd.report.equilibration import equilibration
 from thermograd.report.figure import Figure
@@ -111,28 +111,51 @@ def ratio_rows(plan: Plan, runs: Sequence[Sequence[Recorded]]) -> Iterator[Row]:
 
 
 def relaxation_row(plan: Plan, runs: Sequence[Sequence[Recorded]]) -> Iterator[Row]:
-    """How the relaxation time of the slowest visible direction changes with the learning rate.
+    """How the time until O_L / O_R, half-running, stays within 10 % of 1 changes with the learning rate.
+
+    A run that has not settled when its rate ends counts with that time, which pulls the exponent to 0.
 
     Args:
         plan: what was trained.
         runs: seeds, of rates.
 
     Yields:
-        The exponent b of (relaxation time) ~ η^b, if it is known for two seeds or more.
+        The exponent b of (settling time) ~ η^b, for two rates and two seeds or more.
     """
-    exponents = []
-    for run in runs:
-        known = [(entry.learning_rate, entry.slowest.value) for entry in run if entry.slowest is not None]
-        if len(known) == len(plan.rates) > 1:
-            rates, times = np.log(np.array(known)).T
-            exponents.append(float(np.polyfit(rates, times, 1)[0]))
-    if len(exponents) < 2:
+    if len(plan.rates) < 2 or len(runs) < 2:
         return
-    found = over_seeds(exponents, note="a window sees no time much longer than itself, which pulls it to 0")
-    longer = "longer at smaller rates" if found.high < 0 else "not resolved: the interval includes 0"
-    holds = True if found.high < 0 else False if found.low > 0 else None
-    quantity = f"exponent of the slowest visible relaxation time against η; {plan.size}"
-    yield Row(quantity, "relaxation takes longer at smaller η", found, Verdict(holds, "relaxation", longer))
+    settled = np.array([[settling_step(entry) for entry in run] for run in runs])
+    times = np.minimum(settled, [len(entry.loss) for entry in runs[0]])
+    found = over_seeds([float(np.polyfit(np.log(plan.rates), np.log(row), 1)[0]) for row in times])
+    quantity = f"exponent of the time until O_L / O_R stays within 10 % of 1, against η; {plan.size}"
+    never = int(np.isinf(settled).sum())
+    text = f"{never} of {settled.size} had not settled when their rate ended" if never else "all settled"
+    holds: bool | None = None
+    if 2 * never > settled.size:
+        text = f"not resolved at this size: {text}"
+    elif found.high < 0:
+        holds, text = True, f"longer at smaller rates; {text}"
+    elif found.low > 0:
+        holds, text = False, f"shorter at smaller rates; {text}"
+    else:
+        text = f"not resolved at this size: the interval includes 0; {text}"
+    yield Row(quantity, "relaxation takes longer at smaller η", found, Verdict(holds, "relaxation", text))
+
+
+def settling_step(entry: Recorded) -> float:
+    """Step from which the ratio of half-running averages stays within 10 % of 1, looked at at epoch ends.
+
+    Args:
+        entry: recorded at one rate.
+
+    Returns:
+        Infinite if it is outside at the end.
+    """
+    ends = slice(entry.steps_per_epoch - 1, None, entry.steps_per_epoch)
+    left, right = (half_running_average(side)[ends] for side in (entry.dissipation, entry.fluctuation))
+    outside = np.flatnonzero(np.abs(left / right - 1) >= TOLERANCE)
+    last = int(outside[-1]) + 1 if outside.size else 0
+    return math.inf if last == len(left) else float((last + 1) * entry.steps_per_epoch)
 
 
 def over_seeds(values: Sequence[float], note: str = "") -> Estimate:

@@ -103,7 +103,6 @@ class Recorded:
         squared_gradient: |∇f|² of the whole training set with its regulariser at the end of each epoch, `(epoch,)`.
         steps_per_epoch: of the training.
         anchored: the ratio about where the weights were, of the watch; None while it warms up.
-        slowest: relaxation time of the slowest visible direction in steps, of the watch; None while it warms up.
         verdict: of the watch, at the end.
         history: one mapping per block of the watch, from the start of this rate on.
         weights: the parameters at the end.
@@ -116,7 +115,6 @@ class Recorded:
     squared_gradient: Array
     steps_per_epoch: int
     anchored: Estimate | None
-    slowest: Estimate | None
     verdict: Verdict
     history: Sequence[Mapping[str, Any]]
     weights: tuple[Tensor, ...]
@@ -163,7 +161,6 @@ def sequence(
             squared_gradient=np.array(squares),
             steps_per_epoch=training.steps_per_epoch,
             anchored=_asked(lambda: watching.fluctuation_dissipation().ratio),
-            slowest=_asked(watching.slowest_relaxation),
             verdict=watching.verdict(),
             history=watching.history()[seen:],
             weights=tuple(weights.detach().clone() for weights in model.parameters()),
