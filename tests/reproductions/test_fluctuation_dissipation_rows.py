@@ -199,8 +199,10 @@ def test_a_smaller_rate_equilibrates_later():
 
 
 def test_rules_that_never_cut_are_words():
-    found = FirstCuts(100.0, {"one": (120.0, 130.0, math.inf), "two": (math.inf,) * 3}, 400)
-    one, two = first_cut_file.rows(found, "a regression")
-    assert one.ours.value == pytest.approx(1.25)
-    assert one.verdict.text == "never cut in 1 of 3 seeds"
-    assert two.ours == "never cut"
+    steps = {"all": (120.0, 130.0), "one": (120.0, math.inf), "none": (math.inf,) * 3}
+    every, one, none = first_cut_file.rows(FirstCuts(100.0, steps, 400), "a regression")
+    assert every.ours.value == pytest.approx(1.25)
+    assert every.ours.low < 1.25 < every.ours.high
+    assert one.ours.startswith("1.20 to at least 4: ")
+    assert one.verdict.text == "never cut in 1 of 2 seeds"
+    assert none.ours.startswith("at least 4: ")

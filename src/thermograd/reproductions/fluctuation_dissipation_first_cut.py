@@ -88,7 +88,9 @@ def rows(found: FirstCuts, size: str) -> Iterator[Row]:
         ratios = [step / found.truth for step in steps if math.isfinite(step)]
         never = len(steps) - len(ratios)
         text = f"never cut in {never} of {len(steps)} seeds" if never else "every seed cut"
-        ours = over_seeds(ratios) if ratios else "never cut"
+        horizon = f"at least {found.horizon / found.truth:.2g}"
+        spread = f"{min(ratios, default=math.inf):.2f} to {horizon}" if ratios else horizon
+        ours = f"{spread}: no mean where some never cut" if never else over_seeds(ratios)
         yield Row(
             f"first cut over truth, {rule}; {size}",
             "not stated",
