@@ -119,6 +119,7 @@ def test_a_line_through_the_origin_is_one_up_to_the_last_rate():
     end, _, small, large = landscape_rows(plan(), both, found, None)
     assert end.ours.value == pytest.approx(0.4)
     assert end.ours.high == math.inf
+    assert end.verdict.holds is True
     for row in (small, large):
         assert row.ours.low < 0.25 < row.ours.high
         assert row.verdict.holds is None
@@ -141,10 +142,11 @@ def test_figures_come_from_the_first_seed():
     assert [figure.name for figure in figures([runs()[0][:1]])] == ["both_sides", "equilibration"]
 
 
-def scheduled(loss, accuracy, seed=0):
+def scheduled(loss, accuracy, seed=0, last_rate=0.01):
     noise = 0.001 * np.random.default_rng(seed).normal(size=(3, 1))
     curve = np.ones((3, 40))
-    return ScheduledTraining(curve, loss * (1 + noise) * curve, curve, (accuracy + noise) * curve)
+    rate = np.repeat([[0.1, last_rate]] * 3, 20, axis=1)
+    return ScheduledTraining(rate, loss * (1 + noise) * curve, curve, (accuracy + noise) * curve)
 
 
 @pytest.mark.parametrize(
@@ -163,6 +165,13 @@ def test_schedules_are_compared_with_the_preset_one_and_with_amsgrad(loss, accur
     assert [row.verdict.holds for row in rows[:4]][: len(expected)] == expected
     assert [row.verdict.holds for row in rows[8:]] == [None] * 8  # rules that are not the paper's
     assert all("40 epochs, 3 seeds" in row.quantity for row in rows)
+
+
+def test_a_rule_that_never_cut_says_nothing_about_schedules():
+    found = dict.fromkeys((schedules_file.PRESET, *schedules_file._RULES, schedules_file.AMSGRAD))
+    found = {name: scheduled(0.4, 0.9, place, last_rate=0.1) for place, name in enumerate(found)}
+    trial = schedules_file.Trial(Training(softmax(), 10), "a regression", "as it is", 0.1, 40, 3)
+    assert {row.verdict.kind for row in schedules_file.rows(trial, found)} == {"never_cut"}
 
 
 def test_every_schedule_trains_and_the_preset_one_cuts_at_the_quarters():

@@ -128,9 +128,10 @@ def _end_of_the_line(
         where = ", ".join(f"{rate:g}" for rate in moving)
         text = f"not resolved at this size: training has not become stationary at η = {where}"
         return Row(quantity, said, ours, Verdict(None, "not_stationary", text))
-    if kind == "undecided" or paper is None:
-        start = "not resolved at this size: " if kind == "undecided" else ""
-        return Row(quantity, said, ours, Verdict(None, kind, f"{start}{reason}"))
+    if kind == "undecided":
+        return Row(quantity, said, ours, Verdict(None, kind, f"not resolved at this size: {reason}"))
+    if paper is None:
+        return Row(quantity, said, ours, Verdict(bool(end >= np.sort(plan.rates)[1]), kind, reason))
     near = bracket[0] <= 2 * paper and bracket[1] >= paper / 2
     text = f"{'within' if near else 'not within'} a factor 2 of it. {reason}"
     return Row(quantity, said, ours, Verdict(near, kind, text))

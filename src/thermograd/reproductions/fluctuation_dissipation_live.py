@@ -115,7 +115,7 @@ def landscape(settings: Settings) -> Stages:
     """
     training, what, details = _mlp(settings.full)
     tried = (0.05, 0.02, 0.01, 0.005, 0.003)
-    epochs = (500, 500, 500, 1000, 1000) if settings.full else (24,) * len(tried)
+    epochs = (500, 500, 500, 1000, 1000) if settings.full else (16,) * len(tried)
     plan = Plan(training, what, details, tried, epochs, seeds=4 if settings.full else 1, gradients=True)
     return _both_samplers(plan, "landscape", f"{_TITLE}: landscape of the perceptron", settings, 0.01)
 
