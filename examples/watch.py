@@ -10,7 +10,7 @@ from torch import nn
 
 import thermograd as tg
 
-EPOCHS, BATCH = 200, 15
+EPOCHS, BATCH = 132, 15
 
 
 def digits():
@@ -30,15 +30,16 @@ def main():
 
     watch = tg.watch(optimizer, steps_per_epoch=1500 // BATCH, names=model)
     scheduler = tg.ReduceLROnStationarity(optimizer, watch)
-    for _ in range(EPOCHS):
+    for epoch in range(1, EPOCHS + 1):
         for batch in torch.randperm(1500).split(BATCH):
             optimizer.zero_grad()
             loss = nn.functional.cross_entropy(model(inputs[batch]), classes[batch])
             loss.backward()
             optimizer.step()
             scheduler.step(loss)
+        if epoch == 100:
+            print(watch.report())
 
-    print(watch.report())
     for step, before, after, why in scheduler.reductions:
         print(f"\nstep {step}: lr {before[0]:g} -> {after[0]:g}. {why}")
     for gain in scheduler.gains:
