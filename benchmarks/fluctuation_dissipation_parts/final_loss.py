@@ -14,8 +14,8 @@ from torch import nn
 from fluctuation_dissipation_parts.rules import CUT, Rule
 from fluctuation_dissipation_parts.task import Task
 
-SEARCHED = (0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95)
-LOOKS, LATE = 100, 0.1
+SEARCHED = (0.35, 0.5, 0.65, 0.8, 0.9, 0.95)
+LOOKS, LATE = 50, 0.1
 
 
 @dataclass(frozen=True)

@@ -66,34 +66,42 @@ def equilibration_step(known: Known, runs: int = 48, seed: int = 0) -> int:
     them. The mean over `runs` runs has a variance of its own, which is subtracted.
     """
     task = known.task
-    epochs = known.horizon // task.steps_per_epoch
+    first = known.horizon * 2 // 3
     ends, squares, sums, count = [], 0.0, 0.0, 0
-    for epoch, inside in enumerate(ensemble(task, epochs, runs, seed)):
-        ends.append(inside[-1])
-        if epoch >= epochs * 2 // 3:
-            squares, sums, count = squares + (inside**2).sum(), sums + inside.sum((0, 1)), count + len(inside)
-    trace = squares / (count * runs) - ((sums / (count * runs)) ** 2).sum()
+    for step, (weights, gradient, _) in enumerate(descent(task, known.horizon, runs, seed), 1):
+        after = (weights - task.learning_rate * gradient).reshape(runs, -1)
+        if step > first:
+            squares, sums, count = squares + (after**2).sum(), sums + after.sum(0), count + runs
+        if step % task.steps_per_epoch == 0:
+            ends.append(after)
+    trace = squares / count - ((sums / count) ** 2).sum()
     positions = np.stack(ends)
-    stationary = positions[epochs * 2 // 3 :]
+    stationary = positions[len(positions) * 2 // 3 :]
     own = stationary.var((0, 1)).sum() / runs
     bias = ((positions.mean(1) - stationary.mean((0, 1))) ** 2).sum(1) - own
     return int(np.argmax(bias < BIAS * trace) + 1) * task.steps_per_epoch
 
 
-def ensemble(task: Task, epochs: int, runs: int, seed: int) -> Iterator[np.ndarray]:
-    """Weights (step, run, weight) of each epoch, every run with its own start and shuffles."""
+def descent(
+    task: Task, steps: int, runs: int, seed: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Weights and gradient (run, feature, class) and loss (run,) of each step, each run with its own shuffles.
+
+    The weights are those before the step; the gradient is with weight decay, the loss without.
+    """
     inputs, classes = task.inputs.numpy(), np.eye(int(task.labels.max()) + 1)[task.labels.numpy()]
     draw = np.random.default_rng(seed)
     weights = INITIAL_DEVIATION * draw.standard_normal((runs, inputs.shape[1], classes.shape[1]))
-    for _ in range(epochs):
-        inside = []
-        order = draw.permuted(np.tile(np.arange(len(inputs)), (runs, 1)), axis=1)
-        for first in range(0, task.steps_per_epoch * task.batch_size, task.batch_size):
-            chosen = order[:, first : first + task.batch_size]
-            features, scores = inputs[chosen], inputs[chosen] @ weights
-            shares = np.exp(scores - scores.max(2, keepdims=True))
-            shares /= shares.sum(2, keepdims=True)
-            gradient = features.transpose(0, 2, 1) @ (shares - classes[chosen]) / task.batch_size
-            weights = weights - task.learning_rate * (gradient + task.weight_decay * weights)
-            inside.append(weights.reshape(runs, -1))
-        yield np.stack(inside)
+    for step in range(steps):
+        place = step % task.steps_per_epoch * task.batch_size
+        if place == 0:
+            order = draw.permuted(np.tile(np.arange(len(inputs)), (runs, 1)), axis=1)
+        chosen = order[:, place : place + task.batch_size]
+        features, targets = inputs[chosen], classes[chosen]
+        shares = np.exp(features @ weights)
+        shares /= shares.sum(2, keepdims=True)
+        loss = -np.log((shares * targets).sum(2)).mean(1)
+        gradient = features.transpose(0, 2, 1) @ (shares - targets) / task.batch_size
+        gradient += task.weight_decay * weights
+        yield weights, gradient, loss
+        weights = weights - task.learning_rate * gradient

@@ -99,16 +99,16 @@ def trials() -> tuple[list[Trial], list[str]]:
     """All trials whose data are here, and why others are not."""
     tasks = digits_tasks()
     found = [
-        Trial(tasks["convex"], (300, 900)),
-        Trial(tasks["mlp15"], (100, 400)),
-        Trial(tasks["mlp100"], (200, 800)),
-        Trial(tasks["adam"], (64, 256)),
+        Trial(tasks["convex"], (300, 600)),
+        Trial(tasks["mlp15"], (80, 300)),
+        Trial(tasks["mlp100"], (150, 600)),
+        Trial(tasks["adam"], (48, 192)),
     ]
     absent = []
     wanted: Sequence[tuple[Callable[[], Task], tuple[int, int]]] = (
-        (lambda: mnist_task(15), (15, 45)),
-        (lambda: mnist_task(100), (40, 160)),
-        (cifar10_task, (20, 60)),
+        (lambda: mnist_task(15), (12, 40)),
+        (lambda: mnist_task(100), (40, 120)),
+        (cifar10_task, (20, 50)),
     )
     for make, budgets in wanted:
         try:

@@ -1,4 +1,4 @@
-"""Rules that cut the learning rate, each as its authors have it used, behind one call after `backward()`.
+"""Schedules, each as its authors have it used, behind one call after `backward()`.
 
 A rule takes a task, a model and a budget of steps, and gives the optimizer and a function of the loss that takes
 the step and whatever else the rule does. The present learning rate is in the optimizer's groups.
@@ -7,9 +7,7 @@ the step and whatever else the rule does. The present learning rate is in the op
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Sequence
-from types import ModuleType
 
 import numpy as np
 import torch
@@ -81,80 +79,22 @@ def stationarity(budgeted: bool = False, **arguments: object) -> Rule:
     return rule
 
 
-def half_running_ratio(every: int | None, threshold: float = 0.01, factor: float = 0.9) -> Rule:
-    """Cut when O_L/O_R, both averaged over the later half of the steps at this rate, is within `threshold` of 1.
-
-    O_L = θ·g and O_R = η|g|²/2 about the origin, g with weight decay: Yaida, arXiv 1810.00004, section 3.3, for
-    SGD without momentum. Tested each `every` steps, or at epoch ends.
-    """
-
-    def rule(task: Task, model: nn.Module, budget: int) -> tuple[Optimizer, Step]:
-        optimizer = task.make_optimizer(model)
-        weights = list(model.parameters())
-        sides: list[Tensor] = []
-        period = every or task.steps_per_epoch
-
-        def step(loss: Tensor) -> None:
-            rate, decay = optimizer.param_groups[0]["lr"], task.weight_decay
-            with torch.no_grad():
-                slopes = [weight.grad + decay * weight for weight in weights]
-                left = sum((weight * slope).sum() for weight, slope in zip(weights, slopes, strict=True))
-                sides.append(torch.stack([left, rate / 2 * sum((s * s).sum() for s in slopes)]))
-            optimizer.step()
-            if len(sides) % period == 0:
-                left, right = torch.stack(sides[len(sides) // 2 :]).mean(0).tolist()
-                if abs(left / right - 1) < threshold:
-                    optimizer.param_groups[0]["lr"] = factor * rate
-                    sides.clear()
-
-        return optimizer, step
-
-    return rule
-
-
-def physfdt_rule(physfdt: ModuleType) -> Rule:
-    """`FDREquilibriumLR` on an `FDRMonitor`, both with their defaults, as on its page."""
-
-    def rule(task: Task, model: nn.Module, budget: int) -> tuple[Optimizer, Step]:
-        optimizer = task.make_optimizer(model)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            monitor = physfdt.FDRMonitor(optimizer, physfdt.FDRConfig(warn_nonstationary=False))
-        scheduler = physfdt.FDREquilibriumLR(optimizer, monitor)
-
-        def step(loss: Tensor) -> None:
-            with monitor.measure():
-                optimizer.step()
-            scheduler.step()
-
-        return optimizer, step
-
-    return rule
-
-
-def sasa_rule(statopt: ModuleType, **settings: object) -> Rule:
-    """`statopt.SASA` in place of SGD; its page tests once an epoch, at most each 1000 steps, and leaves the rest."""
-
-    def rule(task: Task, model: nn.Module, budget: int) -> tuple[Optimizer, Step]:
-        chosen = {"testfreq": min(1000, task.steps_per_epoch), **settings}
-        optimizer = statopt.SASA(
-            model.parameters(), lr=task.learning_rate, weight_decay=task.weight_decay, **chosen
-        )
-        return optimizer, lambda loss: optimizer.step() and None
-
-    return rule
-
-
 def first_cut(task: Task, rule: Rule, seed: int, horizon: int) -> float:
-    """Steps completed when the learning rate first falls; infinite if that is not within `horizon`."""
+    """Steps completed when the learning rate first falls; infinite if that is not within `horizon`.
+
+    The model is a softmax regression, whose gradient is written out: most of the time goes into these steps.
+    """
     model = task.model(seed)
     optimizer, step = rule(task, model, horizon)
-    batches = task.batches(seed)
-    for count in range(1, horizon + 1):
-        inputs, labels = next(batches)
-        optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(model(inputs), labels)
-        loss.backward()
+    (weight,) = model.parameters()
+    rows = torch.arange(task.batch_size)
+    for count, (inputs, labels) in zip(range(1, horizon + 1), task.batches(seed), strict=False):
+        with torch.no_grad():
+            logarithms = torch.log_softmax(inputs @ weight.T, 1)
+            loss = -logarithms[rows, labels].mean()
+            shares = logarithms.exp_()
+            shares[rows, labels] -= 1
+            weight.grad = shares.T @ inputs / task.batch_size
         step(loss)
         if optimizer.param_groups[0]["lr"] < task.learning_rate:
             return count

@@ -56,9 +56,9 @@ class Task:
         draw = np.random.default_rng([seed, 1])
         while True:
             order = torch.from_numpy(draw.permutation(len(self.labels)))
+            inputs, labels = self.inputs[order], self.labels[order]
             for first in range(0, self.steps_per_epoch * self.batch_size, self.batch_size):
-                chosen = order[first : first + self.batch_size]
-                yield self.inputs[chosen], self.labels[chosen]
+                yield inputs[first : first + self.batch_size], labels[first : first + self.batch_size]
 
     @torch.no_grad()
     def objective(self, model: nn.Module) -> float:
