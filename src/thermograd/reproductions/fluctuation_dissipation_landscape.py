@@ -81,7 +81,14 @@ def landscape_rows(
         for rate, *entries in zip(plan.rates, *runs[INDEPENDENT], strict=True)
         if not all(_stationary(entry) for entry in entries)
     ]
-    yield _end_of_the_line(plan, response, linear_up_to, moving)
+    if moving:
+        where = ", ".join(f"{rate:g}" for rate in moving)
+        text = f"not resolved at this size: training has not become stationary at η = {where}"
+        said = "proportional at small η" if linear_up_to is None else f"about {linear_up_to:g}"
+        quantity = f"largest η at which the squared gradient is proportional to it; {plan.size}"
+        yield Row(quantity, said, "not measured", Verdict(None, "not_stationary", text))
+        return
+    yield _end_of_the_line(plan, response, linear_up_to)
     trace = response.trace_hessian_noise
     quantity = f"Tr(HC), independent batches; {plan.size}"
     yield Row(quantity, "not stated", trace, Verdict(None, response.verdict.kind, response.verdict.text))
@@ -111,9 +118,7 @@ def _stationary(entry: Recorded) -> bool:
     return found is not None and found.low < 1 + TOLERANCE and found.high > 1 - TOLERANCE
 
 
-def _end_of_the_line(
-    plan: Plan, response: LandscapeResponse, paper: float | None, moving: Sequence[float]
-) -> Row:
+def _end_of_the_line(plan: Plan, response: LandscapeResponse, paper: float | None) -> Row:
     rates, end = response.learning_rates, response.linear_up_to
     above, below = rates[rates > end], rates[rates <= end]
     bracket = (
@@ -124,10 +129,6 @@ def _end_of_the_line(
     quantity = f"largest η at which the squared gradient is proportional to it; {plan.size}"
     kind, reason = response.verdict.kind, response.verdict.text
     said = "proportional at small η" if paper is None else f"about {paper:g}"
-    if moving:
-        where = ", ".join(f"{rate:g}" for rate in moving)
-        text = f"not resolved at this size: training has not become stationary at η = {where}"
-        return Row(quantity, said, ours, Verdict(None, "not_stationary", text))
     if kind == "undecided":
         return Row(quantity, said, ours, Verdict(None, kind, f"not resolved at this size: {reason}"))
     if paper is None:

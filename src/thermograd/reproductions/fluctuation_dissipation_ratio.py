@@ -20,6 +20,7 @@ from thermograd.reproductions.fluctuation_dissipation_training import Recorded, 
 from thermograd.reproductions.reproduction import Row, Settings
 
 TOLERANCE = 0.1
+_LONGER = "relaxation takes longer at smaller η"
 _WIDEST = 0.25
 _RELAXED = 14.0
 """Relaxation times of the weight decay after which a ratio that is not 1 contradicts."""
@@ -126,20 +127,22 @@ def relaxation_row(plan: Plan, runs: Sequence[Sequence[Recorded]]) -> Iterator[R
         return
     settled = np.array([[settling_step(entry) for entry in run] for run in runs])
     times = np.minimum(settled, [len(entry.loss) for entry in runs[0]])
-    found = over_seeds([float(np.polyfit(np.log(plan.rates), np.log(row), 1)[0]) for row in times])
     quantity = f"exponent of the time until O_L / O_R stays within 10 % of 1, against η; {plan.size}"
     never = int(np.isinf(settled).sum())
     text = f"{never} of {settled.size} had not settled when their rate ended" if never else "all settled"
-    holds: bool | None = None
     if 2 * never > settled.size:
         text = f"not resolved at this size: {text}"
-    elif found.high < 0:
+        yield Row(quantity, _LONGER, "no exponent", Verdict(None, "relaxation", text))
+        return
+    found = over_seeds([float(np.polyfit(np.log(plan.rates), np.log(row), 1)[0]) for row in times])
+    holds: bool | None = None
+    if found.high < 0:
         holds, text = True, f"longer at smaller rates; {text}"
     elif found.low > 0:
         holds, text = False, f"shorter at smaller rates; {text}"
     else:
         text = f"not resolved at this size: the interval includes 0; {text}"
-    yield Row(quantity, "relaxation takes longer at smaller η", found, Verdict(holds, "relaxation", text))
+    yield Row(quantity, _LONGER, found, Verdict(holds, "relaxation", text))
 
 
 def settling_step(entry: Recorded) -> float:
