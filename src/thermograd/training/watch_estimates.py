@@ -113,15 +113,21 @@ def temperature(watch: LiveWindow) -> Estimate:
             instead="waiting_or_cutting(), or fluctuation_dissipation(form='displacement')",
         )
     found = dissipation(watch, "anchor", "half", "sgd", None).fluctuation
-    count = sum(parameter.numel() for parameter in watch.view.parameters)
-    lags, values = mean_square_displacement(watch)
-    two = values[lags.index(2)].value if 2 in lags else math.nan
-    rate = watch.view.rates[0]
-    note = (
-        f"of the gradient the optimizer consumed, clipped if you clip; MSD(2)/(4 lr) = {two / (4 * rate):.3g}"
-    )
+    moves, _ = weights(watch)
+    owned = zip(watch.view.part_of, watch.view.parameters, strict=True)
+    count = sum(parameter.numel() for part, parameter in owned if moves[part])
+    note = f"of the gradient the optimizer consumed, clipped if you clip{_second_reading(watch)}"
     scaled = (found.low / count, found.high / count)
     return Estimate(found.value / count, scaled, found.level, found.pieces, "loss", note)
+
+
+def _second_reading(watch: LiveWindow) -> str:
+    """MSD(2)/(4 η), the temperature as displacements show it, where there is one learning rate."""
+    rates = set(watch.view.rates)
+    lags, values = mean_square_displacement(watch)
+    if len(rates) > 1 or 2 not in lags:
+        return ""
+    return f"; MSD(2)/(4 lr) = {values[lags.index(2)].value / (4 * rates.pop()):.3g}"
 
 
 def mean_square_displacement(watch: LiveWindow) -> tuple[list[int], list[Estimate]]:
