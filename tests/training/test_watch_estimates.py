@@ -77,3 +77,9 @@ def test_a_state_that_is_not_of_a_watch_is_refused():
     watch = trained([{"params": parameters(2)}], epochs=2)
     with pytest.raises(ValueError, match="no state of a watch: it has the keys settings, gains"):
         watch.load_state_dict({"settings": {}, "gains": []})
+
+
+def test_the_reason_names_nesterov():
+    optimizer = torch.optim.SGD(parameters(2), lr=0.1, momentum=0.9, nesterov=True)
+    with pytest.raises(NotApplicableError, match="of SGD with nesterov is not defined"):
+        tg.watch(optimizer).temperature()

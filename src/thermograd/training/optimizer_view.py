@@ -97,8 +97,9 @@ class OptimizerView:
 
     @property
     def name(self) -> str:
-        """The optimizer's class."""
-        return type(self.optimizer).__name__
+        """The optimizer's class, and whether it looks ahead: the relation of SGD does not hold then."""
+        nesterov = any(group.get("nesterov") for group in self.optimizer.param_groups)
+        return f"{type(self.optimizer).__name__}{' with nesterov' if nesterov else ''}"
 
     @property
     def local_parameters(self) -> list[Tensor]:
