@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import numbers
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,6 +15,7 @@ from thermograd.training import watch_estimates, watch_state, watch_text
 from thermograd.training.fluctuation_dissipation import FluctuationDissipation, Form
 from thermograd.training.live_window import LiveWindow
 from thermograd.training.optimizer_view import OptimizerView
+from thermograd.training.watch_arguments import check_arguments
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -79,7 +78,7 @@ def watch(
     warming_up
     """
     view = OptimizerView(optimizer, names)
-    _check(view, steps_per_epoch, every, tolerance, level, slow_directions, process_group)
+    check_arguments(view, steps_per_epoch, every, tolerance, level, slow_directions, process_group)
     return Watch(
         view,
         settings={
@@ -381,37 +380,6 @@ def _number(loss: Any) -> float:
     except (TypeError, ValueError) as cause:
         message = f"record_loss takes one number per step; got {loss!r}"
         raise ValueError(message) from cause
-
-
-def _check(
-    view: OptimizerView,
-    steps_per_epoch: Any,
-    every: Any,
-    tolerance: float,
-    level: float,
-    slow_directions: Any,
-    process_group: Any,
-) -> None:
-    for name, value, least in (
-        ("steps_per_epoch", 1 if steps_per_epoch is None else steps_per_epoch, 1),
-        ("every", every, 1),
-        ("slow_directions", slow_directions, 0),
-    ):
-        number = float(value) if not isinstance(value, bool) and isinstance(value, numbers.Real) else math.nan
-        if not number >= least or number % 1:
-            hint = f"; did you mean {round(number)}?" if name == "steps_per_epoch" and number > 0.5 else ""
-            message = f"{name} is {value!r}; it is a whole number, {least} or larger{hint}"
-            raise ValueError(message)
-    for name, share in (("tolerance", tolerance), ("level", level)):
-        if not 0 < share < 1:
-            message = f"{name} is {share!r}; it lies between 0 and 1"
-            raise ValueError(message)
-    if not view.parameters:
-        message = "the optimizer has no parameter that requires a gradient"
-        raise ValueError(message)
-    if view.sharded and process_group is None:
-        message = "the parameters are sharded over ranks (DTensor); give process_group=, over which their sums are taken"
-        raise ValueError(message)
 
 
 __all__ = ["Watch", "watch"]
