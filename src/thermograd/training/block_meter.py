@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -60,9 +61,11 @@ class BlockMeter:
         """Make room for the tensors the optimizer has now."""
         self._like = self._view.local_parameters[0]
         tensors = len(self._view.parameters)
-        self._updates = UpdateNorms(tensors, self._like)
-        self._metric = UpdateNorms(tensors, self._like)
-        self._two_steps = UpdateNorms(tensors, self._like)
+        widest = functools.reduce(torch.promote_types, (w.dtype for w in self._view.local_parameters))
+        rows = torch.empty(0, dtype=widest, device=self._like.device)
+        self._updates = UpdateNorms(tensors, rows)
+        self._metric = UpdateNorms(tensors, rows)
+        self._two_steps = UpdateNorms(tensors, rows)
         self._before: list[Tensor] | None = None
         self._two_before: list[Tensor] | None = None
         self._two_left = 0
@@ -134,7 +137,7 @@ class BlockMeter:
         if not isinstance(loss, Tensor):
             self._host_loss += loss
             return
-        self._pending.append(loss.detach())
+        self._pending.append(loss.detach().clone())  # it may be written to, as in a captured step
         if len(self._pending) == _LOSSES_AT_ONCE:
             self._loss = self._loss_so_far()
             self._pending = []
@@ -164,12 +167,13 @@ class BlockMeter:
             self._metric.packed(),
             self._two_steps.packed(),
         ]
-        own = torch.cat([self._loss_so_far()[None], noise.packed().to(positions)])
-        sizes = [entry.numel() for entry in (*shared, sketch, own)]
-        packed = torch.cat([*shared, sketch])
+        loss = (self._loss_so_far() + self._host_loss)[None].to(positions)
+        packed = [*shared, sketch, loss, noise.packed().to(positions)]
+        sums = torch.cat(packed)
         if self._group is not None:
-            torch.distributed.all_reduce(packed, group=self._group)
-        host = np.split(torch.cat([packed, own]).cpu().numpy().astype(float), np.cumsum(sizes)[:-1])
+            torch.distributed.all_reduce(sums, group=self._group)
+        ends = np.cumsum([entry.numel() for entry in packed])[:-1]
+        host = np.split(sums.cpu().numpy().astype(float), ends)
         end, first_bad = self._end(step, last, host)
         for norms in (self._updates, self._metric, self._two_steps):
             norms.clear()
@@ -180,7 +184,7 @@ class BlockMeter:
         return end, first_bad
 
     def _end(self, step: int, last: BlockEnd | None, host: list[Array]) -> tuple[BlockEnd, int]:
-        positions, updates, metric, two_steps, sketch, own = host
+        positions, updates, metric, two_steps, sketch, loss, noise = host
         part_of, parts = self._view.part_of, len(self._view.parts)
         ranks = 1 if self._group is None else torch.distributed.get_world_size(self._group)
         squares = by_part(updates[:-2] * self._scale(), part_of, parts)
@@ -192,17 +196,26 @@ class BlockMeter:
             measured=np.array([self._updates.measured, updates[-2] / ranks]),
             metric=by_part(metric[:-2], part_of, parts),
             metric_measured=metric[-2] / ranks,
-            loss=_known(own[0] + self._host_loss, self._losses),
+            loss=_known(loss[0] / ranks, self._losses),
             two_steps=np.array([two_steps[:-2].sum(), self._two_steps.measured]),
-            noise=own[1:],
+            noise=noise / [1, 1, ranks],
             sketch=sketch,
         )
-        bad = int(updates[-1]) if ranks == 1 else -1
+        bad = int(updates[-1])
+        if ranks > 1:
+            bad = -1 if np.isfinite(updates).all() else self._first_bad_of_all()
         return end if last is None else _summed(last, end), self._measured_steps[bad] if bad >= 0 else -1
+
+    def _first_bad_of_all(self) -> int:
+        """The first measured step that was not finite on any rank; all ranks have seen that there is one."""
+        own = self._updates.packed()[-1:]
+        first = torch.where(own < 0, torch.full_like(own, len(self._measured_steps) - 1), own)
+        torch.distributed.all_reduce(first, op=torch.distributed.ReduceOp.MIN, group=self._group)
+        return int(first)
 
     def _scale(self) -> Array:
         """By which squared norms are multiplied to give |Δ|²: η² where velocities were read."""
-        if self._copies or not self._view.is_sgd:
+        if self._copies or not self._view.is_sgd or not self._updates.measured:
             return np.ones(len(self._view.parameters))
         return np.array([self._view.velocity_scale(number) ** 2 for number in self._view.owner])
 

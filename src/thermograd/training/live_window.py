@@ -69,7 +69,7 @@ class LiveWindow:
         self.earlier: list[tuple[int, float, float]] = []
         self.foreign_changes: list[bool] = []
         self.has_losses = False
-        self.observing = Observing(observe, view)
+        self.observing = Observing(observe, view, settings["steps_per_epoch"])
         size = settings["slow_directions"]
         offset = 0 if process_group is None else torch.distributed.get_rank(process_group) * _SHARD
         self.meter = BlockMeter(

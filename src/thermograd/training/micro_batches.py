@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from thermograd.training.optimizer_view import plain
 from thermograd.training.parameter_sketch import wide
 
 
@@ -31,7 +32,7 @@ class MicroBatches:
     def __init__(self, like: Tensor) -> None:
         self._sums = torch.zeros(3, dtype=wide(like), device=like.device)
         self._squares = self._sums.new_zeros(())
-        self._before: list[Tensor] | None = None
+        self._before: dict[int, Tensor] = {}
         self.pieces, self._size = 0, 0
 
     def note(self, size: int, gradients: Sequence[Tensor | None]) -> None:
@@ -50,23 +51,23 @@ class MicroBatches:
                 "size: use drop_last=True, or do not call micro_batch() for a smaller last one"
             )
             raise ValueError(message)
-        known = [gradient.detach() for gradient in gradients if gradient is not None]
-        if self.pieces == 0 or self._before is None or len(self._before) != len(known):
-            fresh = known
-            self._before = [gradient.clone() for gradient in known]
-        else:
-            fresh = list(torch._foreach_sub(known, self._before))
-            torch._foreach_copy_(self._before, known)
+        if self.pieces == 0:
+            self._before = {}
+        known = {place: plain(gradient) for place, gradient in enumerate(gradients) if gradient is not None}
+        # a parameter may have its first gradient in a later micro-batch
+        fresh = [value - self._before[at] if at in self._before else value for at, value in known.items()]
+        self._before = {at: value.clone() for at, value in known.items()}
         self._squares = self._squares + _square(fresh, self._sums)
         self.pieces, self._size = self.pieces + 1, size
 
     def end_step(self) -> None:
         """Take the micro-batches so far as those of one optimiser step; fewer than 2 are left out."""
         pieces, size = self.pieces, self._size
-        if pieces >= 2 and self._before is not None:
-            whole = _square(self._before, self._sums)
+        if pieces >= 2:
+            whole = _square([*self._before.values()], self._sums)
             trace = size / (pieces - 1) * (pieces**2 * self._squares - pieces * whole)
-            self._sums += torch.stack([trace, whole - trace / (pieces * size), torch.ones_like(trace)])
+            found = torch.stack([trace, whole - trace / (pieces * size), torch.ones_like(trace)])
+            self._sums = self._sums + torch.where(trace.isfinite(), found, torch.zeros_like(found))
         self.pieces = 0
         self._squares = torch.zeros_like(self._squares)
 
@@ -80,7 +81,7 @@ class MicroBatches:
 
     def state_dict(self) -> dict[str, Any]:
         """What goes on bit for bit after a resume."""
-        kept = [] if self._before is None or not self.pieces else [value.clone() for value in self._before]
+        kept = {place: value.clone() for place, value in self._before.items()} if self.pieces else {}
         return {
             "sums": self._sums.clone(),
             "squares": self._squares.clone(),
@@ -96,10 +97,12 @@ class MicroBatches:
             state: from `state_dict`.
         """
         self._sums, self._squares = state["sums"].to(self._sums), state["squares"].to(self._sums)
-        self._before = [value.to(self._sums.device) for value in state["before"]] or None
+        self._before = {int(at): value.to(self._sums.device) for at, value in state["before"].items()}
         self.pieces, self._size = int(state["pieces"]), int(state["size"])
 
 
 def _square(tensors: Sequence[Tensor], like: Tensor) -> Tensor:
+    if not tensors:
+        return torch.zeros((), dtype=like.dtype, device=like.device)
     norms = torch._foreach_norm(list(tensors), 2)
     return torch.stack([norm.to(like) for norm in norms]).square().sum()

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from thermograd.numerics.log_times import Epochs, Every
+from thermograd.training.optimizer_view import plain
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -18,12 +21,18 @@ class Observing:
         observers: objects with `accumulate` (accumulators: `start`, `accumulate`, `read`) or with a `start` that
             gives something to `record` (trackers); see `thermograd.protocols`.
         view: of the optimizer.
+        steps_per_epoch: optimiser steps of an epoch, or None.
+
+    An accumulator adds at the points its `every` says, `Every` or `Epochs`; its `at` is not used, since it is read
+    whenever it is asked for.
 
     Raises:
-        ValueError: neither of the two, or two of one name.
+        ValueError: neither of the two, two of one name, or points that are not regular.
     """
 
-    def __init__(self, observers: Sequence[Any], view: OptimizerView) -> None:
+    def __init__(
+        self, observers: Sequence[Any], view: OptimizerView, steps_per_epoch: int | None = None
+    ) -> None:
         self._view = view
         names = [getattr(observer, "name", None) for observer in observers]
         for observer, name in zip(observers, names, strict=True):
@@ -35,14 +44,20 @@ class Observing:
                 raise ValueError(message)
         self._accumulators = {o.name: o for o in observers if hasattr(o, "accumulate")}
         self._trackers = {o.name: o for o in observers if not hasattr(o, "accumulate")}
+        self._stretch = {name: _steps(o, steps_per_epoch) for name, o in self._accumulators.items()}
         self._states: dict[str, Any] = {}
         self._tracking: dict[str, Any] = {}
-        self._before: dict[str, Tensor] = {}
+        self._begun: dict[str, dict[str, Any]] = {}
 
     @property
     def active(self) -> bool:
         """Whether anything is observed."""
         return bool(self._accumulators or self._trackers)
+
+    @property
+    def names(self) -> list[str]:
+        """Of what is observed."""
+        return [*self._accumulators, *self._trackers]
 
     def before_step(self, step: int) -> None:
         """Keep the weights before an update, if anybody needs them.
@@ -55,13 +70,13 @@ class Observing:
         weights = self._weights()
         for name, accumulator in self._accumulators.items():
             if name not in self._states:
-                self._states[name] = accumulator.start(weights)
+                self._states[name] = accumulator.start(_copied(weights))
+            if step % self._stretch[name] == 0:
+                self._begun[name] = {"step": step, "weights": _copied(weights), "gradient": {}}
         for name, tracker in self._trackers.items():
             if name not in self._tracking:
-                self._tracking[name] = tracker.start(weights)
+                self._tracking[name] = tracker.start(_copied(weights))
             self._record(self._tracking[name], step, weights)
-        if self._accumulators:
-            self._before = {name: value.clone() for name, value in weights.items()}
 
     def after_step(self, step: int) -> None:
         """Feed an update.
@@ -69,22 +84,25 @@ class Observing:
         Args:
             step: optimiser steps done before it.
         """
-        if not self._accumulators:
-            return
-        weights = self._weights()
-        gradient = {
-            name: value.new_zeros(value.shape) if parameter.grad is None else parameter.grad.detach()
-            for (name, value), parameter in zip(weights.items(), self._view.parameters, strict=True)
-        }
         for name, accumulator in self._accumulators.items():
-            self._states[name] = accumulator.accumulate(self._states[name], self._before, weights, gradient)
+            begun = self._begun.get(name)
+            if begun is None:
+                continue
+            if begun["step"] == step:  # the gradient of a stretch is that of its first update
+                begun["gradient"] = self._gradient()
+            if (step + 1) % self._stretch[name] == 0 and begun["gradient"]:
+                after = self._weights()
+                self._states[name] = accumulator.accumulate(
+                    self._states[name], begun["weights"], after, begun["gradient"]
+                )
+                del self._begun[name]
 
     def __getitem__(self, name: str) -> Any:
         if name in self._states:
             return self._accumulators[name].read(self._states[name])
         if name in self._tracking:
             return self._tracking[name].table()
-        known = [*self._accumulators, *self._trackers]
+        known = self.names
         message = (
             f"nothing named {name!r} is observed; observed: {', '.join(known) or 'nothing (give observe=)'}"
         )
@@ -93,7 +111,8 @@ class Observing:
     def state_dict(self) -> dict[str, Any]:
         """States of accumulators and trackers."""
         tracked = {name: tracking.state_dict() for name, tracking in self._tracking.items()}
-        return {"states": dict(self._states), "tracking": tracked}
+        begun = {name: dict(stretch) for name, stretch in self._begun.items()}
+        return {"states": dict(self._states), "tracking": tracked, "begun": begun}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where another was.
@@ -102,6 +121,7 @@ class Observing:
             state: from `state_dict`.
         """
         self._states = dict(state["states"])
+        self._begun = {name: dict(stretch) for name, stretch in state["begun"].items()}
         weights = self._weights()
         for name, kept in state["tracking"].items():
             self._tracking[name] = self._trackers[name].start(weights)
@@ -110,7 +130,29 @@ class Observing:
     def _weights(self) -> dict[str, Tensor]:
         return {str(place): value for place, value in enumerate(self._view.local_parameters)}
 
+    def _gradient(self) -> dict[str, Tensor]:
+        return {
+            name: value.new_zeros(value.shape) if parameter.grad is None else plain(parameter.grad).clone()
+            for (name, value), parameter in zip(self._weights().items(), self._view.parameters, strict=True)
+        }
+
     @staticmethod
     def _record(tracking: Any, step: int, weights: dict[str, Tensor]) -> None:
         if tracking.due is not None and step >= tracking.due:
             tracking.record(step, weights)
+
+
+def _copied(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in weights.items()}
+
+
+def _steps(accumulator: Any, steps_per_epoch: int | None) -> int:
+    """Steps between the points at which an accumulator adds; a training whose end is not known has regular ones."""
+    every = accumulator.every
+    if isinstance(every, Every):
+        return every.steps
+    if isinstance(every, Epochs) and steps_per_epoch is not None:
+        return every.n * steps_per_epoch
+    wanted = "Every(steps)" if steps_per_epoch is None else "Every(steps) or Epochs(n)"
+    message = f"{accumulator.name} adds every {every!r}; in a watch with steps_per_epoch={steps_per_epoch} that is {wanted}"
+    raise ValueError(message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from thermograd.errors import NotApplicableError
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
+_MOST_DECAY = 0.5
 _PRECONDITIONED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.RMSprop)
 
 
@@ -54,7 +56,7 @@ class OptimizerView:
         parts = [Part(number, self._names.get(id(parameter))) for number, parameter in owners]
         self.parts = list(dict.fromkeys(parts))
         self.part_of = [self.parts.index(part) for part in parts]
-        self._count = self._parameter_count()
+        self._trained = self._ids()
         plain_already = not any(
             parameter.is_complex() or _is_distributed(parameter) for parameter in self.parameters
         )
@@ -88,12 +90,15 @@ class OptimizerView:
     @property
     def changed(self) -> bool:
         """Whether parameters were added, frozen or thawed since the last `refresh`."""
-        return self._count != self._parameter_count()
+        return self._trained != self._ids()
 
-    def _parameter_count(self) -> int:
-        return sum(
-            parameter.requires_grad for group in self.optimizer.param_groups for parameter in group["params"]
-        )
+    def _ids(self) -> list[tuple[int, int]]:
+        return [
+            (number, id(parameter))
+            for number, group in enumerate(self.optimizer.param_groups)
+            for parameter in group["params"]
+            if parameter.requires_grad
+        ]
 
     @property
     def name(self) -> str:
@@ -113,9 +118,10 @@ class OptimizerView:
 
     def hyperparameters(self) -> tuple[tuple[Any, ...], ...]:
         """Per group, everything the relation assumes constant; cheap to compare, without reading a device."""
+        # rates by value: schedulers write a tensor anew without changing it
         return tuple(
-            tuple(_key(group.get(name)) for name in ("lr", "momentum", "dampening", "betas", "weight_decay"))
-            for group in self.optimizer.param_groups
+            (rate, *(_key(group.get(name)) for name in ("momentum", "dampening", "betas", "weight_decay")))
+            for rate, group in zip(self.rates, self.optimizer.param_groups, strict=False)
         )
 
     def memory(self, group: int) -> float:
@@ -161,11 +167,20 @@ class OptimizerView:
 
     @property
     def velocity_is_readable(self) -> bool:
-        """Whether Δ can be read off the state: not with gradients that a fused step unscales itself, or sparse."""
+        """Whether Δ can be read off the state.
+
+        Not with sparse gradients, not where a fused step unscales gradients or leaves them out by itself, and not
+        where weight decay takes away most of what a weight was.
+        """
+        scaled = (getattr(self.optimizer, name, None) for name in ("grad_scale", "found_inf"))
         return (
             self.is_sgd
-            and getattr(self.optimizer, "grad_scale", None) is None
+            and all(flag is None for flag in scaled)
             and not any(p.grad is not None and p.grad.is_sparse for p in self.parameters)
+            and not any(
+                rate * float(group["weight_decay"]) > _MOST_DECAY
+                for rate, group in zip(self.rates, self.optimizer.param_groups, strict=False)
+            )
         )
 
     def velocities(self) -> list[Tensor | None]:
@@ -199,7 +214,7 @@ class OptimizerView:
         return rate if options["momentum"] else rate / (1 - rate * float(options["weight_decay"]))
 
     def _plain(self, tensor: Any) -> Tensor:
-        return tensor if self._local is not None else plain(tensor)
+        return tensor if self._local is not None and not tensor.is_sparse else plain(tensor)
 
     def momentum_velocities(self) -> list[Tensor | None]:
         """Velocity v = −momentum buffer of SGD per parameter; None where there is none."""
@@ -272,9 +287,9 @@ def unwrapped(optimizer: Any) -> Optimizer:
 
 
 def plain(tensor: Tensor) -> Tensor:
-    """A detached, real, local view of a tensor."""
+    """A detached, real, dense, local view of a tensor."""
     local = tensor.to_local() if _is_distributed(tensor) else tensor  # type: ignore[attr-defined]  # DTensor
-    local = local.detach()
+    local = local.detach().to_dense() if local.is_sparse else local.detach()
     return torch.view_as_real(local) if local.is_complex() else local
 
 
@@ -289,7 +304,8 @@ def _denominator(state: Mapping[str, Tensor], options: Mapping[str, Any]) -> Ten
             second = second - plain(state["grad_avg"]) ** 2
         return second.sqrt().add_(float(options["eps"]))
     second = plain(state["max_exp_avg_sq"] if options.get("amsgrad") else state["exp_avg_sq"])
-    correction = 1 - float(options["betas"][1]) ** float(state["step"])
+    # 1 − β₂ᵗ as a tensor: the step may be on a device
+    correction = -torch.expm1(state["step"] * math.log(float(options["betas"][1])))
     root: Tensor = (second / correction).sqrt_()
     return root.add_(float(options["eps"]))
 

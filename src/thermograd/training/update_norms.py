@@ -21,7 +21,7 @@ class UpdateNorms:
 
     Args:
         tensors: how many tensors.
-        like: a tensor whose device and type the rows take.
+        like: a tensor whose device and type the rows take; float64 if any of the tensors is.
 
     >>> norms = UpdateNorms(2, torch.zeros(1))
     >>> norms.add([torch.tensor([3.0, 4.0]), torch.tensor([1.0])])

@@ -30,7 +30,11 @@ def check_arguments(
     ):
         number = float(value) if not isinstance(value, bool) and isinstance(value, numbers.Real) else math.nan
         if not number >= least or number % 1:
-            hint = f"; did you mean {round(number)}?" if name == "steps_per_epoch" and number > 0.5 else ""
+            hint = (
+                f"; did you mean {round(number)}?"
+                if name == "steps_per_epoch" and 0.5 < number < math.inf
+                else ""
+            )
             message = f"{name} is {value!r}; it is a whole number, {least} or larger{hint}"
             raise ValueError(message)
     for name, share in (("tolerance", tolerance), ("level", level)):

@@ -86,6 +86,8 @@ def dissipation(
             raise ValueError(message)
     if not watch.record.ends:
         _too_early("the relation", "has seen no step yet")
+    if watch.not_finite is not None:
+        _broken("the relation")
     weight, _ = weights(watch, group)
     if not weight.any():
         _too_early("the relation", "has nothing that moves (learning rate 0, or no gradients)")
@@ -133,6 +135,8 @@ def _second_reading(watch: LiveWindow) -> str:
 def mean_square_displacement(watch: LiveWindow) -> tuple[list[int], list[Estimate]]:
     """See `Watch.mean_square_displacement`."""
     record, level = watch.record, watch.settings["level"]
+    if watch.not_finite is not None:
+        _broken("mean_square_displacement()")
     if record.blocks < 4:
         _too_early("mean_square_displacement()", f"takes 4 blocks; there are {record.blocks} so far")
     count = sum(parameter.numel() for parameter in watch.view.parameters)
@@ -241,7 +245,8 @@ def waiting_or_cutting(watch: LiveWindow, factor: float) -> WaitingOrCutting:
     steps = record.column("step")[1:][first:] if record.ends else np.zeros(0)
     if len(steps) < weighing.BLOCKS_NEEDED:
         return WaitingOrCutting(None, None, weighing.waiting_or_cutting(None, None, blocks=len(steps)))
-    losses = np.diff(sums[:, 0])[first:] / counts[first:]
+    with np.errstate(invalid="ignore"):  # losses may be infinite where updates are not
+        losses = np.diff(sums[:, 0])[first:] / counts[first:]
     gain_of_waiting = _larger_gain(losses, _decay_term(watch)[first:], steps, watch.settings["level"])
     gain_of_cutting = weighing.cutting(fluctuation_of_loss(watch), factor=factor)
     verdict = weighing.waiting_or_cutting(
@@ -294,6 +299,11 @@ def _per_block(totals: list[Any], counts: list[Any], divisor: int, level: float)
     half = float(special.stdtrit(pieces - 1, (1 + level) / 2)) * float(means.std(ddof=1)) / math.sqrt(pieces)
     mean = float(means.mean())
     return Estimate(mean, (mean - half, mean + half), level, pieces, "loss" if divisor == 1 else "")
+
+
+def _broken(what: str) -> NoReturn:
+    why = "is not defined: an update was not finite"
+    raise NotApplicableError(what=what, why=why, instead="verdict(), which names the first such step")
 
 
 def _too_early(what: str, why: str) -> NoReturn:

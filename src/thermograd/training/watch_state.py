@@ -26,6 +26,7 @@ def saved(watch: LiveWindow) -> dict[str, Any]:
         "dirty": watch.dirty,
         "changed": watch.changed,
         "key": _plain_key(watch.view),
+        "observe": watch.observing.names,
         "observing": watch.observing.state_dict(),
         "blocks_ended": watch.blocks_ended,
         "has_losses": watch.has_losses,
@@ -44,11 +45,14 @@ def check(watch: LiveWindow, state: dict[str, Any]) -> None:
     Raises:
         ValueError: settings or shapes differ; names both.
     """
-    if not {"settings", "shapes", "record"} <= state.keys():
+    if not saved(watch).keys() <= state.keys():
         message = f"this is no state of a watch: it has the keys {', '.join(map(str, state)) or 'none'}"
         raise ValueError(message)
-    own = watch.settings | {"shapes": _shapes(watch)}
-    found = dict(state["settings"]) | {"shapes": [list(shape) for shape in state["shapes"]]}
+    own = watch.settings | {"shapes": _shapes(watch), "observe": watch.observing.names}
+    found = dict(state["settings"]) | {
+        "shapes": [list(shape) for shape in state["shapes"]],
+        "observe": list(state["observe"]),
+    }
     different = [
         f"{name}: {found.get(name)} there, {value} here"
         for name, value in own.items()

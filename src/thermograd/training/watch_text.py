@@ -291,7 +291,7 @@ def row(watch: LiveWindow) -> dict[str, Any]:
     found |= _flat("temperature", _tried(lambda: watch_estimates.temperature(watch)))
     ends = watch.record.ends
     count = ends[-1].loss[1] - ends[-2].loss[1] if len(ends) > 1 else 0
-    found["loss"] = _finite((ends[-1].loss[0] - ends[-2].loss[0]) / count) if count else None
+    found["loss"] = _finite((float(ends[-1].loss[0]) - float(ends[-2].loss[0])) / count) if count else None
     weighed = _tried(lambda: watch_estimates.waiting_or_cutting(watch, 0.1))
     for name in ("waiting", "cutting"):
         found |= _flat(name, None if weighed is None else getattr(weighed, name))

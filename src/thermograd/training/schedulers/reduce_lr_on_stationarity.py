@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -109,7 +110,7 @@ class ReduceLROnStationarity(LRScheduler):
         self._compare()
         if self._may_cut():
             verdict = self._decision()
-            if verdict.holds:
+            if self._agreed(bool(verdict.holds)):
                 self._cut(verdict)
         self._last_lr = [*self._rates()]
 
@@ -201,7 +202,21 @@ class ReduceLROnStationarity(LRScheduler):
         last = self.reductions[-1][0] if self.reductions else -math.inf
         if self.watch.step - last < self.cooldown * self.watch.epoch:
             return False
-        return any(rate > low for rate, low in zip(self._rates(), self.min_lrs, strict=True))
+        return any(rate > low for rate, low in zip(self._rates(), self._lows(), strict=True))
+
+    def _agreed(self, cut: bool) -> bool:
+        """What rank 0 decides: each rank has losses of its own, and ranks that cut apart would train apart."""
+        distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+        if not distributed or not self.watch.window.has_losses:
+            return cut
+        first = torch.tensor(int(cut), device=self.watch.window.view.parameters[0].device)
+        torch.distributed.broadcast(first, src=0)
+        return bool(first)
+
+    def _lows(self) -> list[float]:
+        """`min_lr` of every group; of one added later, the lowest."""
+        added = len(self._inner.param_groups) - len(self.min_lrs)
+        return self.min_lrs + [min(self.min_lrs)] * added
 
     def _budget_due(self) -> bool:
         """Whether a share of the budget has just run out in mid-block."""
@@ -214,7 +229,7 @@ class ReduceLROnStationarity(LRScheduler):
     def _cut(self, verdict: Verdict) -> None:
         before = self._rates()
         predicted = self._predicted()
-        for group, low in zip(self._inner.param_groups, self.min_lrs, strict=True):
+        for group, low in zip(self._inner.param_groups, self._lows(), strict=True):
             rate = float(group["lr"])
             new = max(self.factor * rate, min(low, rate))
             if isinstance(group["lr"], Tensor):
