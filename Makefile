@@ -44,6 +44,7 @@ test-slow: $(VENV)/.dev ## long physics: coverage of intervals, long ensembles
 bench: $(VENV)/.dev ## measured ratios, see benchmarks/README.md
 	@$(BIN)/python benchmarks/engines.py --foundation
 	@$(BIN)/python benchmarks/first_passage.py
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/fluctuation_dissipation.py --quick
 
 coverage: $(VENV)/.dev ## how often the intervals hold the truth, into docs/coverage.md
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/coverage.py

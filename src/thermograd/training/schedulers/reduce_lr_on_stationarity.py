@@ -31,6 +31,9 @@ class ReduceLROnStationarity(LRScheduler):
     at the latest when 20 % and again when 10 % of the budget is left. Decisions fall at the ends of the watch's
     blocks; after a cut the watch begins anew, so no evidence is used twice.
 
+    Under DistributedDataParallel give every rank its scheduler: rank 0, whose losses are as good as any other's,
+    decides for all.
+
     Args:
         optimizer: the one that is watched.
         watch: from `tg.watch`.
