@@ -55,4 +55,4 @@ def test_against_copies_of_the_weights(kind: Any, options: dict[str, Any]) -> No
             measured += 1
     end = watch.window.record.ends[-1]
     assert end.metric_measured == measured == STEPS / 8
-    assert math.isclose(float(end.metric.sum()), expected, rel_tol=1e-9)
+    assert math.isclose(float(end.metric.sum()), expected, rel_tol=1e-6)  # step counters are float32
