@@ -33,7 +33,7 @@ unit: $(VENV)/.dev browser-setup ## tests and doctests; browser tests skip where
 	@$(BIN)/python -m pytest -n 2 -q -rs -m "not slow"
 
 minimal: $(MINIMAL)/.core ## the same core with torch, numpy and scipy only
-	@$(MINIMAL)/bin/python -m pytest -q -rs tests/minimal tests/numerics tests/theory tests/estimators tests/minibatching tests/dynamics tests/perturbations tests/training tests/physics
+	@$(MINIMAL)/bin/python -m pytest -q -rs -m "not slow" tests/minimal tests/numerics tests/theory tests/estimators tests/minibatching tests/dynamics tests/perturbations tests/training tests/physics
 
 docs: $(VENV)/.dev ## build the documentation
 	@$(BIN)/zensical build --clean --strict
