@@ -112,6 +112,19 @@ def created(run: Path, header: Header, manifest: Manifest) -> Generator[None]:
 
 
 def _fill(place: Path, header: Header, manifest: Manifest) -> None:
+    try:
+        _write_parts(place, header, manifest)
+    except FileNotFoundError as error:
+        if place.exists():
+            raise
+        # swept between the making of its lock file and the locking, by a process that began in between
+        message = (
+            f"a run beside {printable(place)} was begun by another process at the same moment; try again"
+        )
+        raise RunInUseError(message) from error
+
+
+def _write_parts(place: Path, header: Header, manifest: Manifest) -> None:
     keep_reserve(place)
     write_atomically(place / EXPERIMENT, experiment_text(manifest).encode())
     create_group(place, header, manifest)
