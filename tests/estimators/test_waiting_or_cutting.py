@@ -98,3 +98,10 @@ def test_too_few_epochs():
     gain, cut = price(0.01, 0.02, 0.03), price(0.03, 0.04, 0.05)
     assert waiting_or_cutting(gain, cut, blocks=15).kind == "warming_up"
     assert waiting_or_cutting(gain, cut, blocks=16).kind == "cutting_pays"
+
+
+def test_a_negative_gain_of_waiting_counts_as_0() -> None:
+    """High alone lies below the price here, by chance; the half-width does not resolve it."""
+    noisy, price = Estimate(-0.010, (-0.025, 0.005)), Estimate(0.008, (0.007, 0.009))
+    assert waiting_or_cutting(noisy, price, blocks=20).kind == "undecided"
+    assert waiting_or_cutting(Estimate(0.0, (-0.005, 0.005)), price, blocks=20).kind == "cutting_pays"

@@ -83,3 +83,17 @@ def test_the_reason_names_nesterov():
     optimizer = torch.optim.SGD(parameters(2), lr=0.1, momentum=0.9, nesterov=True)
     with pytest.raises(NotApplicableError, match="of SGD with nesterov is not defined"):
         tg.watch(optimizer).temperature()
+
+
+def test_waiting_counts_what_the_weight_decay_still_gives() -> None:
+    """A flat loss whose weights still shrink: the optimizer descends loss + decay term."""
+    weight = torch.nn.Parameter(torch.ones(4))
+    optimizer = torch.optim.SGD([weight], lr=0.01, weight_decay=0.5)
+    watch = tg.watch(optimizer, steps_per_epoch=5)
+    for _ in range(200):
+        weight.grad = torch.zeros(4)
+        optimizer.step()
+        watch.record_loss(1.0)
+    gain = watch.waiting_or_cutting().waiting
+    assert gain is not None
+    assert gain.low > 0.01
