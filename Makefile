@@ -30,7 +30,7 @@ layers: $(VENV)/.dev ## one direction of imports, no torch in analysis, a small 
 	@$(BIN)/lint-imports --no-cache
 
 unit: $(VENV)/.dev browser-setup ## tests and doctests; browser tests skip where there is no Chromium
-	@$(BIN)/python -m pytest -n 2 -q -rs -m "not slow"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -q -rs -m "not slow"
 
 minimal: $(MINIMAL)/.core ## the same core with torch, numpy and scipy only
 	@$(MINIMAL)/bin/python -m pytest -q -rs -m "not slow" tests/minimal tests/numerics tests/theory tests/estimators tests/minibatching tests/dynamics tests/perturbations tests/training tests/physics
@@ -39,7 +39,7 @@ docs: $(VENV)/.dev ## build the documentation
 	@$(BIN)/zensical build --clean --strict
 
 test-slow: $(VENV)/.dev ## long physics: coverage of intervals, long ensembles
-	@$(BIN)/python -m pytest -n 2 -q -rs -m slow
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -q -rs -m slow
 
 bench: $(VENV)/.dev ## measured ratios, see benchmarks/README.md
 	@$(BIN)/python benchmarks/engines.py --foundation

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-THREADS = 2
+THREADS = 2 // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) or 1
 
 
 @pytest.fixture(scope="session")
