@@ -1,6 +1,8 @@
 import numpy as np
+import pytest
 
-from thermograd.quantities import Advice, Estimate, Prediction, Verdict
+from thermograd.errors import ConfigError
+from thermograd.quantities import Advice, Estimate, Landscape, Prediction, Verdict
 
 
 def test_html_escapes_and_draws_curves():
@@ -37,3 +39,44 @@ def test_one_line_for_scalars_and_curves():
     assert str(Estimate(2.0, (1.0, 3.0), unit="epoch", pieces=5)) == "2 (1 to 3 at 95 %) epoch, from 5 pieces"
     assert str(Verdict(None, "kind", "Wait.")) == "undecided: Wait."
     assert "curve of 9 points" in str(Estimate(np.ones(9), (np.zeros(9), np.ones(9))))
+
+
+def test_a_landscape_from_two_arrays_and_its_weights_by_name():
+    hessians = np.arange(2 * 3 * 3, dtype=float).reshape(2, 3, 3)
+    land = Landscape(
+        sample_gradients=np.eye(3)[:2], sample_hessians=hessians, shapes={"a": (2,), "b": (1, 1)}
+    )
+    np.testing.assert_array_equal(land.hessian, hessians.mean(axis=0))
+    points = np.arange(12.0).reshape(2, 2, 3)
+    weights = land.unflatten(points)
+    assert weights["b"].shape == (2, 2, 1, 1)
+    np.testing.assert_array_equal(land.flatten(weights), points)
+
+
+def test_beside_its_directions_a_landscape_leaves_the_point_alone():
+    land = Landscape(
+        sample_gradients=[[1.0], [2.0]],
+        hessian=[[1.0]],
+        parameters=[1.0, 2.0, 3.0],
+        shapes={"a": (3,)},
+        directions=[[0.0], [1.0], [0.0]],
+    )
+    assert land.position.tolist() == [2.0]
+    assert land.unflatten([[5.0]])["a"].tolist() == [[1.0, 5.0, 3.0]]
+    assert land.flatten({"a": [1.0, 5.0, 3.0]}).tolist() == [5.0]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"sample_gradients": [1.0, 2.0]}, r"shape \(2,\)"),
+        ({"hessian": None}, "neither"),
+        ({"hessian": np.eye(2)}, r"hessian has shape \(2, 2\); \(3, 3\)"),
+        ({"sample_gradients": [[0, 0, 0], [0, np.nan, 0]]}, "sample 1"),
+        ({"shapes": {"a": (2,)}}, "do not hold the 3"),
+    ],
+)
+def test_a_landscape_that_does_not_fit_together_says_so(wrong, message):
+    fits = {"sample_gradients": np.eye(3), "hessian": np.eye(3)}
+    with pytest.raises(ConfigError, match=message):
+        Landscape(**(fits | wrong))

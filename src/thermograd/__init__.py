@@ -23,6 +23,7 @@ _DOORS = {
     "Prediction": "thermograd.quantities",
     "Verdict": "thermograd.quantities",
     "Advice": "thermograd.quantities",
+    "Landscape": "thermograd.quantities",
     "watch": "thermograd.training.watch",
     "ReduceLROnStationarity": "thermograd.training.schedulers.reduce_lr_on_stationarity",
     "advise": "thermograd.advisor.perturbation_interval",
@@ -57,6 +58,9 @@ if TYPE_CHECKING:
     )
     from thermograd.quantities import (
         Estimate as Estimate,
+    )
+    from thermograd.quantities import (
+        Landscape as Landscape,
     )
     from thermograd.quantities import (
         Prediction as Prediction,

@@ -1,8 +1,10 @@
-"""What flows: `Estimate`, `Prediction`, `Verdict`, `Advice` - a value, its interval, and what it rests on."""
+"""What flows: `Estimate`, `Prediction`, `Verdict`, `Advice` - a value, its interval, what it rests on - and `Landscape`."""
 
 from __future__ import annotations
 
 import html
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from importlib.metadata import entry_points
 from typing import Any
@@ -10,7 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from thermograd.errors import MissingExtraError
+from thermograd.errors import ConfigError, MissingExtraError
+from thermograd.quantity_text import brief, curve_svg, interval_text
 
 Array = npt.NDArray[Any]
 
@@ -42,7 +45,7 @@ class _Shown:
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><th style='text-align:left'>{html.escape(entry.name)}</th>"
-            f"<td>{html.escape(_brief(getattr(self, entry.name)))}</td></tr>"
+            f"<td>{html.escape(brief(getattr(self, entry.name)))}</td></tr>"
             for entry in fields(self)  # type: ignore[arg-type]  # every subclass is a dataclass
             if entry.name != "samples"
         )
@@ -101,13 +104,13 @@ class Estimate(_Shown):
         return self.interval[1]
 
     def __str__(self) -> str:
-        text = _interval_text(self.value, self.interval, self.level)
+        text = interval_text(self.value, self.interval, self.level)
         unit = f" {self.unit}" if self.unit else ""
         pieces = f", from {self.pieces:g} pieces" if np.isfinite(self.pieces) else ""
         return text + unit + pieces + (f" ({self.note})" if self.note else "")
 
     def _sketch(self) -> str:
-        return _curve_svg(None, self.value, self.interval)
+        return curve_svg(None, self.value, self.interval)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,11 +139,11 @@ class Prediction(_Shown):
     def __str__(self) -> str:
         basis = f"; rests on {self.rests_on}" if self.rests_on else ""
         if self.interval is None:
-            return f"{_brief(self.value)} (exact{basis})"
-        return _interval_text(self.value, self.interval, None) + (f" ({basis[2:]})" if basis else "")
+            return f"{brief(self.value)} (exact{basis})"
+        return interval_text(self.value, self.interval, None) + (f" ({basis[2:]})" if basis else "")
 
     def _sketch(self) -> str:
-        return _curve_svg(self.at, self.value, self.interval)
+        return curve_svg(self.at, self.value, self.interval)
 
 
 @dataclass(frozen=True)
@@ -195,53 +198,181 @@ class Advice(_Shown):
         return "\n".join(lines)
 
 
-def _brief(value: Any) -> str:
-    if isinstance(value, float | np.floating):
-        return f"{value:.4g}"
-    if isinstance(value, np.ndarray) and value.ndim == 0:
-        return f"{value.item():.4g}"
-    if isinstance(value, np.ndarray):
-        if value.size == 0:
-            return f"array of shape {value.shape}"
-        if value.ndim == 1 and value.size <= 4:
-            return "[" + ", ".join(_brief(entry.item()) for entry in value) + "]"
-        if value.ndim == 1:
-            return f"curve of {value.size} points, {_brief(value[0].item())} to {_brief(value[-1].item())}"
-        return f"array of shape {value.shape}"
-    if isinstance(value, tuple | list):
-        return "(" + ", ".join(_brief(entry) for entry in value) + ")"
-    return str(value)
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Landscape:
+    """Gradients and curvatures of a loss at one point: what the theory of the stationary state needs.
+
+    L = (1/M) Σ ℓ_i + R with per-sample losses ℓ_i, i = 1 ... M, and a regulariser R that every sample carries in full:
+    G_i = ∇ℓ_i + ∇R, K_i = ∇∇ℓ_i + ∇∇R. `thermograd.landscape` measures it; by hand two arrays are enough.
+    N is the number of coordinates: parameters, or `directions` if these are given.
+
+    Attributes:
+        sample_gradients: G_i, `(M, N)`.
+        parameters: the point, `(N,)`; zeros if not given. With `directions` it stays `(N_full,)`.
+        sample_hessians: K_i, `(M, N, N)`, or None.
+        sample_hessian_products: function v `(N,)` -> K_i v `(M, N)`, where the K_i themselves are too large; or None.
+        hessian: `(N, N)`; the mean of the K_i if not given.
+        gradient: `(N,)`; the mean of the G_i if not given.
+        third_derivative: of L, `(N, N, N)`, or None.
+        third_derivative_gradient: (1/M) Σ_i T_i·G_i with T_i the third derivative of sample i, `(N, N)`, or None.
+        gradient_covariance_trace: tr S over all N_full parameters, for a landscape in `directions`; or None.
+        loss: L.
+        shapes: shape of every parameter tensor by name.
+        directions: `(N_full, N)` with orthonormal columns, in whose coordinates the arrays are; None for all.
+
+    Raises:
+        ConfigError: a ValueError: shapes that do not fit, no Hessian at all, or numbers that are not finite.
+
+    >>> land = Landscape(sample_gradients=[[1.0, 0.0], [-1.0, 0.0]], hessian=[[2.0, 0.0], [0.0, 1.0]])
+    >>> land.gradient_covariance.tolist()
+    [[2.0, 0.0], [0.0, 0.0]]
+    """
+
+    sample_gradients: Array
+    parameters: Array | None = None
+    sample_hessians: Array | None = None
+    sample_hessian_products: Callable[[Array], Array] | None = None
+    hessian: Array | None = None
+    gradient: Array | None = None
+    third_derivative: Array | None = None
+    third_derivative_gradient: Array | None = None
+    gradient_covariance_trace: float | None = None
+    loss: float = float("nan")
+    shapes: Mapping[str, tuple[int, ...]] | None = None
+    directions: Array | None = None
+
+    def __post_init__(self) -> None:
+        for name in _ARRAYS:
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, np.asarray(getattr(self, name), np.float64))
+        gradients = self.sample_gradients
+        if gradients.ndim != 2 or 0 in gradients.shape:
+            message = (
+                f"sample_gradients has shape {gradients.shape}; it must be (samples, parameters), neither 0"
+            )
+            raise ConfigError(message)
+        samples, count = gradients.shape
+        if self.hessian is None:
+            if self.sample_hessians is None:
+                message = "a landscape needs hessian (N, N), or sample_hessians (M, N, N), got neither"
+                raise ConfigError(message)
+            object.__setattr__(self, "hessian", self.sample_hessians.mean(axis=0))
+        if self.gradient is None:
+            object.__setattr__(self, "gradient", gradients.mean(axis=0))
+        full = count if self.directions is None else len(self.directions)
+        if self.parameters is None:
+            object.__setattr__(self, "parameters", np.zeros(full))
+        shapes = {
+            "parameters": (full,),
+            "sample_hessians": (samples, count, count),
+            "hessian": (count, count),
+            "gradient": (count,),
+            "third_derivative": (count, count, count),
+            "third_derivative_gradient": (count, count),
+            "directions": (full, count),
+        }
+        for name, expected in shapes.items():
+            given = getattr(self, name)
+            if given is not None and given.shape != expected:
+                message = (
+                    f"{name} has shape {given.shape}; {expected} fits sample_gradients {gradients.shape}"
+                )
+                raise ConfigError(message)
+        for name in _ARRAYS:
+            _check_finite(name, getattr(self, name))
+        if self.shapes is not None and sum(map(math.prod, self.shapes.values())) != full:
+            message = f"shapes {dict(self.shapes)} do not hold the {full} parameters"
+            raise ConfigError(message)
+
+    @property
+    def samples(self) -> int:
+        """Number of samples M."""
+        return len(self.sample_gradients)
+
+    @property
+    def position(self) -> Array:
+        """The point in the coordinates of the arrays, `(N,)`."""
+        assert self.parameters is not None  # set when it was made
+        place: Array = self.parameters if self.directions is None else self.parameters @ self.directions
+        return place
+
+    @property
+    def gradient_covariance(self) -> Array:
+        """S = (1/(M−1)) Σ (G_i − g)(G_i − g)ᵀ, `(N, N)`; 0 for a single sample."""
+        away = self.sample_gradients - self.sample_gradients.mean(axis=0)
+        result: Array = away.T @ away / max(self.samples - 1, 1)
+        return result
+
+    def flatten(self, weights: Mapping[str, Any]) -> Array:
+        """Weights by name, with any leading axes, as points `(..., N)`.
+
+        Args:
+            weights: arrays by name, each `(..., *shape)`; what `Run.weights` returns, for example.
+
+        Raises:
+            ConfigError: the landscape has no `shapes`, or names or shapes differ.
+        """
+        shapes = self._known_shapes()
+        if set(weights) != set(shapes):
+            message = f"weights have the names {sorted(weights)}; the landscape has {sorted(shapes)}"
+            raise ConfigError(message)
+        parts = []
+        for name, shape in shapes.items():
+            value = np.asarray(weights[name], np.float64)
+            lead = value.ndim - len(shape)
+            if lead < 0 or value.shape[lead:] != tuple(shape):
+                message = f"weight {name!r} has shape {value.shape}; it must end with {tuple(shape)}"
+                raise ConfigError(message)
+            parts.append(value.reshape(*value.shape[:lead], -1))
+        points = np.concatenate(parts, axis=-1)
+        return points if self.directions is None else points @ self.directions
+
+    def unflatten(self, points: npt.ArrayLike) -> dict[str, Array]:
+        """Points `(..., N)` as weights by name, each `(..., *shape)`; beside `directions` all stays as it is here.
+
+        Raises:
+            ConfigError: the landscape has no `shapes`, or the last axis is not N.
+        """
+        shapes = self._known_shapes()
+        flat = np.asarray(points, np.float64)
+        if flat.ndim == 0 or flat.shape[-1] != self.sample_gradients.shape[1]:
+            message = (
+                f"points have shape {flat.shape}; the last axis must be {self.sample_gradients.shape[1]}"
+            )
+            raise ConfigError(message)
+        if self.directions is not None:
+            assert self.parameters is not None  # set when it was made
+            flat = self.parameters + (flat - self.position) @ self.directions.T
+        ends = np.cumsum([math.prod(shape) for shape in shapes.values()])[:-1]
+        parts = np.split(flat, ends, axis=-1)
+        return {
+            name: part.reshape(*flat.shape[:-1], *shape)
+            for (name, shape), part in zip(shapes.items(), parts, strict=True)
+        }
+
+    def _known_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        if self.shapes is None:
+            message = "this landscape has no shapes (name -> shape); give shapes= when making it"
+            raise ConfigError(message)
+        return self.shapes
 
 
-def _interval_text(value: Any, interval: tuple[Any, Any], level: float | None) -> str:
-    confidence = "" if level is None else f" at {100 * level:g} %"
-    if np.ndim(value):
-        return f"{_brief(np.asarray(value))} with band{confidence}"
-    return f"{value:.4g} ({interval[0]:.4g} to {interval[1]:.4g}{confidence})"
+_ARRAYS = (
+    "sample_gradients",
+    "parameters",
+    "sample_hessians",
+    "hessian",
+    "gradient",
+    "third_derivative",
+    "third_derivative_gradient",
+    "directions",
+)
 
 
-def _curve_svg(at: Array | None, value: Any, interval: tuple[Any, Any] | None) -> str:
-    """A static sketch of a curve and its band; nothing for scalars and matrices."""
-    if np.ndim(value) != 1 or np.size(value) < 2:
-        return ""
-    curve = np.asarray(value, float)
-    band = [curve, curve] if interval is None else [np.asarray(edge, float) for edge in interval]
-    place = np.arange(curve.size, dtype=float) if at is None else np.asarray(at, float)
-    shown = np.isfinite(curve) & np.isfinite(band[0]) & np.isfinite(band[1])
-    if shown.sum() < 2:
-        return ""
-    low, high = min(band[0][shown].min(), curve[shown].min()), max(band[1][shown].max(), curve[shown].max())
-    across = 310 * (place - place[shown].min()) / max(np.ptp(place[shown]), 1e-300) + 5
-
-    def points(heights: Array, order: slice) -> str:
-        down = 115 - 110 * (heights - low) / max(high - low, 1e-300)
-        return " ".join(
-            f"{x:.1f},{y:.1f}" for x, y in zip(across[shown][order], down[shown][order], strict=True)
-        )
-
-    forward, back = slice(None), slice(None, None, -1)
-    return (
-        "<svg width='320' height='120' role='img' aria-label='sketch of the curve'>"
-        f"<polygon points='{points(band[1], forward)} {points(band[0], back)}' fill='#56B4E9' opacity='.4'/>"
-        f"<polyline points='{points(curve, forward)}' fill='none' stroke='#0072B2' stroke-width='2'/></svg>"
-    )
+def _check_finite(name: str, value: Array | None) -> None:
+    if value is None or np.isfinite(value).all():
+        return
+    place = tuple(int(axis) for axis in np.argwhere(~np.isfinite(value))[0])
+    which = f"sample {place[0]}, first at index {place}" if name.startswith("sample_") else f"index {place}"
+    message = f"{name} holds NaN or infinity: {which}"
+    raise ConfigError(message)
