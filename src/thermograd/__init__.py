@@ -27,6 +27,7 @@ _DOORS = {
     "watch": "thermograd.training.watch",
     "ReduceLROnStationarity": "thermograd.training.schedulers.reduce_lr_on_stationarity",
     "advise": "thermograd.advisor.perturbation_interval",
+    "stationary_state": "thermograd.theory.stationary_state:predict",
 }
 __all__ = ["__version__", *_DOORS]
 
@@ -36,7 +37,8 @@ def __getattr__(name: str) -> Any:
     if name not in _DOORS:
         message = f"module 'thermograd' has no attribute {name!r}"
         raise AttributeError(message)
-    return getattr(importlib.import_module(_DOORS[name]), name)
+    module, _, attribute = _DOORS[name].partition(":")
+    return getattr(importlib.import_module(module), attribute or name)
 
 
 def __dir__() -> list[str]:
@@ -70,8 +72,11 @@ if TYPE_CHECKING:
     )
     from thermograd.store.reader import open_run as open_run
     from thermograd.store.run import Run as Run
+    from thermograd.theory.stationary_state import predict as _predict
     from thermograd.training.perturber import Perturber as Perturber
     from thermograd.training.schedulers.reduce_lr_on_stationarity import (
         ReduceLROnStationarity as ReduceLROnStationarity,
     )
     from thermograd.training.watch import watch as watch
+
+    stationary_state = _predict

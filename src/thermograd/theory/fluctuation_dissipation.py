@@ -77,7 +77,7 @@ def quadratic(
     fluctuation = float((1.0 + mu) / (2.0 * (1.0 - nu)) * rate * second_moment.sum())
     per_mode = {
         "variance": variance,
-        "relaxation_times": _relaxation_times(rate * (1.0 - nu) * h, mu),
+        "relaxation_times": relaxation_times(rate * (1.0 - nu) * h, mu),
     }
     sums = {
         "dissipation": dissipation,
@@ -92,8 +92,13 @@ def quadratic(
     }
 
 
-def _relaxation_times(step: Array, momentum: float) -> Array:
-    """−1 / ln |λ| from the roots x = 1 − λ of x² − (1 − μ + a) x + a = 0, exact for slow modes too."""
+def relaxation_times(step: Array, momentum: float) -> Array:
+    """−1 / ln |λ| steps per mode, from the roots x = 1 − λ of x² − (1 − μ + a) x + a = 0, exact for slow modes too.
+
+    Args:
+        step: a = η (1 − ν) h per mode.
+        momentum: μ.
+    """
     middle = 1.0 - momentum + step
     discriminant = middle**2 - 4.0 * step
     root = np.sqrt(np.maximum(discriminant, 0.0))

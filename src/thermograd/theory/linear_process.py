@@ -1,0 +1,272 @@
+"""The stationary state of a linear process: mean, covariance, circulation, entropy production, relaxation times.
+
+x ← A x + ξ with noise of covariance 2D settles at Σ = AΣAᵀ + 2D and circulates with C = (ΣAᵀ − AΣ)/2, the mean area
+½ ⟨δ ∧ Δδ⟩ swept per update (Adhikari, Kabakçıoğlu, Strang, Yuret, Hinczewski, arXiv 2306.03521, (21) to (29)).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from thermograd.errors import ConfigError
+from thermograd.numerics.lyapunov import Relaxation, RelaxationModes, relaxation_of, square_matrix
+from thermograd.quantities import Prediction, Verdict
+from thermograd.theory.entropy import entropy_force, entropy_production
+from thermograd.theory.equilibrium import equilibrium_verdict
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Marginal:
+    """The Gaussian density of some coordinates and the current in it, the others averaged over.
+
+    Attributes:
+        mean: `(k,)`.
+        covariance: `(k, k)`.
+        circulation: `(k, k)`.
+    """
+
+    mean: Array
+    covariance: Array
+    circulation: Array
+
+    def density(self, points: npt.ArrayLike) -> Array:
+        """Probability density at points `(..., k)`."""
+        away = np.asarray(points, np.float64) - self.mean
+        square = np.sum(away * np.linalg.solve(self.covariance, away[..., None])[..., 0], axis=-1)
+        norm = np.sqrt(np.linalg.det(2 * np.pi * self.covariance))
+        density: Array = np.exp(-square / 2) / norm
+        return density
+
+    def velocity(self, points: npt.ArrayLike) -> Array:
+        """−C Σ⁻¹ δ at points `(..., k)`: mean velocity of the current, per update; within the k coordinates exact."""
+        away = np.asarray(points, np.float64) - self.mean
+        return -(away @ np.linalg.pinv(self.covariance, hermitian=True) @ self.circulation.T)
+
+
+@dataclass(frozen=True, eq=False)
+class StationaryState:
+    """What training fluctuates around, how much, how it circulates, and how long it takes to settle.
+
+    δ = θ − mean, N coordinates: the parameters, or `directions`. An update is a step; an epoch without replacement.
+
+    Attributes:
+        mean: ⟨θ⟩, `(N,)`.
+        covariance: Σ = ⟨δδᵀ⟩, `(N, N)`.
+        circulation: C = ½⟨δ ∧ Δδ⟩, antisymmetric, area per update, `(N, N)`.
+        diffusion: D, half the covariance of one update, `(N, N)`.
+        propagator: A of δ ← A δ + noise, `(N, N)`; with momentum `(2N, 2N)` in (weights, momentum buffer).
+        equilibrium: whether it is an equilibrium state; kind boltzmann, equilibrium or nonequilibrium.
+        relaxation_times: in steps, one per mode, slowest last: the mean falls by e, the covariance in half of it.
+        entropy_force: W of σ = Σ (Wδ)·Δθ, `(N, N)`, or None.
+        entropy_production: ⟨σ⟩ per update, or None.
+        excess_loss: ½ tr(HΣ), the loss that the fluctuations cost, or None if no loss is known.
+        loss: loss at the centre as far as it is known, or NaN.
+        inverse_temperature: β of the Boltzmann factor, where there is one; else None.
+        steps_per_update: steps in an update.
+        joint_covariance: with momentum Σ of (weights, PyTorch's momentum buffer), `(2N, 2N)`; else None.
+        joint_circulation: with momentum C of both, `(2N, 2N)`; else None.
+        directions: `(N_full, N)` of the landscape, or None.
+        dropped: coordinates without gradient and curvature, which stay where they are.
+        title: the dynamics, in words.
+        rests_on: the assumptions, in words.
+    """
+
+    mean: Array
+    covariance: Array
+    circulation: Array
+    diffusion: Array
+    propagator: Array
+    equilibrium: Verdict
+    relaxation_times: Array
+    entropy_force: Array | None = None
+    entropy_production: float | None = None
+    excess_loss: float | None = None
+    loss: float = float("nan")
+    inverse_temperature: float | None = None
+    steps_per_update: int = 1
+    joint_covariance: Array | None = None
+    joint_circulation: Array | None = None
+    directions: Array | None = None
+    dropped: tuple[int, ...] = ()
+    title: str = "a linear process"
+    rests_on: str = ""
+
+    def prediction(self, name: str = "covariance") -> Prediction:
+        """One of the quantities as a `Prediction` that carries what it rests on.
+
+        Args:
+            name: of an attribute that holds numbers.
+
+        Raises:
+            ConfigError: a ValueError: no such quantity, or the state does not have it.
+        """
+        value = getattr(self, name, None)
+        if not isinstance(value, np.ndarray | float | int):
+            message = f"this state has no quantity {name!r}; it has {', '.join(self._quantities())}"
+            raise ConfigError(message)
+        return Prediction(value, rests_on=self.rests_on)
+
+    def sample(self, count: int, seed: int) -> Array:
+        """Independent draws of θ from the Gaussian of this mean and covariance, `(count, N)`.
+
+        Args:
+            count: number of draws.
+            seed: non-negative integer.
+        """
+        values, vectors = np.linalg.eigh(self.covariance)
+        root = vectors * np.sqrt(np.maximum(values, 0.0))
+        normal = np.random.default_rng(seed).standard_normal((count, len(values)))
+        draws: Array = self.mean + normal @ root.T
+        return draws
+
+    def velocity(self, points: npt.ArrayLike) -> Array:
+        """−C Σ⁻¹ δ at points `(..., N)`: mean velocity of the current, per update."""
+        return self.marginal(*range(len(self.mean))).velocity(points)
+
+    def marginal(self, *coordinates: int) -> Marginal:
+        """Density and current of some coordinates, the others averaged over; `marginal(5, 6)` is a plane."""
+        chosen = np.array(coordinates, dtype=int)
+        block = np.ix_(chosen, chosen)
+        return Marginal(self.mean[chosen], self.covariance[block], self.circulation[block])
+
+    def __str__(self) -> str:
+        slowest, fastest = self.relaxation_times[-1], self.relaxation_times[0]
+        lines = [f"stationary state of {self.title}"]
+        if self.excess_loss is not None:
+            share = abs(self.excess_loss / self.loss) if self.loss else float("nan")
+            of_all = f" ({100 * share:.2g} % of the loss {self.loss:.6g})" if np.isfinite(share) else ""
+            lines.append(
+                f"  excess loss, for as long as the learning rate stays: {self.excess_loss:.4g}{of_all}"
+            )
+        lines.append(
+            f"  relaxation times {fastest:.3g} to {slowest:.3g} steps: settled after {5 * slowest:.2g} steps, "
+            "5 times the slowest"
+        )
+        lines.append(f"  {self.equilibrium.text}")
+        if self.inverse_temperature is not None:
+            lines.append(f"  inverse temperature {self.inverse_temperature:.4g}")
+        if self.entropy_production:
+            lines.append(f"  entropy production {self.entropy_production:.4g} per {self._update()}")
+        if self.rests_on:
+            lines.append(f"  rests on {self.rests_on}")
+        return "\n".join(lines)
+
+    def _update(self) -> str:
+        return "step" if self.steps_per_update == 1 else f"update of {self.steps_per_update} steps"
+
+    def _quantities(self) -> list[str]:
+        return [name for name, value in vars(self).items() if isinstance(value, np.ndarray | float | int)]
+
+
+def linear_process(
+    propagator: npt.ArrayLike, noise_covariance: npt.ArrayLike, mean: npt.ArrayLike | None = None
+) -> StationaryState | Verdict:
+    """The stationary state of x ← A x + ξ, or the `Verdict` `unstable` if it has none.
+
+    Args:
+        propagator: A, `(N, N)`, any.
+        noise_covariance: 2D = ⟨ξξᵀ⟩, symmetric `(N, N)`.
+        mean: of x; zeros if not given.
+
+    Raises:
+        ConfigError: a ValueError: shapes that do not fit, numbers that are not finite, a noise that is no covariance.
+
+    >>> state = linear_process([[0.5]], [[3.0]])
+    >>> state.covariance.tolist(), state.relaxation_times.round(4).tolist(), state.equilibrium.kind
+    ([[4.0]], [1.4427], 'boltzmann')
+    """
+    matrix = square_matrix("propagator", propagator)
+    noise = square_matrix("noise_covariance", noise_covariance)
+    if noise.shape != matrix.shape:
+        message = f"noise_covariance has shape {noise.shape}; it must be {matrix.shape} as the propagator"
+        raise ConfigError(message)
+    largest = np.abs(noise).max()
+    if np.abs(noise - noise.T).max() > 1e-10 * largest or np.diagonal(noise).min() < 0:
+        message = "noise_covariance is not symmetric with a diagonal of variances, so it is no covariance"
+        raise ConfigError(message)
+    centre = np.zeros(len(matrix)) if mean is None else np.asarray(mean, np.float64)
+    if centre.shape != (len(matrix),):
+        message = f"mean has shape {centre.shape}; it must be ({len(matrix)},)"
+        raise ConfigError(message)
+    relaxation = relaxation_of(np.eye(len(matrix)) - matrix)
+    radius = float(np.abs(1 - relaxation.eigenvalues).max())
+    if radius >= 1:
+        text = (
+            f"no stationary state: the propagator has an eigenvalue of size {radius:.6g}, it must be below 1"
+        )
+        return Verdict(False, "unstable", text, {"spectral_radius": radius})
+    facts = {"mean": centre, "rests_on": "linear drift and noise that does not depend on the state"}
+    return settled(relaxation, (noise + noise.T) / 4, discrete=True, facts=facts)
+
+
+def settled(
+    relaxation: Relaxation | RelaxationModes, diffusion: Array, *, discrete: bool, facts: dict[str, Any]
+) -> StationaryState:
+    """The stationary state of δ ← (I − F) δ + noise of covariance 2D, in the time asked for.
+
+    Args:
+        relaxation: F, of a stable process.
+        diffusion: D in the coordinates, `(N, N)`.
+        discrete: False for continuous time.
+        facts: the attributes of the state that the process does not give, `mean` at least.
+    """
+    local = relaxation.into(diffusion)
+    covariance = relaxation.covariance(2 * local, discrete=discrete)
+    flow = relaxation.times(covariance)
+    circulation = (flow - flow.T) / 2
+    heard = _without_rounding(local)
+    entropy = entropy_force(relaxation, heard, relaxation.covariance(2 * heard, discrete=False))
+    rests_on = str(facts.get("rests_on", ""))
+    if entropy.rank < len(local):
+        rests_on += f"; the diffusion matrix has rank {entropy.rank} of {len(local)}: entropy production is that within its range"
+    size = len(diffusion)
+    back = relaxation.back
+    circling = back(circulation)
+    spread = back(covariance)
+    return StationaryState(
+        **facts
+        | {
+            "covariance": (spread + spread.T) / 2,
+            "circulation": (circling - circling.T) / 2,
+            "diffusion": diffusion,
+            "propagator": np.eye(size) - back(relaxation.times(np.eye(len(local)))),
+            "equilibrium": equilibrium_verdict(circulation, flow, local),
+            "relaxation_times": relaxation_times(relaxation.eigenvalues) * facts.get("steps_per_update", 1),
+            "entropy_force": back(entropy.force),
+            "entropy_production": entropy_production(relaxation, entropy.force, covariance),
+            "rests_on": rests_on,
+        }
+    )
+
+
+def relaxation_times(eigenvalues: Array) -> Array:
+    """−1 / ln |1 − r| updates for each eigenvalue r of the relaxation, slowest last.
+
+    Args:
+        eigenvalues: r, real or complex.
+
+    >>> relaxation_times(np.array([1e-6, 0.5])).round(2).tolist()
+    [1.44, 999999.5]
+    """
+    real, imaginary = np.real(eigenvalues), np.imag(eigenvalues)
+    with np.errstate(divide="ignore"):  # r = 1: gone in one update
+        decay = np.log1p(real * (real - 2) + imaginary**2) / 2  # |1 − r|² = 1 − 2 Re r + |r|²
+        times: Array = np.sort(-1 / decay)
+    return np.where(times == 0, 0.0, times)
+
+
+def _without_rounding(diffusion: Array) -> Array:
+    """Rows and columns of modes whose noise is rounding of the largest set to 0."""
+    variance = np.diagonal(diffusion)
+    quiet = variance <= 2 * len(variance) * np.finfo(float).eps * variance.max(initial=0.0)
+    if not quiet.any():
+        return diffusion
+    cleaned = diffusion.copy()
+    cleaned[quiet], cleaned[:, quiet] = 0.0, 0.0
+    return cleaned

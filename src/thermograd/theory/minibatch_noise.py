@@ -1,0 +1,87 @@
+"""Diffusion matrix of SGD whose minibatches are drawn independently at every step.
+
+D = (η²/2)(1/m − 1/M) S for m distinct samples of M, exactly (Adhikari, Kabakçıoğlu, Strang, Yuret, Hinczewski,
+arXiv 2306.03521, (14) and (A10)), with S the covariance of the per-sample gradients G_i = ∇ℓ_i + ∇R.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from thermograd.quantities import Landscape, Prediction
+
+Array = npt.NDArray[Any]
+
+
+def batch_variance(samples: int, batch_size: int, *, distinct: bool) -> float:
+    """Var of a minibatch mean over the covariance S: 1/m − 1/M, or (M − 1)/(M m) if a sample may come twice.
+
+    Args:
+        samples: M.
+        batch_size: m.
+        distinct: whether the samples of one batch are distinct.
+
+    >>> batch_variance(200, 10, distinct=True)
+    0.095
+    >>> round(batch_variance(200, 10, distinct=False) / batch_variance(200, 10, distinct=True), 12) == round(199 / 190, 12)
+    True
+    """
+    if distinct:
+        return (samples - batch_size) / (samples * batch_size)
+    return (samples - 1) / (samples * batch_size)
+
+
+def minibatch_diffusion(
+    landscape: Landscape, *, learning_rate: float, batch_size: int, distinct: bool, form: str
+) -> Prediction:
+    """D, half the covariance of one step with replacement, at the point of the landscape, `(N, N)`.
+
+    Args:
+        landscape: gradients of the samples.
+        learning_rate: η.
+        batch_size: m.
+        distinct: False if a sample may come twice in one batch.
+        form: "exact", or "large_sample" for (14), second line: (η²/2m) (1/M) Σ G_i G_iᵀ, which leaves out that the
+            batch is a part of the sample, and g gᵀ.
+
+    >>> land = Landscape(sample_gradients=[[1.0], [-1.0], [1.0], [-1.0]], hessian=[[1.0]])
+    >>> minibatch_diffusion(land, learning_rate=1.0, batch_size=2, distinct=True, form="exact").value.round(6).tolist()
+    [[0.166667]]
+    """
+    if form == "large_sample":
+        gradients = landscape.sample_gradients
+        second_moment = gradients.T @ gradients / landscape.samples
+        value = learning_rate**2 / (2 * batch_size) * second_moment
+        text = "the limit of many samples (a factor (M-1)n/((n-1)M) off, n = M/m, and the mean gradient counted as noise)"
+        return Prediction(value, rests_on=text)
+    variance = batch_variance(landscape.samples, batch_size, distinct=distinct)
+    value = learning_rate**2 / 2 * variance * landscape.gradient_covariance
+    kind = "distinct samples in a batch" if distinct else "samples that may repeat within a batch"
+    return Prediction(value, rests_on=f"{kind}, batches independent of each other")
+
+
+def noise_at(landscape: Landscape, step: Array) -> Landscape:
+    """The landscape with its per-sample gradients moved along their own Hessians by `step`, G_i + K_i step.
+
+    Unchanged if the per-sample Hessians are not known.
+
+    Args:
+        landscape: where the gradients were taken.
+        step: `(N,)`.
+    """
+    if not step.any():
+        return landscape
+    if landscape.sample_hessians is not None:
+        moved = landscape.sample_hessians @ step
+    elif landscape.sample_hessian_products is not None:
+        moved = np.asarray(landscape.sample_hessian_products(step))
+    else:
+        return landscape
+    return Landscape(
+        sample_gradients=landscape.sample_gradients + moved,
+        sample_hessians=landscape.sample_hessians,
+        hessian=landscape.hessian,
+    )

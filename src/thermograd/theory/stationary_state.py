@@ -1,0 +1,344 @@
+"""The stationary state of SGD at a constant learning rate, from gradients and Hessians at one point.
+
+Around a minimum SGD is a linear process: drift −η H δ and the noise of the minibatches. Centre, covariance, circulation
+and entropy production follow (Adhikari, Kabakçıoğlu, Strang, Yuret, Hinczewski, *Machine learning in and out of
+equilibrium*, arXiv 2306.03521). Every sample carries the regulariser, G_i = ∇ℓ_i + ∇R, K_i = ∇∇ℓ_i + ∇∇R.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from thermograd.errors import ConfigError
+from thermograd.numerics.lyapunov import RelaxationModes
+from thermograd.quantities import Landscape, Prediction, Verdict
+from thermograd.theory.curvature import (
+    curvature_modes,
+    diffusing,
+    dropped_coordinates,
+    flat,
+    not_a_minimum,
+    unstable,
+)
+from thermograd.theory.earthquake import earthquake as earthquake
+from thermograd.theory.heavy_ball import heavy_ball
+from thermograd.theory.linear_process import StationaryState as StationaryState
+from thermograd.theory.linear_process import linear_process as linear_process
+from thermograd.theory.linear_process import settled
+from thermograd.theory.minibatch_noise import batch_variance, minibatch_diffusion, noise_at
+from thermograd.theory.multiplicative_noise import mean_diffusion
+from thermograd.theory.training_settings import TrainingSettings
+
+Array = npt.NDArray[Any]
+
+
+def predict(
+    landscape: Landscape,
+    *,
+    learning_rate: float,
+    batch_size: int,
+    minibatching: str = "with_replacement",
+    distinct: bool = True,
+    momentum: float = 0.0,
+    dampening: float = 0.0,
+    time: str = "discrete",
+    form: str = "exact",
+    multiplicative: bool = False,
+) -> StationaryState | Verdict:
+    """The stationary state of SGD around the minimum next to the point of the landscape.
+
+    The centre is `parameters` − H⁻¹g, moved by −½ H⁻¹(T:Σ) where `third_derivative` is given. Gradients of the samples
+    are taken at `parameters` − H⁻¹g where their Hessians are known. Without replacement an update is an epoch, and the
+    centre is the minimum of the effective loss.
+
+    Args:
+        landscape: at or next to a minimum.
+        learning_rate: η.
+        batch_size: m.
+        minibatching: "with_replacement", batches independent of each other; "without_replacement", the samples are
+            shuffled once an epoch, PyTorch's `shuffle=True`.
+        distinct: with replacement: False if a sample may come twice in one batch, PyTorch's
+            `RandomSampler(replacement=True)`.
+        momentum: β of `torch.optim.SGD`.
+        dampening: its dampening; without momentum it has no effect.
+        time: "discrete", exact for a quadratic loss; "continuous", the limit of a small learning rate (21).
+        form: of the diffusion matrix, see `diffusion`.
+        multiplicative: with replacement: that the noise depends on the weights, exact for quadratic samples; needs
+            `sample_hessians`.
+
+    Returns:
+        The state; or a `Verdict` if there is none, of kind `not_a_minimum`, `unstable`, `diffusing`, `no_noise` or
+        `infinite_variance`.
+
+    Raises:
+        ConfigError: a ValueError: an argument out of its range, or combined with one it does not go with.
+
+    >>> land = Landscape(sample_gradients=[[1.0], [-1.0], [1.0], [-1.0]], hessian=[[2.0]])
+    >>> print(predict(land, learning_rate=0.1, batch_size=2))
+    stationary state of SGD, learning rate 0.1, batches of 2 of 4 with replacement
+      excess loss, for as long as the learning rate stays: 0.009259
+      relaxation times 4.48 to 4.48 steps: settled after 22 steps, 5 times the slowest
+      a Boltzmann state exp(−βL): nothing circulates and the noise is the same in every direction (to first order ...)
+      inverse temperature 60
+      rests on a quadratic loss with noise that does not depend on the weights; distinct samples in a batch, ...
+    """
+    settings = TrainingSettings(
+        samples=landscape.samples,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        minibatching=minibatching,
+        distinct=distinct,
+        momentum=momentum,
+        dampening=dampening,
+        time=time,
+        form=form,
+    )
+    _check_combination(landscape, settings, multiplicative)
+    modes = curvature_modes(landscape)
+    bound = 2 * (1 + momentum) / (1 - dampening) if momentum else 2.0
+    refused = not_a_minimum(modes) or unstable(modes, learning_rate, bound)
+    if refused is not None:
+        return refused
+    state = _with_replacement(landscape, modes, settings, multiplicative)
+    return state if isinstance(state, Verdict) else _completed(state, landscape)
+
+
+def diffusion(
+    landscape: Landscape,
+    *,
+    learning_rate: float,
+    batch_size: int,
+    minibatching: str = "with_replacement",
+    distinct: bool = True,
+    form: str = "exact",
+) -> Prediction:
+    """D, half the covariance of one update, `(N, N)`: of a step; without replacement of an epoch.
+
+    Args:
+        landscape: at whose point the gradients are.
+        learning_rate: η.
+        batch_size: m.
+        minibatching: as in `predict`.
+        distinct: as in `predict`.
+        form: "exact", without replacement to O(η⁴); "large_sample", (14) second line and (18); without replacement
+            also "leading_term" (B21).
+
+    Raises:
+        ConfigError: a ValueError: an argument out of its range.
+
+    >>> land = Landscape(sample_gradients=[[1.0], [-1.0]], hessian=[[1.0]])
+    >>> diffusion(land, learning_rate=0.1, batch_size=1).value.round(6).tolist()  # (η²/2) (1/m − 1/M) S
+    [[0.005]]
+    """
+    settings = TrainingSettings(
+        samples=landscape.samples,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        minibatching=minibatching,
+        distinct=distinct,
+        form=form,
+    )
+    return minibatch_diffusion(
+        landscape,
+        learning_rate=settings.learning_rate,
+        batch_size=settings.batch_size,
+        distinct=settings.distinct,
+        form=settings.form,
+    )
+
+
+def linear_scaling(
+    landscape: Landscape,
+    *,
+    learning_rate: float,
+    batch_size: int,
+    factor: float,
+    distinct: bool = True,
+    time: str = "discrete",
+) -> Prediction | Verdict:
+    """The ratio tr Σ(cη, cm) / tr Σ(η, m): whether batch and learning rate may be multiplied by c without changing the state.
+
+    Per mode (M − cm)/(M − m) with distinct samples, 1 with repeats; in discrete time times (2 − ηh)/(2 − cηh).
+
+    Args:
+        landscape: at a minimum.
+        learning_rate: η.
+        batch_size: m.
+        factor: c; c m must be a whole number.
+        distinct: as in `predict`.
+        time: as in `predict`.
+
+    Returns:
+        The ratio; or the `Verdict` of `predict` if one of the two states does not exist.
+
+    Raises:
+        ConfigError: a ValueError: an argument out of its range.
+
+    >>> land = Landscape(sample_gradients=[[1.0], [-1.0], [1.0], [-1.0]], hessian=[[1.0]])
+    >>> round(linear_scaling(land, learning_rate=0.1, batch_size=1, factor=2, time="continuous").value, 6)
+    0.666667
+    """
+    scaled = batch_size * factor
+    if not np.isclose(scaled, round(scaled), rtol=1e-12):
+        message = f"factor is {factor!r}: factor times batch_size is {scaled:g}, it must be a whole number"
+        raise ConfigError(message)
+    modes = curvature_modes(landscape)
+    for rate, size in ((learning_rate, batch_size), (learning_rate * factor, round(scaled))):
+        TrainingSettings(
+            samples=landscape.samples, learning_rate=rate, batch_size=size, distinct=distinct, time=time
+        )
+        refused = not_a_minimum(modes) or unstable(modes, rate, 2.0)
+        if refused is not None:
+            return refused
+    loose = flat(modes)
+    covariance = landscape.gradient_covariance
+    refused = diffusing(modes, loose, covariance)
+    if refused is not None:
+        return refused
+    held = modes.keep(~loose)
+    noise = np.einsum("ik,ij,jk->k", held.basis, covariance, held.basis, optimize=True)
+
+    def trace(rate: float, size: int) -> float:
+        second = rate * held.rates if time == "discrete" else 0.0
+        variance = batch_variance(landscape.samples, size, distinct=distinct)
+        return float(np.sum(rate * variance * noise / (held.rates * (2 - second))))
+
+    before = trace(learning_rate, batch_size)
+    if before == 0:
+        return _no_noise()
+    value = trace(learning_rate * factor, round(scaled)) / before
+    return Prediction(value, rests_on="a quadratic loss; batches independent of each other")
+
+
+def _check_combination(landscape: Landscape, settings: TrainingSettings, multiplicative: bool) -> None:
+    if settings.momentum and not settings.discrete:
+        message = "time is 'continuous' with momentum; only time='discrete' is offered with momentum, where it is exact"
+        raise ConfigError(message)
+    if not multiplicative:
+        return
+    if not settings.replacing or settings.momentum:
+        message = "multiplicative=True is offered for minibatching='with_replacement' and momentum=0 only"
+        raise ConfigError(message)
+    if landscape.sample_hessians is None:
+        message = (
+            "multiplicative=True needs the Hessian of every sample, and the landscape has none: take it with "
+            "sample_hessians=True, which costs (M, N, N) numbers"
+        )
+        raise ConfigError(message)
+
+
+def _with_replacement(
+    landscape: Landscape, modes: RelaxationModes, settings: TrainingSettings, multiplicative: bool
+) -> StationaryState | Verdict:
+    loose = flat(modes)
+    held = modes.keep(~loose)
+    assert landscape.gradient is not None  # set when it was made
+    step = -held.basis @ ((held.basis.T @ landscape.gradient) / held.rates)
+    rate = settings.learning_rate
+    predicted = minibatch_diffusion(
+        noise_at(landscape, step),
+        learning_rate=rate,
+        batch_size=settings.batch_size,
+        distinct=settings.distinct,
+        form=settings.form,
+    )
+    noise = predicted.value
+    if not noise.any() or not held.rates.size:
+        return diffusing(modes, loose, noise) or _no_noise()
+    refused = diffusing(modes, loose, noise)
+    if refused is not None:
+        return refused
+    relaxation = RelaxationModes(rate * held.rates, held.basis)
+    if multiplicative:
+        assert landscape.sample_hessians is not None  # checked
+        variance = batch_variance(landscape.samples, settings.batch_size, distinct=settings.distinct)
+        grown = mean_diffusion(
+            relaxation,
+            noise,
+            landscape.sample_hessians,
+            strength=rate**2 * variance / (landscape.samples - 1),
+            discrete=settings.discrete,
+        )
+        if isinstance(grown, Verdict):
+            return grown
+        noise = grown
+    facts = {
+        "mean": landscape.position + step,
+        "dropped": dropped_coordinates(modes, loose),
+        "title": str(settings),
+        "rests_on": _basis(multiplicative) + predicted.rests_on,
+    }
+    if settings.momentum:
+        state = heavy_ball(
+            held,
+            noise,
+            learning_rate=rate,
+            momentum=settings.momentum,
+            dampening=settings.dampening,
+            facts=facts,
+        )
+    else:
+        state = settled(relaxation, noise, discrete=settings.discrete, facts=facts)
+    if state.equilibrium.kind != "boltzmann":
+        return state
+    slowed = (1 - settings.momentum) / (1 - settings.dampening) if settings.momentum else 1.0
+    temperature = np.trace(noise) / held.rates.size / (rate * slowed)
+    return replace(state, inverse_temperature=float(1 / temperature))
+
+
+def _basis(multiplicative: bool) -> str:
+    if multiplicative:
+        return "quadratic samples, whose noise grows with the distance (diffusion and entropy production: with its mean); "
+    return "a quadratic loss with noise that does not depend on the weights; "
+
+
+def _completed(state: StationaryState, landscape: Landscape) -> StationaryState:
+    """With excess loss, loss at the centre, the anharmonic shift of the mean, and what the landscape leaves open."""
+    assert landscape.hessian is not None  # set when it was made
+    assert landscape.gradient is not None  # set when it was made
+    step = state.mean - landscape.position
+    notes = [state.rests_on]
+    if state.dropped:
+        listed = ", ".join(map(str, state.dropped[:10])) + (", ..." if len(state.dropped) > 10 else "")
+        notes.append(
+            f"{len(state.dropped)} coordinates without gradient and curvature left where they are: {listed}"
+        )
+    spread = np.sqrt(np.diagonal(state.covariance))
+    away = float(np.max(np.abs(step)[spread > 0] / spread[spread > 0], initial=0.0))
+    if away > 0.1:
+        notes.append(
+            f"the centre is parameters − H⁻¹g, {away:.2g} standard deviations from parameters in some coordinate, as the "
+            "gradient there is not 0"
+        )
+    mean = state.mean
+    if landscape.third_derivative is not None:
+        force = np.einsum("ijk,jk->i", landscape.third_derivative, state.covariance)
+        mean = mean - np.linalg.pinv(landscape.hessian, rcond=1e-12, hermitian=True) @ force / 2
+    else:
+        notes.append("third derivatives not given: the shift of the mean to the flatter side is left out")
+    excess = float(np.vdot(landscape.hessian, state.covariance)) / 2
+    if landscape.directions is not None:
+        notes.append(
+            f"{len(mean)} directions of {len(landscape.directions)} parameters: exact there if they are eigenvectors of the "
+            "Hessian; entropy production is a lower bound of the whole"
+        )
+    return replace(
+        state,
+        mean=mean,
+        loss=landscape.loss + float(landscape.gradient @ step) / 2,
+        excess_loss=excess,
+        directions=landscape.directions,
+        rests_on="; ".join(notes),
+    )
+
+
+def _no_noise() -> Verdict:
+    text = (
+        "no noise: every update is the same whichever batch is drawn, so the weights come to rest at the minimum, with "
+        "covariance 0. Take a batch_size below the number of samples"
+    )
+    return Verdict(False, "no_noise", text)
