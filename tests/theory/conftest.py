@@ -1,0 +1,60 @@
+"""Landscapes derived independently of the package: the 7-parameter network by automatic differentiation, parabolas."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from thermograd.quantities import Landscape
+
+RIDGE = 10.0
+
+
+@pytest.fixture(scope="session")
+def regression(data_folder):
+    """The recorded minimum of the 7-parameter network, with all derivatives; skips where the data are absent."""
+    torch = pytest.importorskip("torch")
+    from torch.func import grad, hessian, jacfwd, jvp, vmap
+
+    folder = data_folder / "nonlinear_regression"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is missing")
+    x, y = (torch.from_numpy(np.loadtxt(folder / f"{name}_train.txt")) for name in "xy")
+    minimum = torch.from_numpy(np.loadtxt(folder / "wmin.txt"))
+
+    def loss(weights, x, y):
+        hidden = torch.tanh(weights[:2] * x + weights[2:4])
+        residual = y - (weights[4:6] * hidden).sum() - weights[6]
+        return 200 / (2 * 0.1**2) * residual**2 + RIDGE * weights.square().sum()
+
+    def mean_loss(weights):
+        return vmap(loss, (None, 0, 0))(weights, x, y).mean()
+
+    def along_gradient(weights, x, y):
+        return jvp(lambda point: hessian(loss)(point, x, y), (weights,), (grad(loss)(weights, x, y),))[1]
+
+    return Landscape(
+        parameters=minimum.numpy(),
+        sample_gradients=vmap(grad(loss), (None, 0, 0))(minimum, x, y).numpy(),
+        sample_hessians=vmap(hessian(loss), (None, 0, 0))(minimum, x, y).numpy(),
+        third_derivative=jacfwd(hessian(mean_loss))(minimum).numpy(),
+        third_derivative_gradient=vmap(along_gradient, (None, 0, 0))(minimum, x, y).mean(0).numpy(),
+        loss=mean_loss(minimum).item(),
+        shapes={"0.weight": (2, 1), "0.bias": (2,), "2.weight": (1, 2), "2.bias": (1,)},
+    )
+
+
+@pytest.fixture
+def parabolas():
+    """Function (M, N, seed) -> landscape of M random parabolas at their common minimum."""
+
+    def make(samples, count, seed=0):
+        rng = np.random.default_rng(seed)
+        gradients = rng.normal(size=(samples, count)) @ rng.normal(size=(count, count))
+        roots = rng.normal(size=(samples, count, count)) / np.sqrt(count)
+        return Landscape(
+            sample_gradients=gradients - gradients.mean(axis=0),
+            sample_hessians=roots @ roots.transpose(0, 2, 1) + 0.2 * np.eye(count),
+        )
+
+    return make
