@@ -66,7 +66,9 @@ def test_a_turned_process_has_the_turned_covariance():
     for make in (symmetric, general):
         straight = stationary_covariance(make(6), noise(6))
         turned = stationary_covariance(turn @ make(6) @ turn.T, turn @ noise(6) @ turn.T)
-        np.testing.assert_allclose(turned, turn @ straight @ turn.T, rtol=0, atol=1e-9 * np.abs(straight).max())
+        np.testing.assert_allclose(
+            turned, turn @ straight @ turn.T, rtol=0, atol=1e-9 * np.abs(straight).max()
+        )
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ RIDGE = 10.0
 def regression(data_folder):
     """The recorded minimum of the 7-parameter network, with all derivatives; skips where the data are absent."""
     torch = pytest.importorskip("torch")
-    from torch.func import grad, hessian, jacfwd, jvp, vmap
+    from torch.func import grad, jacrev, vmap
 
     folder = data_folder / "nonlinear_regression"
     if not folder.is_dir():
@@ -30,14 +30,17 @@ def regression(data_folder):
     def mean_loss(weights):
         return vmap(loss, (None, 0, 0))(weights, x, y).mean()
 
+    def hessian(weights, x, y):
+        return jacrev(grad(loss))(weights, x, y)
+
     def along_gradient(weights, x, y):
-        return jvp(lambda point: hessian(loss)(point, x, y), (weights,), (grad(loss)(weights, x, y),))[1]
+        return jacrev(hessian)(weights, x, y) @ grad(loss)(weights, x, y)
 
     return Landscape(
         parameters=minimum.numpy(),
         sample_gradients=vmap(grad(loss), (None, 0, 0))(minimum, x, y).numpy(),
-        sample_hessians=vmap(hessian(loss), (None, 0, 0))(minimum, x, y).numpy(),
-        third_derivative=jacfwd(hessian(mean_loss))(minimum).numpy(),
+        sample_hessians=vmap(hessian, (None, 0, 0))(minimum, x, y).numpy(),
+        third_derivative=jacrev(jacrev(grad(mean_loss)))(minimum).numpy(),
         third_derivative_gradient=vmap(along_gradient, (None, 0, 0))(minimum, x, y).mean(0).numpy(),
         loss=mean_loss(minimum).item(),
         shapes={"0.weight": (2, 1), "0.bias": (2,), "2.weight": (1, 2), "2.bias": (1,)},

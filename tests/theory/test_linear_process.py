@@ -83,7 +83,9 @@ def test_draws_have_the_covariance_and_depend_on_the_seed():
 
 def test_current_swept_by_the_velocity_is_the_circulation():
     state = linear_process(CURL, NOISE, mean=[1.0, 2.0, 3.0])
-    points = state.mean + np.linalg.cholesky(state.covariance).T * np.sqrt(3)  # their second moment is the covariance
+    points = state.mean + np.linalg.cholesky(state.covariance).T * np.sqrt(
+        3
+    )  # their second moment is the covariance
     away = points - state.mean
     outer = np.einsum("pi,pj->ij", away, state.velocity(points)) / 3
     np.testing.assert_allclose((outer - outer.T) / 2, state.circulation, atol=1e-13)

@@ -31,6 +31,7 @@ from thermograd.theory.linear_process import linear_process as linear_process
 from thermograd.theory.linear_process import settled
 from thermograd.theory.minibatch_noise import batch_variance, minibatch_diffusion, noise_at
 from thermograd.theory.multiplicative_noise import mean_diffusion
+from thermograd.theory.state_of_a_landscape import completed
 from thermograd.theory.training_settings import TrainingSettings
 
 Array = npt.NDArray[Any]
@@ -104,7 +105,7 @@ def predict(
     if refused is not None:
         return refused
     state = _with_replacement(landscape, modes, settings, multiplicative)
-    return state if isinstance(state, Verdict) else _completed(state, landscape)
+    return state if isinstance(state, Verdict) else completed(state, landscape, settings)
 
 
 def diffusion(
@@ -294,46 +295,6 @@ def _basis(multiplicative: bool) -> str:
     if multiplicative:
         return "quadratic samples, whose noise grows with the distance (diffusion and entropy production: with its mean); "
     return "a quadratic loss with noise that does not depend on the weights; "
-
-
-def _completed(state: StationaryState, landscape: Landscape) -> StationaryState:
-    """With excess loss, loss at the centre, the anharmonic shift of the mean, and what the landscape leaves open."""
-    assert landscape.hessian is not None  # set when it was made
-    assert landscape.gradient is not None  # set when it was made
-    step = state.mean - landscape.position
-    notes = [state.rests_on]
-    if state.dropped:
-        listed = ", ".join(map(str, state.dropped[:10])) + (", ..." if len(state.dropped) > 10 else "")
-        notes.append(
-            f"{len(state.dropped)} coordinates without gradient and curvature left where they are: {listed}"
-        )
-    spread = np.sqrt(np.diagonal(state.covariance))
-    away = float(np.max(np.abs(step)[spread > 0] / spread[spread > 0], initial=0.0))
-    if away > 0.1:
-        notes.append(
-            f"the centre is parameters − H⁻¹g, {away:.2g} standard deviations from parameters in some coordinate, as the "
-            "gradient there is not 0"
-        )
-    mean = state.mean
-    if landscape.third_derivative is not None:
-        force = np.einsum("ijk,jk->i", landscape.third_derivative, state.covariance)
-        mean = mean - np.linalg.pinv(landscape.hessian, rcond=1e-12, hermitian=True) @ force / 2
-    else:
-        notes.append("third derivatives not given: the shift of the mean to the flatter side is left out")
-    excess = float(np.vdot(landscape.hessian, state.covariance)) / 2
-    if landscape.directions is not None:
-        notes.append(
-            f"{len(mean)} directions of {len(landscape.directions)} parameters: exact there if they are eigenvectors of the "
-            "Hessian; entropy production is a lower bound of the whole"
-        )
-    return replace(
-        state,
-        mean=mean,
-        loss=landscape.loss + float(landscape.gradient @ step) / 2,
-        excess_loss=excess,
-        directions=landscape.directions,
-        rests_on="; ".join(notes),
-    )
 
 
 def _no_noise() -> Verdict:

@@ -1,0 +1,89 @@
+"""What the landscape adds to the linear process around it: excess loss, anharmonic shift of the mean, what is left open."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from thermograd.quantities import Landscape
+from thermograd.theory.linear_process import StationaryState
+from thermograd.theory.minibatch_noise import batch_variance
+from thermograd.theory.training_settings import TrainingSettings
+
+Array = npt.NDArray[Any]
+
+
+def completed(state: StationaryState, landscape: Landscape, settings: TrainingSettings) -> StationaryState:
+    """The state with excess loss, loss at its centre and anharmonic mean, and with what the landscape leaves open.
+
+    The mean moves by −½ H⁻¹(T:Σ), T the third derivatives: to the flatter side, where it has more room. With replacement
+    only; without, the covariance at the ends of epochs is too small for it to count.
+
+    Args:
+        state: of the linear process around the minimum of a parabola.
+        landscape: of the loss.
+        settings: of the training.
+    """
+    assert landscape.hessian is not None  # set when it was made
+    assert landscape.gradient is not None  # set when it was made
+    step = state.mean - landscape.position
+    notes = [state.rests_on, *_notes(state, landscape, step)]
+    mean = state.mean
+    if settings.replacing and landscape.third_derivative is None:
+        notes.append("third derivatives not given: the shift of the mean to the flatter side is left out")
+    elif settings.replacing:
+        force = np.tensordot(landscape.third_derivative, state.covariance, axes=([1, 2], [0, 1]))
+        mean = mean - np.linalg.pinv(landscape.hessian, rcond=1e-12, hermitian=True) @ force / 2
+    excess = float(np.vdot(landscape.hessian, state.covariance)) / 2
+    if landscape.directions is not None and settings.replacing:
+        beyond = _excess_beyond(landscape, settings)
+        excess += beyond or 0.0
+        notes.append(
+            f"excess loss of all {len(landscape.directions)} parameters, outside these directions in continuous time"
+            if beyond is not None
+            else "excess loss of these directions only, a lower bound"
+        )
+    return replace(
+        state,
+        mean=mean,
+        loss=landscape.loss + float(landscape.gradient @ step + step @ landscape.hessian @ step / 2),
+        excess_loss=excess,
+        directions=landscape.directions,
+        rests_on="; ".join(notes),
+    )
+
+
+def _excess_beyond(landscape: Landscape, settings: TrainingSettings) -> float | None:
+    """Excess loss outside the directions, tr D/(2η) of continuous time; None if it cannot be known."""
+    whole = landscape.gradient_covariance_trace
+    if whole is None:
+        return None
+    variance = batch_variance(landscape.samples, settings.batch_size, distinct=settings.distinct)
+    slowed = (1 - settings.dampening) / (1 - settings.momentum) if settings.momentum else 1.0
+    beyond = max(whole - float(np.trace(landscape.gradient_covariance)), 0.0)
+    return slowed * settings.learning_rate / 4 * variance * beyond
+
+
+def _notes(state: StationaryState, landscape: Landscape, step: Array) -> list[str]:
+    notes = []
+    if state.dropped:
+        listed = ", ".join(map(str, state.dropped[:10])) + (", ..." if len(state.dropped) > 10 else "")
+        notes.append(
+            f"{len(state.dropped)} coordinates without gradient and curvature left where they are: {listed}"
+        )
+    spread = np.sqrt(np.diagonal(state.covariance))
+    away = float(np.max(np.abs(step)[spread > 0] / spread[spread > 0], initial=0.0))
+    if away > 0.1:
+        notes.append(
+            f"the centre is parameters − H⁻¹g, {away:.2g} standard deviations off in some coordinate, as the gradient "
+            "at parameters is not 0"
+        )
+    if landscape.directions is not None:
+        notes.append(
+            f"{len(step)} directions of {len(landscape.directions)} parameters: exact there if they are eigenvectors of "
+            "the Hessian; entropy production is a lower bound of the whole"
+        )
+    return notes
