@@ -32,11 +32,12 @@ def completed(state: StationaryState, landscape: Landscape, settings: TrainingSe
     step = state.mean - landscape.position
     notes = [state.rests_on, *_notes(state, landscape, step)]
     mean = state.mean
-    if settings.replacing and landscape.third_derivative is None:
-        notes.append("third derivatives not given: the shift of the mean to the flatter side is left out")
-    elif settings.replacing:
-        force = np.tensordot(landscape.third_derivative, state.covariance, axes=([1, 2], [0, 1]))
+    third = landscape.third_derivative
+    if settings.replacing and third is not None:
+        force = np.tensordot(third, state.covariance, axes=([1, 2], [0, 1]))
         mean = mean - np.linalg.pinv(landscape.hessian, rcond=1e-12, hermitian=True) @ force / 2
+    elif settings.replacing:
+        notes.append("third derivatives not given: the shift of the mean to the flatter side is left out")
     excess = float(np.vdot(landscape.hessian, state.covariance)) / 2
     if landscape.directions is not None and settings.replacing:
         beyond = _excess_beyond(landscape, settings)
