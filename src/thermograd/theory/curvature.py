@@ -97,6 +97,15 @@ def diffusing(modes: RelaxationModes, loose: Array, diffusion: Array) -> Verdict
     return Verdict(False, "diffusing", text, {"directions": free[:, spread > rounding], "diffusion": spread})
 
 
+def no_noise() -> Verdict:
+    """The verdict that the batches do not differ, so that nothing fluctuates."""
+    text = (
+        "no noise: every update is the same whichever batch is drawn, so the weights come to rest at the minimum, with "
+        "covariance 0. Take a batch_size below the number of samples"
+    )
+    return Verdict(False, "no_noise", text)
+
+
 def dropped_coordinates(modes: RelaxationModes, loose: Array) -> tuple[int, ...]:
     """Coordinates that lie more than half in the flat modes."""
     inside = (modes.basis[:, loose] ** 2).sum(axis=1)

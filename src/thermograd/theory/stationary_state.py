@@ -21,6 +21,7 @@ from thermograd.theory.curvature import (
     diffusing,
     dropped_coordinates,
     flat,
+    no_noise,
     not_a_minimum,
     unstable,
 )
@@ -29,6 +30,7 @@ from thermograd.theory.heavy_ball import heavy_ball
 from thermograd.theory.linear_process import StationaryState as StationaryState
 from thermograd.theory.linear_process import linear_process as linear_process
 from thermograd.theory.linear_process import settled
+from thermograd.theory.linear_scaling import linear_scaling as linear_scaling
 from thermograd.theory.minibatch_noise import batch_variance, minibatch_diffusion, noise_at
 from thermograd.theory.multiplicative_noise import mean_diffusion
 from thermograd.theory.state_of_a_landscape import completed
@@ -152,69 +154,6 @@ def diffusion(
     )
 
 
-def linear_scaling(
-    landscape: Landscape,
-    *,
-    learning_rate: float,
-    batch_size: int,
-    factor: float,
-    distinct: bool = True,
-    time: str = "discrete",
-) -> Prediction | Verdict:
-    """The ratio tr Σ(cη, cm) / tr Σ(η, m): whether batch and learning rate may be multiplied by c without changing the state.
-
-    Per mode (M − cm)/(M − m) with distinct samples, 1 with repeats; in discrete time times (2 − ηh)/(2 − cηh).
-
-    Args:
-        landscape: at a minimum.
-        learning_rate: η.
-        batch_size: m.
-        factor: c; c m must be a whole number.
-        distinct: as in `predict`.
-        time: as in `predict`.
-
-    Returns:
-        The ratio; or the `Verdict` of `predict` if one of the two states does not exist.
-
-    Raises:
-        ConfigError: a ValueError: an argument out of its range.
-
-    >>> land = Landscape(sample_gradients=[[1.0], [-1.0], [1.0], [-1.0]], hessian=[[1.0]])
-    >>> round(linear_scaling(land, learning_rate=0.1, batch_size=1, factor=2, time="continuous").value, 6)
-    0.666667
-    """
-    scaled = batch_size * factor
-    if not np.isclose(scaled, round(scaled), rtol=1e-12):
-        message = f"factor is {factor!r}: factor times batch_size is {scaled:g}, it must be a whole number"
-        raise ConfigError(message)
-    modes = curvature_modes(landscape)
-    for rate, size in ((learning_rate, batch_size), (learning_rate * factor, round(scaled))):
-        TrainingSettings(
-            samples=landscape.samples, learning_rate=rate, batch_size=size, distinct=distinct, time=time
-        )
-        refused = not_a_minimum(modes) or unstable(modes, rate, 2.0)
-        if refused is not None:
-            return refused
-    loose = flat(modes)
-    covariance = landscape.gradient_covariance
-    refused = diffusing(modes, loose, covariance)
-    if refused is not None:
-        return refused
-    held = modes.keep(~loose)
-    noise = np.einsum("ik,ij,jk->k", held.basis, covariance, held.basis, optimize=True)
-
-    def trace(rate: float, size: int) -> float:
-        second = rate * held.rates if time == "discrete" else 0.0
-        variance = batch_variance(landscape.samples, size, distinct=distinct)
-        return float(np.sum(rate * variance * noise / (held.rates * (2 - second))))
-
-    before = trace(learning_rate, batch_size)
-    if before == 0:
-        return _no_noise()
-    value = trace(learning_rate * factor, round(scaled)) / before
-    return Prediction(value, rests_on="a quadratic loss; batches independent of each other")
-
-
 def _check_combination(landscape: Landscape, settings: TrainingSettings, multiplicative: bool) -> None:
     if settings.momentum and not settings.discrete:
         message = "time is 'continuous' with momentum; only time='discrete' is offered with momentum, where it is exact"
@@ -249,7 +188,7 @@ def _with_replacement(
     )
     noise = predicted.value
     if not noise.any() or not held.rates.size:
-        return diffusing(modes, loose, noise) or _no_noise()
+        return diffusing(modes, loose, noise) or no_noise()
     refused = diffusing(modes, loose, noise)
     if refused is not None:
         return refused
@@ -295,11 +234,3 @@ def _basis(multiplicative: bool) -> str:
     if multiplicative:
         return "quadratic samples, whose noise grows with the distance (diffusion and entropy production: with its mean); "
     return "a quadratic loss with noise that does not depend on the weights; "
-
-
-def _no_noise() -> Verdict:
-    text = (
-        "no noise: every update is the same whichever batch is drawn, so the weights come to rest at the minimum, with "
-        "covariance 0. Take a batch_size below the number of samples"
-    )
-    return Verdict(False, "no_noise", text)
