@@ -73,6 +73,23 @@ def unstable(modes: RelaxationModes, learning_rate: float, bound: float) -> Verd
     return Verdict(False, "unstable", text, evidence)
 
 
+def growing(relaxation: RelaxationModes) -> Verdict | None:
+    """The verdict that an epoch without replacement does not pull back in every direction, or None if it does.
+
+    Args:
+        relaxation: F of δ ← (I − F) δ of an epoch; stable from 0 to below 2.
+    """
+    smallest, largest = float(relaxation.rates[0]), float(relaxation.rates[-1])
+    if smallest >= -NEGATIVE * abs(largest) and largest < 2:
+        return None
+    text = (
+        f"unstable: an epoch without replacement multiplies distances by {1 - smallest:.4g} in one direction and by "
+        f"{1 - largest:.4g} in another. Learning rate x steps per epoch x curvature is too large, at least for the "
+        "expansion in the order of the samples; take a smaller learning rate or larger batches"
+    )
+    return Verdict(False, "unstable", text, {"smallest_relaxation": smallest, "largest_relaxation": largest})
+
+
 def diffusing(modes: RelaxationModes, loose: Array, diffusion: Array) -> Verdict | None:
     """The verdict that a direction without curvature has noise, so that the weights drift off; or None.
 

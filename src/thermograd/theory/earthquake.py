@@ -61,5 +61,7 @@ def earthquake(
         "rests_on": "a quadratic loss; the inverse temperature belongs to a landscape with the inverse Hessian",
     }
     relaxation = RelaxationModes(learning_rate * held.rates, held.basis)
-    state = settled(relaxation, (noise + noise.T) / 2, discrete=time == "discrete", facts=facts)
+    propagator = np.eye(len(matrix)) - learning_rate * matrix
+    noise = (noise + noise.T) / 2
+    state = settled(relaxation, noise, propagator, discrete=time == "discrete", facts=facts)
     return replace(state, excess_loss=float(np.vdot(matrix, state.covariance)) / 2)

@@ -202,17 +202,23 @@ def linear_process(
         )
         return Verdict(False, "unstable", text, {"spectral_radius": radius})
     facts = {"mean": centre, "rests_on": "linear drift and noise that does not depend on the state"}
-    return settled(relaxation, (noise + noise.T) / 4, discrete=True, facts=facts)
+    return settled(relaxation, (noise + noise.T) / 4, matrix, discrete=True, facts=facts)
 
 
 def settled(
-    relaxation: Relaxation | RelaxationModes, diffusion: Array, *, discrete: bool, facts: dict[str, Any]
+    relaxation: Relaxation | RelaxationModes,
+    diffusion: Array,
+    propagator: Array,
+    *,
+    discrete: bool,
+    facts: dict[str, Any],
 ) -> StationaryState:
     """The stationary state of δ ← (I − F) δ + noise of covariance 2D, in the time asked for.
 
     Args:
         relaxation: F, of a stable process.
         diffusion: D in the coordinates, `(N, N)`.
+        propagator: I − F, with the modes that are left out of `relaxation`.
         discrete: False for continuous time.
         facts: the attributes of the state that the process does not give, `mean` at least.
     """
@@ -225,7 +231,6 @@ def settled(
     rests_on = str(facts.get("rests_on", ""))
     if entropy.rank < len(local):
         rests_on += f"; the diffusion matrix has rank {entropy.rank} of {len(local)}: entropy production is that within its range"
-    size = len(diffusion)
     back = relaxation.back
     circling = back(circulation)
     spread = back(covariance)
@@ -235,7 +240,7 @@ def settled(
             "covariance": (spread + spread.T) / 2,
             "circulation": (circling - circling.T) / 2,
             "diffusion": diffusion,
-            "propagator": np.eye(size) - back(relaxation.times(np.eye(len(local)))),
+            "propagator": propagator,
             "equilibrium": equilibrium_verdict(circulation, flow, local),
             "relaxation_times": relaxation_times(relaxation.eigenvalues) * facts.get("steps_per_update", 1),
             "entropy_force": back(entropy.force),

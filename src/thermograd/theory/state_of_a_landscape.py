@@ -30,7 +30,7 @@ def completed(state: StationaryState, landscape: Landscape, settings: TrainingSe
     assert landscape.hessian is not None  # set when it was made
     assert landscape.gradient is not None  # set when it was made
     step = state.mean - landscape.position
-    notes = [state.rests_on, *_notes(state, landscape, step)]
+    notes = [state.rests_on, *_notes(state, landscape, step, settings)]
     mean = state.mean
     third = landscape.third_derivative
     if settings.replacing and third is not None:
@@ -68,7 +68,9 @@ def _excess_beyond(landscape: Landscape, settings: TrainingSettings) -> float | 
     return slowed * settings.learning_rate / 4 * variance * beyond
 
 
-def _notes(state: StationaryState, landscape: Landscape, step: Array) -> list[str]:
+def _notes(
+    state: StationaryState, landscape: Landscape, step: Array, settings: TrainingSettings
+) -> list[str]:
     notes = []
     if state.dropped:
         listed = ", ".join(map(str, state.dropped[:10])) + (", ..." if len(state.dropped) > 10 else "")
@@ -77,10 +79,15 @@ def _notes(state: StationaryState, landscape: Landscape, step: Array) -> list[st
         )
     spread = np.sqrt(np.diagonal(state.covariance))
     away = float(np.max(np.abs(step)[spread > 0] / spread[spread > 0], initial=0.0))
-    if away > 0.1:
+    if away > 0.1 and settings.replacing:
         notes.append(
             f"the centre is parameters − H⁻¹g, {away:.2g} standard deviations off in some coordinate, as the gradient "
             "at parameters is not 0"
+        )
+    if away > 0.1 and not settings.replacing:
+        notes.append(
+            f"the centre is the minimum of the effective loss, one Newton step or {away:.2g} standard deviations from "
+            "parameters; exact to the order of the theory where the landscape is taken at that minimum"
         )
     if landscape.directions is not None:
         notes.append(

@@ -21,11 +21,13 @@ from thermograd.theory.curvature import (
     diffusing,
     dropped_coordinates,
     flat,
+    growing,
     no_noise,
     not_a_minimum,
     unstable,
 )
 from thermograd.theory.earthquake import earthquake as earthquake
+from thermograd.theory.effective_loss import effective_minimum as effective_minimum
 from thermograd.theory.heavy_ball import heavy_ball
 from thermograd.theory.linear_process import StationaryState as StationaryState
 from thermograd.theory.linear_process import linear_process as linear_process
@@ -33,6 +35,8 @@ from thermograd.theory.linear_process import settled
 from thermograd.theory.linear_scaling import linear_scaling as linear_scaling
 from thermograd.theory.minibatch_noise import batch_variance, minibatch_diffusion, noise_at
 from thermograd.theory.multiplicative_noise import mean_diffusion
+from thermograd.theory.reshuffled_diffusion import reshuffled_diffusion_of
+from thermograd.theory.reshuffled_epoch import reshuffled_epoch
 from thermograd.theory.state_of_a_landscape import completed
 from thermograd.theory.training_settings import TrainingSettings
 
@@ -106,7 +110,10 @@ def predict(
     refused = not_a_minimum(modes) or unstable(modes, learning_rate, bound)
     if refused is not None:
         return refused
-    state = _with_replacement(landscape, modes, settings, multiplicative)
+    if settings.replacing:
+        state = _with_replacement(landscape, modes, settings, multiplicative)
+    else:
+        state = _without_replacement(landscape, settings)
     return state if isinstance(state, Verdict) else completed(state, landscape, settings)
 
 
@@ -145,6 +152,8 @@ def diffusion(
         distinct=distinct,
         form=form,
     )
+    if not settings.replacing:
+        return reshuffled_diffusion_of(landscape, settings)
     return minibatch_diffusion(
         landscape,
         learning_rate=settings.learning_rate,
@@ -222,11 +231,40 @@ def _with_replacement(
             facts=facts,
         )
     else:
-        state = settled(relaxation, noise, discrete=settings.discrete, facts=facts)
+        assert landscape.hessian is not None  # set when it was made
+        propagator = np.eye(len(noise)) - rate * landscape.hessian
+        state = settled(relaxation, noise, propagator, discrete=settings.discrete, facts=facts)
     if state.equilibrium.kind != "boltzmann":
         return state
     slowed = (1 - settings.momentum) / (1 - settings.dampening) if settings.momentum else 1.0
     temperature = np.trace(noise) / held.rates.size / (rate * slowed)
+    return replace(state, inverse_temperature=float(1 / temperature))
+
+
+def _without_replacement(landscape: Landscape, settings: TrainingSettings) -> StationaryState | Verdict:
+    steps = settings.steps_per_epoch
+    if steps == 1:
+        return no_noise()
+    epoch = reshuffled_epoch(landscape, settings)
+    modes = RelaxationModes.of(epoch.relaxation)
+    loose = flat(modes)
+    refused = growing(modes) or diffusing(modes, loose, epoch.diffusion)
+    if refused is not None:
+        return refused
+    held = modes.keep(~loose)
+    if not held.into(epoch.diffusion).any():
+        return no_noise()
+    facts = {
+        "mean": landscape.position + epoch.displacement,
+        "dropped": dropped_coordinates(modes, loose),
+        "title": str(settings),
+        "steps_per_update": steps,
+        "rests_on": f"weights at the ends of epochs (within one they stray further); {epoch.rests_on}",
+    }
+    state = settled(held, epoch.diffusion, epoch.propagator, discrete=settings.discrete, facts=facts)
+    if state.equilibrium.kind != "boltzmann":
+        return state
+    temperature = np.trace(epoch.diffusion) / held.rates.size / (settings.learning_rate * steps)
     return replace(state, inverse_temperature=float(1 / temperature))
 
 
