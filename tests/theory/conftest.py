@@ -11,8 +11,8 @@ RIDGE = 10.0
 
 
 @pytest.fixture(scope="session")
-def regression(data_folder):
-    """The recorded minimum of the 7-parameter network, with all derivatives; skips where the data are absent."""
+def regression_at(data_folder):
+    """Function point -> landscape of the 7-parameter network with all derivatives; skips where the data are absent."""
     torch = pytest.importorskip("torch")
     from torch.func import grad, jacrev, vmap
 
@@ -20,7 +20,6 @@ def regression(data_folder):
     if not folder.is_dir():
         pytest.skip(f"{folder} is missing")
     x, y = (torch.from_numpy(np.loadtxt(folder / f"{name}_train.txt")) for name in "xy")
-    minimum = torch.from_numpy(np.loadtxt(folder / "wmin.txt"))
 
     def loss(weights, x, y):
         hidden = torch.tanh(weights[:2] * x + weights[2:4])
@@ -36,15 +35,25 @@ def regression(data_folder):
     def along_gradient(weights, x, y):
         return jacrev(hessian)(weights, x, y) @ grad(loss)(weights, x, y)
 
-    return Landscape(
-        parameters=minimum.numpy(),
-        sample_gradients=vmap(grad(loss), (None, 0, 0))(minimum, x, y).numpy(),
-        sample_hessians=vmap(hessian, (None, 0, 0))(minimum, x, y).numpy(),
-        third_derivative=jacrev(jacrev(grad(mean_loss)))(minimum).numpy(),
-        third_derivative_gradient=vmap(along_gradient, (None, 0, 0))(minimum, x, y).mean(0).numpy(),
-        loss=mean_loss(minimum).item(),
-        shapes={"0.weight": (2, 1), "0.bias": (2,), "2.weight": (1, 2), "2.bias": (1,)},
-    )
+    def landscape(point):
+        weights = torch.from_numpy(np.asarray(point))
+        return Landscape(
+            parameters=weights.numpy(),
+            sample_gradients=vmap(grad(loss), (None, 0, 0))(weights, x, y).numpy(),
+            sample_hessians=vmap(hessian, (None, 0, 0))(weights, x, y).numpy(),
+            third_derivative=jacrev(jacrev(grad(mean_loss)))(weights).numpy(),
+            third_derivative_gradient=vmap(along_gradient, (None, 0, 0))(weights, x, y).mean(0).numpy(),
+            loss=mean_loss(weights).item(),
+            shapes={"0.weight": (2, 1), "0.bias": (2,), "2.weight": (1, 2), "2.bias": (1,)},
+        )
+
+    return landscape
+
+
+@pytest.fixture(scope="session")
+def regression(regression_at, data_folder):
+    """The same at its recorded minimum."""
+    return regression_at(np.loadtxt(data_folder / "nonlinear_regression" / "wmin.txt"))
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from thermograd.quantities import Landscape
 from thermograd.theory.stationary_state import (
     StationaryState,
     diffusion,
+    effective_minimum,
     linear_scaling,
     predict,
 )
@@ -108,6 +109,107 @@ def test_momentum_of_the_network(regression):
     assert np.linalg.norm(state.joint_circulation[:7, 7:]) == close(3.519014e-1, rel=1e-5)
     assert state.entropy_production is None
     assert "entropy production is not defined" in state.rests_on
+
+
+RESHUFFLED = PAPER | {"minibatching": "without_replacement"}
+
+
+@pytest.fixture(scope="module")
+def reshuffled(regression, regression_at):
+    """The landscape at the minimum of the effective loss."""
+    point = regression.parameters
+    for _ in range(5):
+        point = effective_minimum(regression_at(point), **PAPER).value
+    return regression_at(point)
+
+
+def test_centre_without_replacement(regression, reshuffled):
+    shift = reshuffled.parameters - regression.parameters
+    expected = [4.493254e-5, 2.945617e-5, 4.546668e-5, -2.918966e-5, -4.240289e-5, 4.177577e-5, 4.478984e-6]
+    assert shift == close(expected)
+    assert predict(reshuffled, **RESHUFFLED).mean == pytest.approx(reshuffled.parameters, abs=1e-13)
+    there = predict(regression, **RESHUFFLED).mean - regression.parameters
+    np.testing.assert_allclose(there, shift, rtol=5e-4)
+
+
+def test_state_without_replacement(reshuffled):
+    assert np.diag(diffusion(reshuffled, **RESHUFFLED).value) == close(
+        [4.356174e-13, 3.130724e-13, 8.268844e-13, 7.833514e-13, 7.078277e-12, 7.182883e-12, 8.000364e-12]
+    )
+    discrete, continuous = (
+        predict(reshuffled, **RESHUFFLED, time=time) for time in ("discrete", "continuous")
+    )
+    assert np.diag(discrete.covariance) == close(
+        [
+            1.0366714e-11,
+            7.6273987e-12,
+            1.8935316e-11,
+            1.7825035e-11,
+            1.2683509e-10,
+            1.2939422e-10,
+            1.6318957e-10,
+        ],
+        rel=2e-5,
+    )
+    assert np.diag(continuous.covariance)[[0, 6]] == close([1.054584e-11, 1.664607e-10], rel=2e-5)
+    assert np.linalg.norm(continuous.circulation) == close(1.0345653e-13, rel=2e-5)
+    assert continuous.entropy_production == close(1.00554e-3, rel=5e-4)
+    assert discrete.entropy_production == close(1.02815e-3, rel=5e-4)
+    assert discrete.steps_per_update == 20
+    assert discrete.relaxation_times[-1] == pytest.approx(1.8174e5, rel=1e-3)
+    assert "ends of epochs" in discrete.rests_on
+    assert "entropy production 0.001028 per update of 20 steps" in str(discrete)
+
+
+def test_landscape_at_the_plain_minimum_costs_little(regression, reshuffled):
+    there, here = (predict(land, **RESHUFFLED) for land in (reshuffled, regression))
+    distance = np.linalg.norm(here.covariance - there.covariance) / np.linalg.norm(there.covariance)
+    assert distance < 1.5e-4
+    assert "minimum of the effective loss, one Newton step" in here.rests_on
+    assert "Newton step" not in there.rests_on
+
+
+def test_without_third_derivatives_of_the_samples(reshuffled):
+    blind = replace(reshuffled, third_derivative=None, third_derivative_gradient=None)
+    state = predict(blind, **RESHUFFLED)
+    assert state.entropy_production == close(1.02845e-3, rel=5e-4)
+    assert "third derivatives of the samples taken as 0" in state.rests_on
+
+
+@pytest.mark.parametrize(("form", "factor"), [("leading_term", 4.7), ("large_sample", 6.0)])
+def test_approximate_noise_of_an_epoch_ruins_the_entropy(reshuffled, form, factor):
+    exact, rough = (predict(reshuffled, **RESHUFFLED, form=each) for each in ("exact", form))
+    distance = np.linalg.norm(rough.diffusion - exact.diffusion) / np.linalg.norm(exact.diffusion)
+    assert distance < 0.04
+    assert rough.entropy_production / exact.entropy_production == pytest.approx(factor, rel=0.03)
+    assert "entropy production, it may be off" in rough.rests_on
+
+
+def test_reshuffling_fluctuates_far_less(regression, reshuffled):
+    independent = predict(regression, **PAPER, time="continuous")
+    without = predict(reshuffled, **RESHUFFLED, time="continuous")
+    assert np.trace(independent.covariance) / np.trace(without.covariance) == close(1.0394e4, rel=5e-5)
+
+
+def test_limits_of_an_epoch(regression):
+    whole = predict(regression, learning_rate=1e-7, batch_size=200, minibatching="without_replacement")
+    assert (whole.kind, whole.holds) == ("no_noise", False)
+    far = predict(regression, learning_rate=1e-6, batch_size=10, minibatching="without_replacement")
+    assert "beyond 0.5" in far.rests_on
+    land = simple([1.0, 2.0])
+    with pytest.raises(ConfigError, match="sample_hessians=True"):
+        predict(land, learning_rate=0.1, batch_size=1, minibatching="without_replacement")
+    rough = predict(
+        land, learning_rate=0.01, batch_size=1, minibatching="without_replacement", form="large_sample"
+    )
+    assert "bias of the minimum by reshuffling is left out" in rough.rests_on
+
+
+def test_an_epoch_that_does_not_pull_back_has_no_state(parabolas):
+    land = parabolas(40, 3)
+    verdict = predict(land, learning_rate=0.5, batch_size=1, minibatching="without_replacement")
+    assert (verdict.kind, verdict.holds) == ("unstable", False)
+    assert "epoch" in verdict.text
 
 
 def test_digits_classifier():
