@@ -54,6 +54,7 @@ def test_no_state_and_bad_arguments():
     assert earthquake(np.diag([1.0, 30.0]), learning_rate=0.1).kind == "unstable"
     flat = earthquake(np.diag([0.0, 1.0]), learning_rate=0.1)
     assert flat.dropped == (0,)
+    assert earthquake(np.zeros((2, 2))).kind == "no_noise"
     for arguments, word in (
         ({"learning_rate": -1.0}, "learning_rate is -1.0"),
         ({"noise_scale": 0.0}, "noise_scale is 0.0"),

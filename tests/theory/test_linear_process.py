@@ -104,6 +104,14 @@ def test_marginal_is_the_plane_of_the_whole():
     np.testing.assert_allclose(plane.velocity(points), state.velocity(whole)[..., [0, 2]], atol=1e-13)
 
 
+def test_a_coordinate_that_stays_has_no_density_and_no_velocity():
+    state = linear_process(np.diag([0.5, 0.5]), np.diag([1.0, 0.0]))
+    with pytest.raises(ConfigError, match="do not fluctuate in every direction"):
+        state.marginal(0, 1).density([0.0, 0.0])
+    assert state.marginal(0).density([[0.0]])[0] == pytest.approx(1 / np.sqrt(2 * np.pi * 4 / 3))
+    assert state.velocity([1.0, 1.0]).tolist() == [0.0, 0.0]
+
+
 def test_no_stationary_state():
     verdict = linear_process(np.diag([1.0, 0.5]), np.eye(2))
     assert isinstance(verdict, Verdict)
@@ -142,3 +150,5 @@ def test_text_of_a_process():
     assert text.splitlines()[0] == "stationary state of a linear process"
     assert "relaxation times 1.44 to 9.49 steps" in text
     assert "rests on linear drift" in text
+    shown = linear_process(np.diag([0.5, 0.9]), np.eye(2))._repr_html_()
+    assert shown.startswith("<p><b>stationary state of a linear process</b><br>relaxation times")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations, product
 
 import numpy as np
 import pytest
 
 from thermograd.theory.minibatch_noise import batch_variance, minibatch_diffusion, noise_at
+from thermograd.theory.training_settings import TrainingSettings
 
 SIZES = [(4, 1), (4, 2), (6, 1), (6, 2), (6, 3), (6, 6)]
 
@@ -28,7 +30,7 @@ def test_every_batch(parabolas, samples, size, distinct):
     if not distinct and size > 3:
         size = 3
     found = minibatch_diffusion(
-        land, learning_rate=0.1, batch_size=size, distinct=distinct, form="exact"
+        land, TrainingSettings(samples=samples, learning_rate=0.1, batch_size=size, distinct=distinct)
     ).value
     expected = enumerated(land.sample_gradients, size, distinct=distinct)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * max(np.abs(expected).max(), 1e-6))
@@ -50,8 +52,6 @@ def test_moving_along_the_samples_own_curvatures(parabolas):
     expected = land.sample_gradients + land.sample_hessians @ step
     np.testing.assert_allclose(noise_at(land, step).sample_gradients, expected)
     assert noise_at(land, np.zeros(3)) is land
-    from dataclasses import replace
-
     products = replace(land, sample_hessians=None, sample_hessian_products=lambda v: land.sample_hessians @ v)
     np.testing.assert_allclose(noise_at(products, step).sample_gradients, expected)
     blind = replace(land, sample_hessians=None)

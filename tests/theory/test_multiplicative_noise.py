@@ -80,6 +80,27 @@ def test_infinite_above_the_border(share):
     )  # constant noise does not see it
 
 
+def test_border_of_several_modes(parabolas):
+    """Just below and above the rate at which the N² x N² map has the spectral radius 1."""
+    land = parabolas(12, 3)
+
+    def radius(rate):
+        matrix = second_moment_map(land, rate, rate**2 * (1 - 1 / 12) / 11, land.hessian)
+        return np.abs(np.linalg.eigvals(matrix)).max()
+
+    low, high = 0.01, 2 / np.linalg.eigvalsh(land.hessian)[-1]
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if radius(middle) < 1 else (low, middle)
+    assert radius(0.01) < 1 < radius(2 * low)
+    below, above = (
+        predict(land, learning_rate=share * low, batch_size=1, multiplicative=True)
+        for share in (0.999, 1.001)
+    )
+    assert np.linalg.eigvalsh(below.covariance)[0] > 0
+    assert above.kind == "infinite_variance"
+
+
 def test_samples_of_equal_curvature_have_constant_noise(parabolas):
     land = parabolas(12, 3)
     same = replace(land, sample_hessians=np.broadcast_to(land.hessian, land.sample_hessians.shape))

@@ -33,7 +33,7 @@ def earthquake(
         time: "discrete" or "continuous".
 
     Returns:
-        The state, about 0; or the `Verdict` `not_a_minimum` or `unstable`.
+        The state, about 0; or the `Verdict` `not_a_minimum`, `unstable` or, without any curvature, `no_noise`.
 
     Raises:
         ConfigError: a ValueError: an argument out of its range.
@@ -52,6 +52,8 @@ def earthquake(
         return refused
     loose = flat(modes)
     held = modes.keep(~loose)
+    if not held.rates.size:
+        return Verdict(False, "no_noise", "no stationary state: without curvature the shaking moves nothing")
     noise = (learning_rate * noise_scale) ** 2 / 2 * (held.basis * held.rates**2) @ held.basis.T
     facts = {
         "mean": np.zeros(len(matrix)),

@@ -6,6 +6,7 @@ x ← A x + ξ with noise of covariance 2D settles at Σ = AΣAᵀ + 2D and circ
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,17 +37,37 @@ class Marginal:
     circulation: Array
 
     def density(self, points: npt.ArrayLike) -> Array:
-        """Probability density at points `(..., k)`."""
-        away = np.asarray(points, np.float64) - self.mean
-        square = np.sum(away * np.linalg.solve(self.covariance, away[..., None])[..., 0], axis=-1)
-        norm = np.sqrt(np.linalg.det(2 * np.pi * self.covariance))
+        """Probability density at points `(..., k)`.
+
+        Raises:
+            ConfigError: a ValueError: the coordinates do not fluctuate in every direction, so there is no density.
+        """
+        away = (np.asarray(points, np.float64) - self.mean) * self._scale
+        correlation = self.covariance * self._scale[:, None] * self._scale
+        if np.linalg.matrix_rank(correlation, hermitian=True) < len(correlation):
+            message = (
+                "these coordinates do not fluctuate in every direction: no density. Leave out those that stay"
+            )
+            raise ConfigError(message)
+        square = np.sum(away * np.linalg.solve(correlation, away[..., None])[..., 0], axis=-1)
+        norm = np.sqrt(np.linalg.det(2 * np.pi * correlation)) / np.prod(self._scale)
         density: Array = np.exp(-square / 2) / norm
         return density
 
     def velocity(self, points: npt.ArrayLike) -> Array:
         """−C Σ⁻¹ δ at points `(..., k)`: mean velocity of the current, per update; within the k coordinates exact."""
-        away = np.asarray(points, np.float64) - self.mean
-        return -(away @ np.linalg.pinv(self.covariance, hermitian=True) @ self.circulation.T)
+        away = (np.asarray(points, np.float64) - self.mean) * self._scale
+        correlation = self.covariance * self._scale[:, None] * self._scale
+        inverse = np.linalg.pinv(correlation, rcond=1e-12, hermitian=True) * self._scale
+        velocity: Array = -(away @ inverse @ self.circulation.T)
+        return velocity
+
+    @property
+    def _scale(self) -> Array:
+        """One over the standard deviations; 0 where nothing moves."""
+        variance = np.diagonal(self.covariance)
+        scale: Array = np.where(variance > 0, 1 / np.sqrt(np.where(variance > 0, variance, 1.0)), 0.0)
+        return scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,6 +177,10 @@ class StationaryState:
         if self.rests_on:
             lines.append(f"  rests on {self.rests_on}")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        first, *rest = (html.escape(line.strip()) for line in str(self).splitlines())
+        return f"<p><b>{first}</b>{''.join(f'<br>{line}' for line in rest)}</p>"
 
     def _update(self) -> str:
         return "step" if self.steps_per_update == 1 else f"update of {self.steps_per_update} steps"

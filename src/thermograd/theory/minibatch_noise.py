@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd.quantities import Landscape, Prediction
+from thermograd.theory.training_settings import TrainingSettings
 
 Array = npt.NDArray[Any]
 
@@ -34,33 +35,33 @@ def batch_variance(samples: int, batch_size: int, *, distinct: bool) -> float:
     return (samples - 1) / (samples * batch_size)
 
 
-def minibatch_diffusion(
-    landscape: Landscape, *, learning_rate: float, batch_size: int, distinct: bool, form: str
-) -> Prediction:
+def minibatch_diffusion(landscape: Landscape, settings: TrainingSettings) -> Prediction:
     """D, half the covariance of one step with replacement, at the point of the landscape, `(N, N)`.
+
+    The form "large_sample" is (14), second line, (η²/2m) (1/M) Σ G_i G_iᵀ: it leaves out that the batch is a part of the
+    sample, and g gᵀ.
 
     Args:
         landscape: gradients of the samples.
-        learning_rate: η.
-        batch_size: m.
-        distinct: False if a sample may come twice in one batch.
-        form: "exact", or "large_sample" for (14), second line: (η²/2m) (1/M) Σ G_i G_iᵀ, which leaves out that the
-            batch is a part of the sample, and g gᵀ.
+        settings: of SGD with replacement.
 
     >>> land = Landscape(sample_gradients=[[1.0], [-1.0], [1.0], [-1.0]], hessian=[[1.0]])
-    >>> minibatch_diffusion(land, learning_rate=1.0, batch_size=2, distinct=True, form="exact").value.round(6).tolist()
+    >>> settings = TrainingSettings(samples=4, learning_rate=1.0, batch_size=2)
+    >>> minibatch_diffusion(land, settings).value.round(6).tolist()
     [[0.166667]]
     """
-    if form == "large_sample":
+    rate, size = settings.learning_rate, settings.batch_size
+    if settings.form == "large_sample":
         gradients = landscape.sample_gradients
-        second_moment = gradients.T @ gradients / landscape.samples
-        value = learning_rate**2 / (2 * batch_size) * second_moment
-        text = "the limit of many samples (a factor (M-1)n/((n-1)M) off, n = M/m, and the mean gradient counted as noise)"
+        value = rate**2 / (2 * size * landscape.samples) * (gradients.T @ gradients)
+        text = "the limit of many samples, a factor (M-1)n/((n-1)M) off, n = M/m, and the mean gradient counted as noise"
         return Prediction(value, rests_on=text)
-    variance = batch_variance(landscape.samples, batch_size, distinct=distinct)
-    value = learning_rate**2 / 2 * variance * landscape.gradient_covariance
-    kind = "distinct samples in a batch" if distinct else "samples that may repeat within a batch"
-    return Prediction(value, rests_on=f"{kind}, batches independent of each other")
+    variance = batch_variance(landscape.samples, size, distinct=settings.distinct)
+    kind = "distinct samples in a batch" if settings.distinct else "samples that may repeat within a batch"
+    return Prediction(
+        rate**2 / 2 * variance * landscape.gradient_covariance,
+        rests_on=f"{kind}, batches independent of each other",
+    )
 
 
 def noise_at(landscape: Landscape, step: Array) -> Landscape:

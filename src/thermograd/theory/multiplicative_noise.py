@@ -26,7 +26,8 @@ def mean_diffusion(
 ) -> Array | Verdict:
     """⟨D(θ)⟩ in the stationary state, `(N, N)`, or the `Verdict` `infinite_variance`.
 
-    A process of this constant diffusion has the same covariance and circulation.
+    A process of this constant diffusion has the same covariance and circulation. The evidence is the spectral radius of
+    the growth of the noise over the decay, which is below 1 if and only if that of the whole map is.
 
     Args:
         relaxation: η H in modes.

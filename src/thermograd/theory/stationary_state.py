@@ -42,6 +42,8 @@ from thermograd.theory.training_settings import TrainingSettings
 
 Array = npt.NDArray[Any]
 
+AT_MINIMUM = 1e-14  # of the excess loss: a distance of 1e-7 standard deviations
+
 
 def predict(
     landscape: Landscape,
@@ -152,15 +154,9 @@ def diffusion(
         distinct=distinct,
         form=form,
     )
-    if not settings.replacing:
-        return reshuffled_diffusion_of(landscape, settings)
-    return minibatch_diffusion(
-        landscape,
-        learning_rate=settings.learning_rate,
-        batch_size=settings.batch_size,
-        distinct=settings.distinct,
-        form=settings.form,
-    )
+    if settings.replacing:
+        return minibatch_diffusion(landscape, settings)
+    return reshuffled_diffusion_of(landscape, settings)
 
 
 def _check_combination(landscape: Landscape, settings: TrainingSettings, multiplicative: bool) -> None:
@@ -188,13 +184,7 @@ def _with_replacement(
     assert landscape.gradient is not None  # set when it was made
     step = -held.basis @ ((held.basis.T @ landscape.gradient) / held.rates)
     rate = settings.learning_rate
-    predicted = minibatch_diffusion(
-        noise_at(landscape, step),
-        learning_rate=rate,
-        batch_size=settings.batch_size,
-        distinct=settings.distinct,
-        form=settings.form,
-    )
+    predicted = _noise_at_the_centre(landscape, step, settings)
     noise = predicted.value
     if not noise.any() or not held.rates.size:
         return diffusing(modes, loose, noise) or no_noise()
@@ -239,6 +229,16 @@ def _with_replacement(
     slowed = (1 - settings.momentum) / (1 - settings.dampening) if settings.momentum else 1.0
     temperature = np.trace(noise) / held.rates.size / (rate * slowed)
     return replace(state, inverse_temperature=float(1 / temperature))
+
+
+def _noise_at_the_centre(landscape: Landscape, step: Array, settings: TrainingSettings) -> Prediction:
+    """D at the point or, unless it is as good as the minimum, a Newton step from it."""
+    here = minibatch_diffusion(landscape, settings)
+    assert landscape.gradient is not None  # set when it was made
+    loss_above = -float(landscape.gradient @ step)
+    if settings.learning_rate * loss_above <= AT_MINIMUM * np.trace(here.value):
+        return here
+    return minibatch_diffusion(noise_at(landscape, step), settings)
 
 
 def _without_replacement(landscape: Landscape, settings: TrainingSettings) -> StationaryState | Verdict:

@@ -92,6 +92,8 @@ class TrainingSettings:
 
     def __str__(self) -> str:
         momentum = f", momentum {self.momentum:g}" if self.momentum else ""
+        if self.momentum and self.dampening:
+            momentum += f", dampening {self.dampening:g}"
         return (
             f"SGD, learning rate {self.learning_rate:g}{momentum}, batches of {self.batch_size} of {self.samples} "
             f"{self.minibatching.replace('_', ' ')}"
