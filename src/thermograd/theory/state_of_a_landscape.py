@@ -74,8 +74,9 @@ def _notes(
     notes = []
     if state.dropped:
         listed = ", ".join(map(str, state.dropped[:10])) + (", ..." if len(state.dropped) > 10 else "")
+        many = "s" if len(state.dropped) > 1 else ""
         notes.append(
-            f"{len(state.dropped)} coordinates without gradient and curvature left where they are: {listed}"
+            f"{len(state.dropped)} coordinate{many} without gradient and curvature left where {'they are' if many else 'it is'}: {listed}"
         )
     spread = np.sqrt(np.diagonal(state.covariance))
     away = float(np.max(np.abs(step)[spread > 0] / spread[spread > 0], initial=0.0))
