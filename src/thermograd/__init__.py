@@ -27,6 +27,7 @@ _DOORS = {
     "watch": "thermograd.training.watch",
     "ReduceLROnStationarity": "thermograd.training.schedulers.reduce_lr_on_stationarity",
     "advise": "thermograd.advisor.perturbation_interval",
+    "landscape": "thermograd.observables.landscape",
     "stationary_state": "thermograd.theory.stationary_state:predict",
 }
 __all__ = ["__version__", *_DOORS]
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from thermograd.ensemble.plan import plan as plan
     from thermograd.ensemble.resume import resume as resume
     from thermograd.ensemble.run import run as run
+    from thermograd.observables.landscape import landscape as landscape
     from thermograd.perturbations.in_place import perturb as perturb
     from thermograd.problems.problem import Problem as Problem
     from thermograd.quantities import (

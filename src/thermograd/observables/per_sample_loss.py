@@ -1,0 +1,376 @@
+"""A loss of one sample as a pure function of flat float64 parameters, from a callable, a module or a problem."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad, jvp, vmap
+
+from thermograd.errors import ConfigError
+from thermograd.problems.functional import FunctionalProblem
+from thermograd.problems.problem import Problem
+
+if TYPE_CHECKING:
+    from thermograd.protocols import Weights
+
+Batch = tuple[Tensor, ...]
+Parameters = Tensor | Mapping[str, Tensor]
+
+_NUMBERS = 2**23  # of one per-sample array in memory at a time, 64 MiB
+_SAMPLES = 8192  # in one pass of the mean loss
+FLAT = "parameters"
+
+
+@dataclass(frozen=True, eq=False)
+class PerSampleLoss:
+    """ℓ_i(θ) + R(θ) of M samples, and its derivatives, in passes over chunks of samples.
+
+    Attributes:
+        losses: `(θ (N,), batch) -> (B,)`, the regulariser in every one.
+        data: tensors with samples on axis 0.
+        start: the parameters that came with it, `(N,)`.
+        shapes: shape of every parameter by name.
+        chunk: samples in a pass, or None to choose.
+    """
+
+    losses: Callable[[Tensor, Batch], Tensor]
+    data: Batch
+    start: Tensor
+    shapes: dict[str, tuple[int, ...]]
+    chunk: int | None = None
+
+    @property
+    def samples(self) -> int:
+        """M."""
+        return len(self.data[0])
+
+    @property
+    def size(self) -> int:
+        """N."""
+        return self.start.numel()
+
+    def batches(self, *, per_sample: bool = False) -> Iterator[Batch]:
+        """The data in chunks, small ones if a pass makes N numbers per sample."""
+        most = max(1, _NUMBERS // self.size) if per_sample else _SAMPLES
+        step = self.chunk or min(most, _SAMPLES)
+        for first in range(0, self.samples, step):
+            yield tuple(part[first : first + step] for part in self.data)
+
+    def value(self, point: Tensor) -> Tensor:
+        """L, a scalar."""
+        with torch.no_grad():
+            return torch.stack([self.losses(point, batch).sum() for batch in self.batches()]).sum() / self.samples
+
+    def gradient(self, point: Tensor) -> Tensor:
+        """∇L, `(N,)`."""
+        slope = grad(self._total)
+        return torch.stack([slope(point, batch) for batch in self.batches()]).sum(0) / self.samples
+
+    def hessian_vector(self, point: Tensor, vector: Tensor) -> Tensor:
+        """H v, `(N,)`, forward over reverse."""
+        return self.hessian_vectors(point, vector[None])[0]
+
+    def hessian_vectors(self, point: Tensor, vectors: Tensor) -> Tensor:
+        """H v of every row, `(V, N)`."""
+        found = torch.zeros_like(vectors)
+        for batch in self.batches():
+
+            def along(vector: Tensor, batch: Batch = batch) -> Tensor:
+                return _derivative(grad(lambda place: self._total(place, batch)), point, vector)
+
+            found += along(vectors[0])[None] if len(vectors) == 1 else vmap(along, chunk_size=16)(vectors)
+        return found / self.samples
+
+    def hessian(self, point: Tensor) -> Tensor:
+        """H, `(N, N)`."""
+        found = self.hessian_vectors(point, torch.eye(self.size, dtype=point.dtype, device=point.device))
+        return (found + found.T) / 2
+
+    def sample_gradients(self, point: Tensor) -> Iterator[Tensor]:
+        """G_i in chunks of samples, each `(chunk, N)`.
+
+        Raises:
+            ConfigError: one is not finite; says which sample is the first.
+        """
+        slope = vmap(grad(self._single), (None, 0))
+        first = 0
+        for batch in self.batches(per_sample=True):
+            found = slope(point, batch)
+            if not torch.isfinite(found).all():
+                bad = first + int(torch.nonzero(~torch.isfinite(found).all(1))[0])
+                message = f"the gradient of sample {bad} is NaN or infinite at this point"
+                raise ConfigError(message)
+            first += len(found)
+            yield found
+
+    def sample_hessian_vectors(self, point: Tensor, vector: Tensor) -> Iterator[Tensor]:
+        """K_i v in chunks of samples, each `(chunk, N)`."""
+
+        def along(sample: Batch) -> Tensor:
+            return _derivative(grad(lambda place: self._single(place, sample)), point, vector)
+
+        for batch in self.batches(per_sample=True):
+            yield vmap(along)(batch)
+
+    def own_hessian_vectors(self, point: Tensor, vectors: Tensor) -> Iterator[Tensor]:
+        """K_i v_i for `(M, N)` vectors in chunks of samples, each `(chunk, N)`."""
+
+        def along(sample: Batch, vector: Tensor) -> Tensor:
+            return _derivative(grad(lambda place: self._single(place, sample)), point, vector)
+
+        first = 0
+        for batch in self.batches(per_sample=True):
+            rows = vectors[first : first + len(batch[0])]
+            first += len(rows)
+            yield vmap(along)(batch, rows)
+
+    def gradients(self, points: Tensor) -> Tensor:
+        """∇L at every row of `(K, N)` points."""
+        slope = vmap(grad(self._total), (0, None), chunk_size=max(1, _NUMBERS // (self.samples * 64)))
+        found = torch.zeros_like(points)
+        for batch in self.batches():
+            found += slope(points, batch)
+        return found / self.samples
+
+    def third_derivative(self, point: Tensor, directions: Tensor) -> Tensor:
+        """T along the columns of `(N, k)` directions, `(k, k, k)`, from k(k+1)/2 passes."""
+        count = directions.shape[1]
+        found = point.new_zeros(count, count, count)
+        for first in range(count):
+            for second in range(first, count):
+                bent = self._bend(point, directions[:, first], directions[:, second]) @ directions
+                found[first, second] = found[second, first] = bent
+        return found
+
+    def third_derivative_gradient(self, point: Tensor) -> Tensor:
+        """(1/M) Σ T_i·G_i, `(N, N)`, from N passes."""
+
+        def bend(sample: Batch, unit: Tensor) -> Tensor:
+            slope = grad(lambda place: self._single(place, sample))
+            return _derivative(lambda place: _derivative(slope, place, unit), point, slope(point))
+
+        units = torch.eye(self.size, dtype=point.dtype, device=point.device)
+        found = torch.zeros_like(units)
+        for batch in self.batches(per_sample=True):
+            found += torch.stack([vmap(bend, (0, None))(batch, unit).sum(0) for unit in units])
+        return (found + found.T) / (2 * self.samples)
+
+    def _bend(self, point: Tensor, first: Tensor, second: Tensor) -> Tensor:
+        found = torch.zeros_like(point)
+        for batch in self.batches():
+            slope = grad(lambda place, batch=batch: self._total(place, batch))
+            found += _derivative(lambda place, slope=slope: _derivative(slope, place, first), point, second)
+        return found / self.samples
+
+    def _total(self, point: Tensor, batch: Batch) -> Tensor:
+        return self.losses(point, batch).sum()
+
+    def _single(self, point: Tensor, sample: Batch) -> Tensor:
+        return self.losses(point, tuple(part[None] for part in sample))[0]
+
+    def flat(self, parameters: Parameters | None) -> Tensor:
+        """Parameters of the form the loss takes as one float64 vector; its own if None.
+
+        Raises:
+            ConfigError: other names or shapes.
+        """
+        if parameters is None:
+            return self.start
+        if isinstance(parameters, Mapping):
+            if {name: tuple(value.shape) for name, value in parameters.items()} != self.shapes:
+                got = {name: tuple(value.shape) for name, value in parameters.items()}
+                message = f"parameters have names and shapes {got}; the loss takes {self.shapes}"
+                raise ConfigError(message)
+            parameters = torch.cat([torch.as_tensor(parameters[name]).reshape(-1) for name in self.shapes])
+        point = torch.as_tensor(parameters)
+        if point.shape != (self.size,):
+            message = f"parameters have shape {tuple(point.shape)}; the loss takes {self.size} numbers in one row"
+            raise ConfigError(message)
+        return point.to(self.start)
+
+
+def per_sample_loss(
+    loss: Any,
+    data: Any = None,
+    parameters: Parameters | None = None,
+    *,
+    criterion: Callable[..., Tensor] | None = None,
+    regulariser: float | Callable[[Any], Tensor] | None = None,
+    weight_decay: float = 0.0,
+    chunk: int | None = None,
+) -> PerSampleLoss:
+    """The per-sample loss of whatever describes one.
+
+    Args:
+        loss: `(parameters, batch) -> (B,)` with flat or named parameters; an `nn.Module`, with `criterion`; a problem.
+        data: tensors of equal length; a problem brings its own.
+        parameters: where to begin; needed for a callable.
+        criterion: `(outputs, targets, reduction="none")`, averaged over all axes but the first; or a module of
+            `torch.nn` with a `reduction`.
+        regulariser: λ of λ Σ θ², or a function of the parameters.
+        weight_decay: w of ½ w |θ|².
+        chunk: samples in a pass.
+
+    Raises:
+        ConfigError: arguments that do not go together.
+    """
+    if chunk is not None and chunk < 1:
+        message = f"chunk is {chunk!r}; it must be a whole number of samples, 1 or larger"
+        raise ConfigError(message)
+    if hasattr(loss, "build"):
+        loss = loss.build()
+    if isinstance(loss, Problem):
+        found = _of_problem(loss, data, parameters)
+    elif isinstance(loss, nn.Module):
+        found = _of_module(loss, data, parameters, criterion)
+    elif callable(loss):
+        found = _of_callable(loss, data, parameters)
+    else:
+        message = f"loss is a {type(loss).__name__}; give a function (parameters, batch) -> losses, an nn.Module, or a problem"
+        raise ConfigError(message)
+    if criterion is not None and not isinstance(loss, nn.Module):
+        message = "criterion= goes with an nn.Module only; a function or a problem brings its own loss"
+        raise ConfigError(message)
+    named = not (set(found.shapes) == {FLAT} and isinstance(parameters, Tensor))
+    return _checked(_regularised(found, regulariser, weight_decay, named=named, chunk=chunk))
+
+
+def unflattened(point: Tensor, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """A flat vector as parameters by name."""
+    parts = torch.split(point, [math.prod(shape) for shape in shapes.values()])
+    return {name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
+
+
+def _derivative(function: Callable[[Tensor], Tensor], point: Tensor, direction: Tensor) -> Tensor:
+    tangent: Tensor = jvp(function, (point,), (direction,))[1]
+    return tangent
+
+
+def _of_problem(problem: Problem, data: Any, parameters: Parameters | None) -> PerSampleLoss:
+    given = [value for value in (parameters.values() if isinstance(parameters, Mapping) else [parameters])]
+    device = given[0].device if isinstance(given[0], Tensor) else torch.device("cpu")
+    functional = FunctionalProblem(problem, "float64", str(device))
+    weights, buffers = functional.draw_initial(0)
+    functional = functional.with_buffers(buffers)
+
+    def losses(point: Tensor, batch: Batch) -> Tensor:
+        placed = unflattened(point, functional.shapes)
+        return functional.loss(functional.outputs(placed, batch[0]), batch[1]) + functional.regularisation(placed)
+
+    start = torch.cat([value.reshape(-1) for value in weights.values()])
+    found = PerSampleLoss(losses, functional.train if data is None else _data(data, device), start, functional.shapes)
+    return _at(found, parameters)
+
+
+def _of_module(
+    module: nn.Module, data: Any, parameters: Parameters | None, criterion: Callable[..., Tensor] | None
+) -> PerSampleLoss:
+    if criterion is None:
+        message = "an nn.Module needs criterion=, for example criterion=torch.nn.functional.cross_entropy"
+        raise ConfigError(message)
+    for name, layer in module.named_modules():
+        batch_statistics = isinstance(layer, nn.modules.batchnorm._BatchNorm) and (  # noqa: SLF001: its only base
+            layer.training or layer.running_mean is None
+        )
+        if batch_statistics:
+            message = (
+                f"layer {name!r} normalises by the statistics of the batch, so that no sample has a loss of its own. Call "
+                "model.eval() first if the running statistics are meant"
+            )
+            raise ConfigError(message)
+    copied = copy.deepcopy(module).to(torch.float64).eval()
+    weights = {name: value.detach() for name, value in copied.named_parameters() if value.requires_grad}
+    if not weights:
+        message = "the model has no trainable parameters"
+        raise ConfigError(message)
+    shapes = {name: tuple(value.shape) for name, value in weights.items()}
+    measure = _unreduced(criterion)
+
+    def losses(point: Tensor, batch: Batch) -> Tensor:
+        outputs = functional_call(copied, unflattened(point, shapes), batch[:-1])
+        found = measure(outputs, batch[-1])
+        return found.flatten(1).mean(1) if found.ndim > 1 else found
+
+    start = torch.cat([value.reshape(-1) for value in weights.values()])
+    return _at(PerSampleLoss(losses, _data(data, start.device), start, shapes), parameters)
+
+
+def _unreduced(criterion: Callable[..., Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    if isinstance(criterion, nn.Module):
+        if not hasattr(criterion, "reduction"):
+            message = f"criterion {type(criterion).__name__} has no reduction; give a function with reduction='none'"
+            raise ConfigError(message)
+        whole = copy.deepcopy(criterion)
+        whole.reduction = "none"
+        return whole
+    return lambda outputs, targets: criterion(outputs, targets, reduction="none")
+
+
+def _of_callable(loss: Callable[..., Tensor], data: Any, parameters: Parameters | None) -> PerSampleLoss:
+    if parameters is None:
+        message = "a function needs parameters=, a flat tensor or a dict of tensors"
+        raise ConfigError(message)
+    if isinstance(parameters, Mapping):
+        shapes = {name: tuple(value.shape) for name, value in parameters.items()}
+        start = torch.cat([value.detach().reshape(-1) for value in parameters.values()]).double()
+        return PerSampleLoss(
+            lambda point, batch: loss(unflattened(point, shapes), batch), _data(data, start.device), start, shapes
+        )
+    start = torch.as_tensor(parameters).detach().double()
+    if start.ndim != 1:
+        message = f"parameters have shape {tuple(start.shape)}; a flat tensor (N,) is needed, or a dict of tensors"
+        raise ConfigError(message)
+    return PerSampleLoss(loss, _data(data, start.device), start, {FLAT: tuple(start.shape)})
+
+
+def _at(found: PerSampleLoss, parameters: Parameters | None) -> PerSampleLoss:
+    return PerSampleLoss(found.losses, found.data, found.flat(parameters).detach(), found.shapes)
+
+
+def _data(data: Any, device: torch.device) -> Batch:
+    parts = data if isinstance(data, tuple | list) else (data,)
+    if not parts or not all(hasattr(part, "__len__") and len(part) for part in parts):
+        message = f"data is {type(data).__name__}; give a tuple of tensors with the samples on axis 0, (inputs, targets) for a model"
+        raise ConfigError(message)
+    tensors = tuple(torch.as_tensor(part).detach().to(device) for part in parts)
+    lengths = {len(part) for part in tensors}
+    if len(lengths) > 1:
+        message = f"data have {', '.join(map(str, sorted(lengths)))} samples; all tensors must have equally many"
+        raise ConfigError(message)
+    return tuple(part.double() if part.is_floating_point() else part for part in tensors)
+
+
+def _regularised(
+    found: PerSampleLoss,
+    regulariser: float | Callable[[Any], Tensor] | None,
+    weight_decay: float,
+    *,
+    named: bool,
+    chunk: int | None,
+) -> PerSampleLoss:
+    def losses(point: Tensor, batch: Batch) -> Tensor:
+        total = found.losses(point, batch)
+        if callable(regulariser):
+            total = total + regulariser(unflattened(point, found.shapes) if named else point)
+        elif regulariser:
+            total = total + regulariser * point.square().sum()
+        return total + weight_decay / 2 * point.square().sum() if weight_decay else total
+
+    return PerSampleLoss(losses, found.data, found.start, found.shapes, chunk)
+
+
+def _checked(found: PerSampleLoss) -> PerSampleLoss:
+    """One number per sample."""
+    count = min(2, found.samples)
+    got = found.losses(found.start, tuple(part[:count] for part in found.data))
+    if not isinstance(got, Tensor) or got.shape != (count,):
+        shape = tuple(got.shape) if isinstance(got, Tensor) else type(got).__name__
+        message = f"the loss must give one number per sample, shape ({count},) for {count} samples; got {shape}"
+        raise ConfigError(message)
+    return found
