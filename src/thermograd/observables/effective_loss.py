@@ -47,7 +47,7 @@ def effective_loss(
     >>> parabolas = lambda place, batch: batch[0] * (place[0] - batch[1]).square() / 2
     >>> data = (torch.tensor([1.5, 0.5]), torch.tensor([-2 / 3, 2.0]))
     >>> effective_loss(parabolas, data, torch.zeros(1), learning_rate=0.1, batch_size=1).item()  # 2 L + 0.05 tr(S)/2
-    1.38333333...
+    1.383333...
     """
     known = per_sample_loss(
         loss, data, parameters, criterion=criterion, regulariser=regulariser, weight_decay=weight_decay
@@ -107,7 +107,8 @@ def _effective(known: PerSampleLoss, steps: int, learning_rate: float) -> Callab
         mean = gradients.mean(0)
         trace = (gradients - mean).square().sum() / (samples - 1) if steps > 1 else 0.0
         order = learning_rate * steps * (steps - 1) / 4 * (mean.square().sum() - trace / samples)
-        return steps * known.losses(point, known.data).mean() - order
+        total: Tensor = steps * known.losses(point, known.data).mean() - order
+        return total
 
     return effective
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from thermograd.errors import ConfigError
 from thermograd.observables.effective_loss import effective_loss as effective_loss
 from thermograd.observables.effective_loss import minimize_effective_loss as minimize_effective_loss
-from thermograd.observables.per_sample_loss import FLAT, Parameters, PerSampleLoss, per_sample_loss
+from thermograd.observables.per_sample_loss import Parameters, PerSampleLoss, per_sample_loss
 from thermograd.observables.refinement import DENSE, newton, newton_conjugate_gradients
 from thermograd.observables.top_directions import top_directions
 from thermograd.quantities import Landscape
@@ -45,7 +45,7 @@ def landscape(
     Args:
         loss: a function `(parameters, batch) -> (B,)` of a flat tensor or of a dict of tensors; an `nn.Module`, with
             `criterion`; or a problem, which brings data, weights and regulariser.
-        data: tensors with samples on axis 0; for a module `(inputs, targets)`.
+        data: a tensor or a tuple of tensors with samples on axis 0; for a module `(inputs, targets)`.
         parameters: the point; needed for a function, otherwise those of the model, or fresh ones of the problem.
         criterion: called as `criterion(outputs, targets, reduction="none")` and averaged over all axes but the first; a
             loss module of `torch.nn` will do.
@@ -122,6 +122,9 @@ def sample_hessian_vectors(
         parameters: see `landscape`.
         vectors: v `(N,)`, or v_i `(M, N)`.
         **options: criterion, regulariser, weight_decay, chunk; see `landscape`.
+
+    Raises:
+        ConfigError: a ValueError: shapes that do not fit.
 
     >>> stretched = lambda place, batch: batch * place.square().sum() / 2
     >>> sample_hessian_vectors(stretched, torch.tensor([1.0, 3.0]), torch.zeros(2), torch.ones(2)).tolist()

@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +15,6 @@ from torch.func import functional_call, grad, jvp, vmap
 from thermograd.errors import ConfigError
 from thermograd.problems.functional import FunctionalProblem
 from thermograd.problems.problem import Problem
-
-if TYPE_CHECKING:
-    from thermograd.protocols import Weights
 
 Batch = tuple[Tensor, ...]
 Parameters = Tensor | Mapping[str, Tensor]
@@ -65,7 +62,10 @@ class PerSampleLoss:
     def value(self, point: Tensor) -> Tensor:
         """L, a scalar."""
         with torch.no_grad():
-            return torch.stack([self.losses(point, batch).sum() for batch in self.batches()]).sum() / self.samples
+            return (
+                torch.stack([self.losses(point, batch).sum() for batch in self.batches()]).sum()
+                / self.samples
+            )
 
     def gradient(self, point: Tensor) -> Tensor:
         """∇L, `(N,)`."""
@@ -164,8 +164,7 @@ class PerSampleLoss:
     def _bend(self, point: Tensor, first: Tensor, second: Tensor) -> Tensor:
         found = torch.zeros_like(point)
         for batch in self.batches():
-            slope = grad(lambda place, batch=batch: self._total(place, batch))
-            found += _derivative(lambda place, slope=slope: _derivative(slope, place, first), point, second)
+            found += _bend(self._total, batch, point, first, second)
         return found / self.samples
 
     def _total(self, point: Tensor, batch: Batch) -> Tensor:
@@ -190,7 +189,9 @@ class PerSampleLoss:
             parameters = torch.cat([torch.as_tensor(parameters[name]).reshape(-1) for name in self.shapes])
         point = torch.as_tensor(parameters)
         if point.shape != (self.size,):
-            message = f"parameters have shape {tuple(point.shape)}; the loss takes {self.size} numbers in one row"
+            message = (
+                f"parameters have shape {tuple(point.shape)}; the loss takes {self.size} numbers in one row"
+            )
             raise ConfigError(message)
         return point.to(self.start)
 
@@ -209,7 +210,7 @@ def per_sample_loss(
 
     Args:
         loss: `(parameters, batch) -> (B,)` with flat or named parameters; an `nn.Module`, with `criterion`; a problem.
-        data: tensors of equal length; a problem brings its own.
+        data: a tensor, or a tuple of equally long ones, of which a function gets slices; a problem brings its own.
         parameters: where to begin; needed for a callable.
         criterion: `(outputs, targets, reduction="none")`, averaged over all axes but the first; or a module of
             `torch.nn` with a `reduction`.
@@ -252,6 +253,14 @@ def _derivative(function: Callable[[Tensor], Tensor], point: Tensor, direction: 
     return tangent
 
 
+def _bend(
+    total: Callable[[Tensor, Batch], Tensor], batch: Batch, point: Tensor, first: Tensor, second: Tensor
+) -> Tensor:
+    """T along two directions."""
+    slope = grad(lambda place: total(place, batch))
+    return _derivative(lambda place: _derivative(slope, place, first), point, second)
+
+
 def _of_problem(problem: Problem, data: Any, parameters: Parameters | None) -> PerSampleLoss:
     given = [value for value in (parameters.values() if isinstance(parameters, Mapping) else [parameters])]
     device = given[0].device if isinstance(given[0], Tensor) else torch.device("cpu")
@@ -261,10 +270,14 @@ def _of_problem(problem: Problem, data: Any, parameters: Parameters | None) -> P
 
     def losses(point: Tensor, batch: Batch) -> Tensor:
         placed = unflattened(point, functional.shapes)
-        return functional.loss(functional.outputs(placed, batch[0]), batch[1]) + functional.regularisation(placed)
+        return functional.loss(functional.outputs(placed, batch[0]), batch[1]) + functional.regularisation(
+            placed
+        )
 
     start = torch.cat([value.reshape(-1) for value in weights.values()])
-    found = PerSampleLoss(losses, functional.train if data is None else _data(data, device), start, functional.shapes)
+    found = PerSampleLoss(
+        losses, functional.train if data is None else _data(data, device), start, functional.shapes
+    )
     return _at(found, parameters)
 
 
@@ -275,7 +288,7 @@ def _of_module(
         message = "an nn.Module needs criterion=, for example criterion=torch.nn.functional.cross_entropy"
         raise ConfigError(message)
     for name, layer in module.named_modules():
-        batch_statistics = isinstance(layer, nn.modules.batchnorm._BatchNorm) and (  # noqa: SLF001: its only base
+        batch_statistics = isinstance(layer, nn.modules.batchnorm._BatchNorm) and (
             layer.training or layer.running_mean is None
         )
         if batch_statistics:
@@ -307,7 +320,7 @@ def _unreduced(criterion: Callable[..., Tensor]) -> Callable[[Tensor, Tensor], T
             message = f"criterion {type(criterion).__name__} has no reduction; give a function with reduction='none'"
             raise ConfigError(message)
         whole = copy.deepcopy(criterion)
-        whole.reduction = "none"
+        whole.reduction = "none"  # type: ignore[assignment]  # a module whose class is not known
         return whole
     return lambda outputs, targets: criterion(outputs, targets, reduction="none")
 
@@ -316,17 +329,27 @@ def _of_callable(loss: Callable[..., Tensor], data: Any, parameters: Parameters 
     if parameters is None:
         message = "a function needs parameters=, a flat tensor or a dict of tensors"
         raise ConfigError(message)
+    alone = not isinstance(data, tuple | list)
+
+    def losses(placed: Any, batch: Batch) -> Tensor:
+        return loss(placed, batch[0] if alone else batch)
+
     if isinstance(parameters, Mapping):
         shapes = {name: tuple(value.shape) for name, value in parameters.items()}
         start = torch.cat([value.detach().reshape(-1) for value in parameters.values()]).double()
         return PerSampleLoss(
-            lambda point, batch: loss(unflattened(point, shapes), batch), _data(data, start.device), start, shapes
+            lambda point, batch: losses(unflattened(point, shapes), batch),
+            _data(data, start.device),
+            start,
+            shapes,
         )
     start = torch.as_tensor(parameters).detach().double()
     if start.ndim != 1:
-        message = f"parameters have shape {tuple(start.shape)}; a flat tensor (N,) is needed, or a dict of tensors"
+        message = (
+            f"parameters have shape {tuple(start.shape)}; a flat tensor (N,) is needed, or a dict of tensors"
+        )
         raise ConfigError(message)
-    return PerSampleLoss(loss, _data(data, start.device), start, {FLAT: tuple(start.shape)})
+    return PerSampleLoss(losses, _data(data, start.device), start, {FLAT: tuple(start.shape)})
 
 
 def _at(found: PerSampleLoss, parameters: Parameters | None) -> PerSampleLoss:
@@ -341,7 +364,9 @@ def _data(data: Any, device: torch.device) -> Batch:
     tensors = tuple(torch.as_tensor(part).detach().to(device) for part in parts)
     lengths = {len(part) for part in tensors}
     if len(lengths) > 1:
-        message = f"data have {', '.join(map(str, sorted(lengths)))} samples; all tensors must have equally many"
+        message = (
+            f"data have {', '.join(map(str, sorted(lengths)))} samples; all tensors must have equally many"
+        )
         raise ConfigError(message)
     return tuple(part.double() if part.is_floating_point() else part for part in tensors)
 
@@ -371,6 +396,8 @@ def _checked(found: PerSampleLoss) -> PerSampleLoss:
     got = found.losses(found.start, tuple(part[:count] for part in found.data))
     if not isinstance(got, Tensor) or got.shape != (count,):
         shape = tuple(got.shape) if isinstance(got, Tensor) else type(got).__name__
-        message = f"the loss must give one number per sample, shape ({count},) for {count} samples; got {shape}"
+        message = (
+            f"the loss must give one number per sample, shape ({count},) for {count} samples; got {shape}"
+        )
         raise ConfigError(message)
     return found

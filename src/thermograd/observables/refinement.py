@@ -78,7 +78,7 @@ def newton_conjugate_gradients(
         return torch.from_numpy(np.ascontiguousarray(array)).to(start)
 
     level = float(value(start))
-    found = minimize(
+    found = minimize(  # type: ignore[call-overload]  # its stubs want named array types
         lambda point: float(value(tensor(point))),
         start.cpu().numpy(),
         jac=lambda point: gradient(tensor(point)).cpu().numpy(),

@@ -35,7 +35,9 @@ def top_directions(loss: PerSampleLoss, point: Tensor, count: int, *, seed: int 
     """
     size = loss.size
     if not 1 <= count <= size:
-        message = f"directions is {count!r}; it must be a whole number from 1 to {size}, the number of parameters"
+        message = (
+            f"directions is {count!r}; it must be a whole number from 1 to {size}, the number of parameters"
+        )
         raise ConfigError(message)
     generator = torch.Generator().manual_seed(seed)
 
@@ -45,7 +47,12 @@ def top_directions(loss: PerSampleLoss, point: Tensor, count: int, *, seed: int 
     steps = min(size, max(_PASSES_PER_DIRECTION * count, 100))
     basis = torch.empty(steps, size, dtype=point.dtype, device=point.device)
     ritz, vectors = largest_eigenpairs(
-        lambda vector: loss.hessian_vector(point, vector), random(), basis, count, tolerance=_TOLERANCE, again=random
+        lambda vector: loss.hessian_vector(point, vector),
+        random(),
+        basis,
+        count,
+        tolerance=_TOLERANCE,
+        again=random,
     )
     if not ritz.converged:
         worst = float(ritz.residuals.max())

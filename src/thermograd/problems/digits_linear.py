@@ -1,0 +1,58 @@
+"""A linear classifier of handwritten digits with 160 weights: real data, no download, a quadratic loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from thermograd.errors import MissingExtraError
+from thermograd.problems.linear_classifier import check_count, linear_classifier
+from thermograd.problems.problem import Problem
+
+_IMAGES = 1797
+
+
+@dataclass(frozen=True)
+class DigitsLinear:
+    """ℓ_i = |y_i − W x_i|², R = λ Σ W², on the first of the 1797 digits of scikit-learn, 2×2 pixels averaged into one.
+
+    The linear classifier of Adhikari, Kabakcioglu, Strang, Yuret, Hinczewski (arXiv 2306.03521) on smaller images. Every
+    sample is quadratic, so that theory of the linear process is exact but for the dependence of the noise on W.
+
+    Attributes:
+        train_samples: training images, at most 1797; 1600 divide by many batch sizes.
+        regulariser: λ.
+        dtype: see `Problem`.
+    """
+
+    train_samples: int = 1600
+    regulariser: float = 0.01
+    dtype: str = "float64"
+
+    def __post_init__(self) -> None:
+        check_count("train_samples", self.train_samples)
+        if self.train_samples > _IMAGES:
+            message = f"train_samples is {self.train_samples}; there are {_IMAGES}"
+            raise ValueError(message)
+
+    def build(self) -> Problem:
+        """The problem with its data.
+
+        Raises:
+            MissingExtraError: scikit-learn is not installed.
+        """
+        try:
+            from sklearn.datasets import load_digits
+        except ImportError as cause:
+            raise MissingExtraError(
+                package="scikit-learn", extra="lab", purpose="The problem DigitsLinear"
+            ) from cause
+        images, labels = load_digits(return_X_y=True)
+        return linear_classifier(
+            images[: self.train_samples].reshape(-1, 8, 8),
+            labels[: self.train_samples],
+            pool=2,
+            scale=16,
+            regulariser=self.regulariser,
+            dtype=self.dtype,
+            name="digits_linear",
+        )
