@@ -65,7 +65,7 @@ def newton_conjugate_gradients(
     hessian_vector: Callable[[Tensor, Tensor], Tensor],
     start: Tensor,
 ) -> Tensor:
-    """The same without the Hessian, by the trust region of `scipy.optimize` with Krylov subspaces.
+    """The same without the Hessian, by the trust region of `scipy.optimize` with conjugate gradients.
 
     Args:
         value: of the function.
@@ -83,7 +83,7 @@ def newton_conjugate_gradients(
         start.cpu().numpy(),
         jac=lambda point: gradient(tensor(point)).cpu().numpy(),
         hessp=lambda point, vector: hessian_vector(tensor(point), tensor(vector)).cpu().numpy(),
-        method="trust-krylov",
+        method="trust-ncg",
         options={"gtol": 1e-9 * (1 + abs(level)), "maxiter": _STEPS},
     )
     point = tensor(found.x)
