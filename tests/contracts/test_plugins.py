@@ -27,6 +27,7 @@ SUPPLIED = {
     "cifar10": {"train_samples": 40, "test_samples": 20, "width": 4},
     "cifar10_convolutional": {"train_samples": 40, "test_samples": 20},
     "mnist": {"hidden": (8,), "train_samples": 40, "test_samples": 20},
+    "mnist_linear": {"train_samples": 40},
 }
 """Problems whose data have to be supplied, at a size that trains at once."""
 
@@ -297,8 +298,22 @@ def test_something_was_found():
         "reset_to_best",
         "continual_backprop",
     }
-    assert found["problems"] >= {"digits", "quadratic", "nonlinear_regression", "phase_retrieval", "cifar10"}
+    assert found["problems"] >= {
+        "digits",
+        "quadratic",
+        "nonlinear_regression",
+        "phase_retrieval",
+        "cifar10",
+        "digits_linear",
+        "mnist_linear",
+    }
     assert not {name for name in found["problems"] if "images" in name or "data" in name}
     assert found["minibatching"] >= {"with_replacement", "without_replacement"}
-    assert found["observables"] >= {"loss", "accuracy", "displacement", "dissipation_and_fluctuation"}
-    assert found["dynamics"] >= {"sgd", "adam"}
+    assert found["observables"] >= {
+        "loss",
+        "accuracy",
+        "displacement",
+        "dissipation_and_fluctuation",
+        "stochastic_area",
+    }
+    assert found["dynamics"] >= {"sgd", "adam", "earthquake"}

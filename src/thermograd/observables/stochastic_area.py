@@ -1,0 +1,140 @@
+"""Covariance and swept area of the weights, summed inside the step: circulation without stored trajectories."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from thermograd.numerics.log_times import Epochs, Every
+from thermograd.observables.displacement import check_centre
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from thermograd.protocols import State, Times, Weights
+
+ALL = 64  # parameters up to which all of them are the coordinates
+
+
+@dataclass(frozen=True)
+class StochasticArea:
+    """Σ δ, Σ δδᵀ and the area Σ ½ δ∧Δδ that the weights have swept, in k coordinates, over the updates so far.
+
+    δ = θ − c before an update, Δδ the update, (δ∧Δδ)_ij = δ_i Δδ_j − Δδ_i δ_j. In a stationary state the area per update
+    is the circulation C = (ΣAᵀ − AΣ)/2 of Adhikari, Kabakcioglu, Strang, Yuret, Hinczewski (arXiv 2306.03521, (26)
+    to (28)), antisymmetric. The cost of an update is k products with the weights and k² numbers, whatever its number.
+
+    Records, each per trajectory and time, in float64 whatever the training is in:
+
+    - `<name>/count`: n, the number of updates;
+    - `<name>/sum`: Σ δ, `(k,)`;
+    - `<name>/second_moment`: Σ δδᵀ, `(k, k)`;
+    - `<name>/area`: Σ ½ δ∧Δδ, `(k, k)`.
+
+    They are totals since step 0; windows are differences, `np.diff(run[...], axis=1)`, which
+    `thermograd.estimators.stochastic_area` takes. The mean over the window does not depend on c, nor does what is
+    estimated from it: c only keeps the numbers small.
+
+    Attributes:
+        centre: c: "start", the trajectory's weights at time 0, or "zero".
+        every: the points between which an update is counted; without replacement an epoch, `Epochs(1)`: within one the
+            weights move on a bridge, whose spread is not that of the stationary state.
+        at: when the sums are recorded.
+        directions: `(N, k)`, columns are the coordinates, parameters in their order; or k, for k random orthonormal
+            directions, and for all parameters where there are no more than 64.
+        seed: of the random directions.
+        name: name of the records.
+    """
+
+    centre: str = "start"
+    every: Times = field(default_factory=Every)
+    at: Times = field(default_factory=Epochs)
+    directions: int | npt.NDArray[Any] = 8
+    seed: int = 0
+    name: str = "stochastic_area"
+
+    def __post_init__(self) -> None:
+        check_centre(self.centre)
+        if isinstance(self.directions, int):
+            if self.directions < 1:
+                message = (
+                    f"directions is {self.directions}; it must be 1 or larger, or an array (parameters, k)"
+                )
+                raise ValueError(message)
+            return
+        given = np.ascontiguousarray(self.directions, np.float64)
+        if given.ndim != 2 or 0 in given.shape or not np.isfinite(given).all():
+            message = f"directions has shape {given.shape}; it must be (parameters, k) finite numbers"
+            raise ValueError(message)
+        object.__setattr__(self, "directions", given)
+
+    def start(self, weights: Weights) -> State:
+        """Sums of nothing, and the centre in the coordinates.
+
+        Raises:
+            ValueError: directions for another number of parameters.
+        """
+        size = sum(value.numel() for value in weights.values())
+        if not isinstance(self.directions, int) and len(self.directions) != size:
+            message = f"directions has {len(self.directions)} rows; there are {size} parameters"
+            raise ValueError(message)
+        place = self._coordinates(weights)
+        count = len(place)
+        return {
+            "count": place.new_zeros(()),
+            "sum": place.new_zeros(count),
+            "second_moment": place.new_zeros(count, count),
+            "area": place.new_zeros(count, count),
+            "centre": place if self.centre == "start" else torch.zeros_like(place),
+        }
+
+    def accumulate(self, state: State, before: Weights, after: Weights, gradient: Weights) -> State:
+        """The sums with one update more."""
+        away = self._coordinates(before) - state["centre"]
+        step = self._coordinates(
+            {name: after[name].double() - value.double() for name, value in before.items()}
+        )
+        swept = torch.outer(away, step)
+        return state | {
+            "count": state["count"] + 1,
+            "sum": state["sum"] + away,
+            "second_moment": state["second_moment"] + torch.outer(away, away),
+            "area": state["area"] + (swept - swept.T) / 2,
+        }
+
+    def read(self, state: State) -> dict[str, Tensor]:
+        """The sums by field."""
+        return {name: state[name] for name in ("count", "sum", "second_moment", "area")}
+
+    def basis(self, parameters: int) -> npt.NDArray[Any]:
+        """The coordinates of a network with N parameters as columns, `(N, k)`.
+
+        Args:
+            parameters: N.
+        """
+        if not isinstance(self.directions, int):
+            return self.directions
+        found: npt.NDArray[Any] = _drawn(self.directions, parameters, self.seed, "cpu").numpy()
+        return found
+
+    def _coordinates(self, weights: Weights) -> Tensor:
+        flat = torch.cat([value.double().reshape(-1) for value in weights.values()])
+        if isinstance(self.directions, int):
+            if len(flat) <= ALL:
+                return flat
+            return flat @ _drawn(self.directions, len(flat), self.seed, str(flat.device))
+        return flat @ torch.from_numpy(self.directions).to(flat.device)
+
+
+@functools.lru_cache(maxsize=8)
+def _drawn(count: int, size: int, seed: int, device: str) -> Tensor:
+    """Random orthonormal columns, `(size, count)`; the unit vectors where `size` is small."""
+    if size <= ALL:
+        return torch.eye(size, dtype=torch.float64, device=device)
+    normal = np.random.default_rng(seed).standard_normal((size, min(count, size)))
+    return torch.from_numpy(np.linalg.qr(normal)[0]).to(device)
