@@ -1,0 +1,201 @@
+"""Recorded trajectories, checked, and the independent pieces that an interval rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from thermograd.errors import ConfigError
+from thermograd.numerics.block_average import block_average
+
+Array = npt.NDArray[Any]
+
+ENOUGH_TRAJECTORIES = 20
+ENOUGH_PIECES = 8
+ROUNDING = "rounding dominates"
+_RESOLVED = 1e3
+
+
+class MeanOfPieces(NamedTuple):
+    """A mean over independent pieces: trajectories, or blocks of them.
+
+    Attributes:
+        value: the mean.
+        error: its standard error.
+        pieces: how many there are.
+        note: what a reader should know, or "".
+    """
+
+    value: Array
+    error: Array
+    pieces: int
+    note: str
+
+    def half_width(self, level: float) -> Array:
+        """Half the width of Student's interval at that level."""
+        return student(level, self.pieces) * self.error
+
+    def interval(self, level: float) -> tuple[Array, Array]:
+        """Student's interval at that level."""
+        half = self.half_width(level)
+        return self.value - half, self.value + half
+
+
+def mean_of_pieces(series: Array) -> MeanOfPieces:
+    """Mean of a record: 20 trajectories or more are the pieces, else blocks that outlast the correlations.
+
+    Args:
+        series: `(trajectory, time, ...)`, at least 2 entries.
+
+    >>> mean_of_pieces(np.arange(40.0).reshape(20, 2)).pieces
+    20
+    """
+    if len(series) >= ENOUGH_TRAJECTORIES:
+        each = series.mean(axis=1)
+        error = each.std(axis=0, ddof=1) / np.sqrt(len(each))
+        return MeanOfPieces(each.mean(axis=0), error, len(each), "")
+    found = block_average(series)
+    return MeanOfPieces(
+        found.mean, found.standard_error, found.pieces, note_on_pieces(found.pieces, found.flat)
+    )
+
+
+def note_on_pieces(pieces: int, flat: bool = True) -> str:
+    """What to say of few pieces, or of a standard error that still grows with the length of the blocks."""
+    few = f"{pieces} pieces only" if pieces < ENOUGH_PIECES else ""
+    slow = "" if flat else "correlations outlast the blocks, so the interval is too narrow: record longer"
+    return joined([few, slow])
+
+
+def joined(notes: Iterable[str]) -> str:
+    """Several notes as one, the empty ones left out."""
+    return "; ".join(note for note in notes if note)
+
+
+def student(level: float, pieces: float) -> float:
+    """Two-sided quantile of Student's t for a mean over so many pieces."""
+    return float(special.stdtrit(pieces - 1, (1 + level) / 2))
+
+
+def checked_level(level: float) -> float:
+    """The level itself, if it is one.
+
+    Raises:
+        ConfigError: it is not between 0 and 1.
+    """
+    if not 0 < level < 1:
+        message = f"level is {level!r}; it must be between 0 and 1, as 0.95"
+        raise ConfigError(message)
+    return level
+
+
+def checked_trajectories(trajectories: npt.ArrayLike, *, times: int = 1) -> Array:
+    """The record as `(trajectory, time, parameter)` in float64; a 2-D array is one trajectory.
+
+    Args:
+        trajectories: as recorded.
+        times: the fewest times it must have.
+
+    Raises:
+        ConfigError: another number of axes, nothing recorded, too few times, NaN or infinity (its first trajectory and
+            time), or a trajectory that never moves.
+
+    >>> checked_trajectories([[0.0, 1.0], [2.0, 3.0]]).shape
+    (1, 2, 2)
+    """
+    recorded = np.asarray(trajectories)
+    points = recorded[None] if recorded.ndim == 2 else recorded
+    if points.ndim != 3 or 0 in points.shape:
+        message = (
+            f"trajectories have shape {recorded.shape}; they must be (trajectory, time, parameter), none of them 0, "
+            "or (time, parameter) for a single one"
+        )
+        raise ConfigError(message)
+    if points.shape[1] < times:
+        message = f"trajectories have {points.shape[1]} time each; at least {times} are needed"
+        raise ConfigError(message)
+    points = points.astype(np.float64)
+    _check_finite(points)
+    still = (points == points[:, :1]).all(axis=(1, 2)) if points.shape[1] > 1 else np.zeros(1, bool)
+    if still.any() or (points == points[0, 0]).all():
+        message = (
+            f"trajectory {int(still.argmax())} is constant over all {points.shape[1]} times, so it fluctuates about "
+            "nothing; leave it out, or check that its weights were recorded while training"
+        )
+        raise ConfigError(message)
+    return points
+
+
+def checked_centre(centre: npt.ArrayLike | None, points: Array) -> Array:
+    """The centre, `(N,)`: the given one, else the mean over trajectories and times.
+
+    Raises:
+        ConfigError: its shape is not that of one point, or it is not finite.
+    """
+    if centre is None:
+        mean: Array = points.mean(axis=(0, 1))
+        return mean
+    given = np.asarray(centre, np.float64)
+    if given.shape != points.shape[2:] or not np.isfinite(given).all():
+        message = (
+            f"centre has shape {given.shape}; it must be {points.shape[2:]} finite numbers, one per parameter"
+        )
+        raise ConfigError(message)
+    return given
+
+
+def checked_matrix(name: str, matrix: npt.ArrayLike, points: Array) -> Array:
+    """A matrix that acts on points, `(N, N)`.
+
+    Raises:
+        ConfigError: its shape does not fit, or it is not finite.
+    """
+    given = np.asarray(matrix, np.float64)
+    count = points.shape[2]
+    if given.shape != (count, count) or not np.isfinite(given).all():
+        message = f"{name} has shape {given.shape}; trajectories of {count} parameters need ({count}, {count}), finite"
+        raise ConfigError(message)
+    return given
+
+
+def rounding_note(trajectories: npt.ArrayLike, points: Array) -> str:
+    """A warning if the numbers were recorded too coarsely: a spread below 1e3 units of rounding of the weights.
+
+    Args:
+        trajectories: as recorded, whose type tells the rounding: 2⁻²⁴ |θ| for float32.
+        points: the same in float64.
+
+    Returns:
+        "" for float64, and where the spread of every parameter that moves is above.
+
+    >>> weights = 1 + 1e-6 * np.random.default_rng(0).normal(size=(1, 100, 1))
+    >>> rounding_note(weights.astype("float32"), weights)[:18], rounding_note(weights, weights)
+    ('rounding dominates', '')
+    """
+    kind = np.asarray(trajectories).dtype
+    if kind.kind != "f" or kind.itemsize >= 8:
+        return ""
+    spread = points.std(axis=(0, 1))
+    size = np.sqrt(np.square(points).mean(axis=(0, 1)))
+    coarse = (spread > 0) & (spread < _RESOLVED * np.finfo(kind).eps / 2 * size)
+    if not coarse.any():
+        return ""
+    return (
+        f"{ROUNDING} in {int(coarse.sum())} of {coarse.size} parameters: their spread is below 1e3 units of rounding "
+        f"of {kind.name}; train in float64"
+    )
+
+
+def _check_finite(points: Array) -> None:
+    bad = ~np.isfinite(points)
+    if bad.any():
+        trajectory, time, parameter = (int(place) for place in np.argwhere(bad)[0])
+        message = (
+            f"trajectory {trajectory} is NaN or infinite at time {time} (parameter {parameter}); leave it out or cut the "
+            "record before it diverged"
+        )
+        raise ConfigError(message)
