@@ -44,7 +44,7 @@ def covariance(
     >>> states = np.random.default_rng(0).normal(size=(400, 1, 2)) * [1.0, 3.0]
     >>> found = covariance(states)
     >>> found.value.round(1).tolist(), found.pieces
-    ([[1.0, 0.0], [0.0, 8.7]], 400)
+    ([[1.0, 0.0], [0.0, 8.9]], 400)
     """
     checked_level(level)
     points = checked_trajectories(trajectories)

@@ -40,9 +40,9 @@ def block_average(series: npt.ArrayLike) -> BlockAverage:
     The blocks double in length b until b³ > 2 n r², where n is the number of entries and r the variance of the mean
     from blocks of b over that from single entries: there the part of the variance that is still missing (about
     correlation time / b) and the scatter of its estimate are equally large (Wolff, Comput. Phys. Commun. 156, 143, 2004;
-    Lee et al., Phys. Rev. E 83, 066706, 2011, Eq 20). Of several components the slowest decides for all. Runs are
+    Lee et al., Phys. Rev. E 83, 066706, 2011). Of several components the slowest decides for all. Runs are
     independent of each other: a block as long as a run needs no such test. The oldest entries that fill no block are
-    left out of the standard error, not of the mean.
+    left out of the variance of the blocks, not of the mean, whose variance is that × b / n.
 
     Args:
         series: `(run, time, ...)`, at least 2 entries.
@@ -57,18 +57,19 @@ def block_average(series: npt.ArrayLike) -> BlockAverage:
     >>> slow = np.convolve(steps, np.ones(16), mode="valid")  # variance of its mean: 16² / 4096 = 0.25²
     >>> found = block_average(slow[None])
     >>> round(float(found.standard_error), 2), found.block_length, found.flat
-    (0.24, 128, True)
+    (0.23, 256, True)
     """
     records = np.asarray(series, np.float64)
     if records.ndim < 2 or records.shape[0] * records.shape[1] < 2:
         message = f"series has shape {records.shape}; it must be (run, time, ...) with at least 2 entries"
         raise ConfigError(message)
     runs, times = records.shape[:2]
-    single = _variance_of_mean(records)
+    entries = runs * times
+    single = _variance(records) / entries
     for length in _lengths(runs, times):
         blocks = _whole_blocks(records, length)
-        variance = _variance_of_mean(blocks)
-        flat = length == times or _is_flat(length, runs * times, variance, single)
+        variance = _variance(blocks) * length / entries
+        flat = length == times or _is_flat(length, entries, variance, single)
         if flat:
             break
     pieces = blocks.shape[0] * blocks.shape[1]
@@ -90,9 +91,8 @@ def _whole_blocks(records: Array, length: int) -> Array:
     return means
 
 
-def _variance_of_mean(blocks: Array) -> Array:
-    pieces = blocks.shape[0] * blocks.shape[1]
-    variance: Array = blocks.reshape(pieces, *blocks.shape[2:]).var(axis=0, ddof=1) / pieces
+def _variance(blocks: Array) -> Array:
+    variance: Array = blocks.reshape(-1, *blocks.shape[2:]).var(axis=0, ddof=1)
     return variance
 
 

@@ -1,0 +1,74 @@
+"""A linear process solved by hand: what the estimates of a stationary state have to find."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from scipy.linalg import solve_continuous_lyapunov, solve_discrete_lyapunov
+
+
+@dataclass(frozen=True)
+class Process:
+    """x ← x − F x + noise of covariance 2D, with its exact stationary state from scipy."""
+
+    relaxation: np.ndarray
+    diffusion: np.ndarray
+
+    @property
+    def propagator(self):
+        return np.eye(len(self.relaxation)) - self.relaxation
+
+    @property
+    def covariance(self):
+        return solve_discrete_lyapunov(self.propagator, 2 * self.diffusion)
+
+    @property
+    def circulation(self):
+        turned = self.covariance @ self.propagator.T
+        return (turned - turned.T) / 2
+
+    @property
+    def entropy_force(self):
+        """W = −D⁻¹ C Σ⁻¹ with Σ and C = FΣ − D of continuous time."""
+        settled = solve_continuous_lyapunov(self.relaxation, 2 * self.diffusion)
+        turning = self.relaxation @ settled - self.diffusion
+        return -np.linalg.solve(self.diffusion, turning) @ np.linalg.inv(settled)
+
+    @property
+    def entropy_production(self):
+        return -np.trace(self.entropy_force.T @ self.relaxation @ self.covariance)
+
+    def simulate(self, trajectories, times, *, seed=0, spread=1.0, start=None):
+        """Trajectories from the stationary state, its distances × `spread`, or all from one point."""
+        generator = np.random.default_rng(seed)
+        count = len(self.relaxation)
+        root, noise = np.linalg.cholesky(self.covariance), np.linalg.cholesky(2 * self.diffusion)
+        place = spread * generator.normal(size=(trajectories, count)) @ root.T
+        if start is not None:
+            place = np.broadcast_to(start, place.shape)
+        places = [place]
+        for kick in generator.normal(size=(times - 1, trajectories, count)):
+            place = place @ self.propagator.T + kick @ noise.T
+            places.append(place)
+        return np.stack(places, axis=1)
+
+    def drift(self, points):
+        return -points @ self.relaxation.T
+
+
+@pytest.fixture(scope="session")
+def turning():
+    """A gradient descent, F symmetric, whose noise makes it circulate."""
+    return Process(
+        np.array([[0.10, 0.02, 0.0], [0.02, 0.20, 0.0], [0.0, 0.0, 0.05]]),
+        np.array([[0.5, 0.4, 0.0], [0.4, 0.6, 0.1], [0.0, 0.1, 0.3]]),
+    )
+
+
+@pytest.fixture(scope="session")
+def resting():
+    """Noise in proportion to F: detailed balance."""
+    relaxation = np.array([[0.10, 0.02, 0.0], [0.02, 0.20, 0.0], [0.0, 0.0, 0.05]])
+    return Process(relaxation, 2.0 * relaxation)
