@@ -18,14 +18,15 @@ from thermograd.quantities import Estimate
 Array = npt.NDArray[Any]
 
 _RAREST = 10
+_ROUNDS = 20
 
 
 def detailed_fluctuation(sigma: npt.ArrayLike, *, bins: int = 21, level: float = 0.95) -> Estimate:
     """Slope of ln P(−σ)/P(σ) against σ, −1 by the detailed fluctuation theorem.
 
-    Maximum likelihood: of the windows with |σ| in one pair of bins a share 1/(1 + exp(−slope |σ|)) is negative, with |σ|
-    the mean of the bins. Unlike a line through log ratios it needs no cut where counts are small. As the integral
-    theorem it holds from any start.
+    Maximum likelihood: of the windows of one |σ| a share 1/(1 + exp(−slope |σ|)) is negative. All windows in pairs of
+    bins count, each with its own |σ|: unlike a line through log ratios it suffers neither from the width of the bins
+    nor from small counts. As the integral theorem it holds from any start.
 
     Args:
         sigma: of windows, `(trajectory, window)` or `(window,)`.
@@ -40,18 +41,23 @@ def detailed_fluctuation(sigma: npt.ArrayLike, *, bins: int = 21, level: float =
 
     >>> sigma = np.random.default_rng(0).normal(1.0, np.sqrt(2.0), size=(20, 2000))  # P(−σ)/P(σ) = exp(−σ)
     >>> print(detailed_fluctuation(sigma))
-    -0.997 (-1.018 to -0.9758 at 95 %), from 20 pieces (holds from any start: does not test equilibration)
+    -0.9991 (-1.02 to -0.9784 at 95 %), from 20 pieces (holds from any start: does not test equilibration)
     """
     checked_level(level)
-    pairs = _pairs(checked_entropy(sigma), bins)
-    windows, negative = pairs.windows, pairs.negative
-    if not 0 < negative.sum() < windows.sum():
-        _refuse(negative.sum(), windows.sum())
+    entropy = checked_entropy(sigma)
+    pairs = _pairs(entropy, bins)
+    if not 0 < pairs.negative.sum() < pairs.windows.sum():
+        _refuse(pairs.negative.sum(), pairs.windows.sum())
+    size = np.where(pairs.place < pairs.size.size, np.abs(entropy), 0.0)
     slope = _likeliest(pairs)
-    share = expit(slope * pairs.size)
-    information = float(windows @ (pairs.size**2 * share * (1 - share)))
-    size, share = np.append(pairs.size, 0.0), np.append(share, 0.0)  # windows in no pair pull at nothing
-    pulls = size[pairs.place] * (pairs.below - share[pairs.place])
+    for _ in range(_ROUNDS):
+        share = expit(slope * size)
+        pulls = size * (pairs.below - share)
+        information = float((size**2 * share * (1 - share)).sum())
+        change = float(pulls.sum()) / information
+        slope += change
+        if abs(change) < 1e-10 * abs(slope):
+            break
     found = mean_of_pieces(pulls)
     half = float(found.half_width(level)) * pulls.size / information
     return Estimate(
@@ -152,7 +158,7 @@ def _pairs(entropy: Array, bins: int) -> _Pairs:
 
 
 def _likeliest(pairs: _Pairs) -> float:
-    """The slope at which as many windows are negative, each counted with its |σ|, as there should be."""
+    """The slope from the numbers in the bins alone: where the others begin."""
 
     def excess(slope: float) -> float:
         return float(pairs.size @ (pairs.negative - pairs.windows * expit(slope * pairs.size)))

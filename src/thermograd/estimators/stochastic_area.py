@@ -76,11 +76,15 @@ def area_sums(run: Run, name: str = "stochastic_area") -> AreaSums:
         run: the run.
         name: of the record.
     """
+    count, total, second_moment, area = (run[f"{name}/{entry}"] for entry in _FIELDS)
     moved = f"{name}/displacement"
     return AreaSums(
-        np.asarray(run.times(f"{name}/count")),
-        *(np.asarray(run[f"{name}/{entry}"]) for entry in _FIELDS),
-        displacement=np.asarray(run[moved]) if moved in run.names else None,
+        times=run.times(f"{name}/count"),
+        count=count,
+        sum=total,
+        second_moment=second_moment,
+        area=area,
+        displacement=run[moved] if moved in run.names else None,
     )
 
 
