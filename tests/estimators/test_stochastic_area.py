@@ -113,6 +113,7 @@ def test_sums_of_a_real_run():
             save_weights=Every(1),
             observe=[StochasticArea(every=Every(1), at=Every(20))],
             dtype="float64",
+            engine="eager",
         )
     )
     weights = np.stack(
