@@ -26,7 +26,11 @@ def approximations_by_mode(curvatures: Array, ratios: Mapping[str, Array]) -> Fi
         Both axes logarithmic, with the line at 1.
     """
     traces = [
-        {**points(curvatures, ratio, name, place), "mode": "lines+markers", "line": {"color": style(place).colour, "width": 1}}
+        {
+            **points(curvatures, ratio, name, place),
+            "mode": "lines+markers",
+            "line": {"color": style(place).colour, "width": 1},
+        }
         for place, (name, ratio) in enumerate(ratios.items())
     ]
     worst = {name: float(np.min(np.minimum(ratio, 1 / ratio))) for name, ratio in ratios.items()}
@@ -63,7 +67,11 @@ def variance_by_curvature(
     """
     shown = {name: values / values.mean() for name, values in variances.items()}
     traces = [
-        {**points(curvatures, values, name, place), "mode": "lines+markers", "line": {"color": style(place).colour, "width": 1}}
+        {
+            **points(curvatures, values, name, place),
+            "mode": "lines+markers",
+            "line": {"color": style(place).colour, "width": 1},
+        }
         for place, (name, values) in enumerate(shown.items())
     ]
     said = ", ".join(
@@ -82,7 +90,10 @@ def variance_by_curvature(
             xaxis=logarithmic(curvatures),
             yaxis=logarithmic(np.concatenate(list(shown.values()))),
         ),
-        table={"curvature": curvatures.tolist(), **{name: values.tolist() for name, values in variances.items()}},
+        table={
+            "curvature": curvatures.tolist(),
+            **{name: values.tolist() for name, values in variances.items()},
+        },
     )
 
 

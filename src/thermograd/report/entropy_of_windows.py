@@ -41,7 +41,9 @@ def integral_theorem(sigma: Mapping[int, Array], averages: Mapping[int, Estimate
         traces.append(
             line([mean, mean], [0, top], f"mean, {length}", style(place).colour, "dot", showlegend=False)
         )
-    said = "; ".join(f"{average.value:.5f} ± {(average.high - average.low) / 2:.5f}" for average in averages.values())
+    said = "; ".join(
+        f"{average.value:.5f} ± {(average.high - average.low) / 2:.5f}" for average in averages.values()
+    )
     return Figure(
         stem="stationary_state",
         name="integral_theorem",
@@ -54,7 +56,7 @@ def integral_theorem(sigma: Mapping[int, Array], averages: Mapping[int, Estimate
 
 
 def detailed_theorem(curves: Mapping[int, tuple[Array, Estimate]]) -> Figure:
-    """ln P(−σ)/P(σ) against σ for windows of several lengths, and the line of slope −1.
+    """The logarithm of P(−σ)/P(σ) against σ for windows of several lengths, and the line of slope −1.
 
     Args:
         curves: length in updates -> centres of the bins and the logarithm of the ratio there.
@@ -96,7 +98,8 @@ def entropy_growth(measured: Mapping[int, Estimate], per_update: float) -> Figur
     """
     lengths = np.array(list(measured))
     value, low, high = (
-        lengths * np.array([float(getattr(entry, end)) for entry in measured.values()]) for end in ("value", "low", "high")
+        lengths * np.array([float(getattr(entry, end)) for entry in measured.values()])
+        for end in ("value", "low", "high")
     )
     ends = np.array([0, lengths.max()])
     mark = points(lengths, value, "simulation", 0)

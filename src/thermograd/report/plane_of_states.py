@@ -57,7 +57,7 @@ def plane_of_states(plane: PlaneOfStates) -> Figure:
     spread = np.sqrt(np.diagonal(plane.covariance))
     reach = 3.2 * spread
     edges = [np.linspace(m - r, m + r, _BINS + 1) for m, r in zip(plane.mean, reach, strict=True)]
-    count, _, _ = np.histogram2d(*plane.weights.T, bins=edges)
+    count = np.histogram2d(plane.weights[:, 0], plane.weights[:, 1], bins=edges)[0]
     centres = [(edge[1:] + edge[:-1]) / 2 for edge in edges]
     density = count.T / max(count.max(), 1.0)
     measured = np.cov(plane.weights.T)
@@ -76,7 +76,14 @@ def plane_of_states(plane: PlaneOfStates) -> Figure:
         *_ellipses(plane.minimum, _loss_ellipse(plane), "loss", INK, "dot"),
         *_arrows(plane, reach),
         points([plane.minimum[0]], [plane.minimum[1]], "minimum of the loss", 4)
-        | {"marker": {"symbol": "star", "size": 13, "color": style(4).colour, "line": {"width": 1, "color": INK}}},
+        | {
+            "marker": {
+                "symbol": "star",
+                "size": 13,
+                "color": style(4).colour,
+                "line": {"width": 1, "color": INK},
+            }
+        },
         points([plane.mean[0]], [plane.mean[1]], "predicted mean", 1),
     ]
     ratio = np.sqrt(np.diagonal(measured) / np.diagonal(plane.covariance))
@@ -89,11 +96,20 @@ def plane_of_states(plane: PlaneOfStates) -> Figure:
             f"{_correlation(measured):.3f}, predicted {_correlation(plane.covariance):.3f}."
         ),
         traces=tuple(traces),
-        layout=layout(*plane.axes, hovermode="closest", xaxis={"range": _range(edges[0])}, yaxis={"range": _range(edges[1])}),
+        layout=layout(
+            *plane.axes,
+            hovermode="closest",
+            xaxis={"range": _range(edges[0])},
+            yaxis={"range": _range(edges[1])},
+        ),
         table={
             "quantity": ["mean", "mean", "variance", "variance", "covariance"],
             "coordinate": [plane.axes[0], plane.axes[1], plane.axes[0], plane.axes[1], "both"],
-            "simulation": [*plane.weights.mean(axis=0).tolist(), *np.diagonal(measured).tolist(), float(measured[0, 1])],
+            "simulation": [
+                *plane.weights.mean(axis=0).tolist(),
+                *np.diagonal(measured).tolist(),
+                float(measured[0, 1]),
+            ],
             "theory": [
                 *plane.mean.tolist(),
                 *np.diagonal(plane.covariance).tolist(),
@@ -124,10 +140,12 @@ def _ellipses(centre: Array, covariance: Array, name: str, colour: str, dash: st
     circle = np.stack([np.cos(angle), np.sin(angle)])
     traces = []
     for contour in range(1, _CONTOURS + 1):
-        outline = centre[:, None] + np.sqrt(2 * np.log(10) * contour / 1.0) * (
+        outline = centre[:, None] + np.sqrt(2 * np.log(10) * contour) * (
             vectors @ (np.sqrt(values)[:, None] * circle)
         )
-        trace = line(*outline, name, colour, dash, hoverinfo="skip", legendgroup=name, showlegend=contour == 1)
+        trace = line(
+            *outline, name, colour, dash, hoverinfo="skip", legendgroup=name, showlegend=contour == 1
+        )
         trace["line"]["width"] = 1.5
         traces.append(trace)
     return traces
@@ -144,14 +162,18 @@ def _arrows(plane: PlaneOfStates, reach: Array) -> list[dict[str, Any]]:
     )
     away = places * np.sqrt(values) @ vectors.T
     inverse = np.linalg.inv(plane.covariance)
-    current = -(away @ inverse @ plane.circulation.T) * np.exp(-(away @ inverse * away).sum(axis=1) / 2)[:, None]
+    current = (
+        -(away @ inverse @ plane.circulation.T) * np.exp(-(away @ inverse * away).sum(axis=1) / 2)[:, None]
+    )
     current *= 0.3 * reach.min() / np.linalg.norm(current, axis=1).max()
     x, y = [], []
     for place, step in zip(plane.mean + away, current, strict=True):
         x += [place[0], place[0] + step[0], None]
         y += [place[1], place[1] + step[1], None]
     tips = plane.mean + away + current
-    shafts = line([np.nan if v is None else v for v in x], [np.nan if v is None else v for v in y], "current", INK)
+    shafts = line(
+        [np.nan if v is None else v for v in x], [np.nan if v is None else v for v in y], "current", INK
+    )
     shafts["line"]["width"] = 1
     shafts |= {"hoverinfo": "skip", "connectgaps": False, "legendgroup": "current"}
     heads = {

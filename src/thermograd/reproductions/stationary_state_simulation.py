@@ -12,7 +12,7 @@ import torch
 from thermograd.ensemble.experiment import Experiment
 from thermograd.ensemble.run import run
 from thermograd.estimators.trajectory_pieces import mean_of_pieces
-from thermograd.numerics.log_times import At
+from thermograd.numerics.log_times import At, Every
 from thermograd.observables.landscape import gradients
 from thermograd.quantities import Estimate, Landscape
 from thermograd.theory.linear_process import StationaryState
@@ -122,7 +122,8 @@ def simulate(plan: Plan, landscape: Landscape, state: StationaryState) -> Simula
         )
     )
     points = np.stack(
-        [np.stack([landscape.flatten(done.weights(int(time))) for time in row], axis=1) for row in times], axis=1
+        [np.stack([landscape.flatten(done.weights(int(time))) for time in row], axis=1) for row in times],
+        axis=1,
     )
     return Simulated(plan, landscape, state, points, plan.trajectories * int(times[-1, -1]) // per_update)
 
@@ -206,3 +207,37 @@ def _mean(series: Array) -> Estimate:
     return Estimate(
         float(found.value), (float(low), float(high)), level=LEVEL, pieces=found.pieces, note=found.note
     )
+
+
+def bridge_of_an_epoch(plan: Plan, landscape: Landscape, state: StationaryState, epochs: int = 3) -> tuple[Array, Array]:
+    """Spread tr Σ at every step of a few epochs, begun in the predicted state.
+
+    Args:
+        plan: what to run.
+        landscape: of its loss.
+        state: predicted, of epochs.
+        epochs: how many.
+
+    Returns:
+        Steps and tr Σ.
+    """
+    steps = epochs * state.steps_per_update
+    weights = landscape.unflatten(state.sample(plan.trajectories, seed=plan.seed + 1))
+    done = run(
+        Experiment(
+            plan.problem,
+            minibatching=plan.minibatching,
+            dynamics=plan.dynamics,
+            trajectories=plan.trajectories,
+            steps=steps,
+            observe=(),
+            start={name: torch.from_numpy(value) for name, value in weights.items()},
+            save_weights=Every(1),
+            seed=plan.seed,
+            dtype="float64",
+            block_size=plan.trajectories,
+        )
+    )
+    times = np.arange(steps + 1)
+    spread = [float(landscape.flatten(done.weights(int(time))).var(axis=0, ddof=1).sum()) for time in times]
+    return times, np.array(spread)
