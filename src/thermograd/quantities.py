@@ -229,11 +229,11 @@ class Landscape:
     """
 
     sample_gradients: Array
-    parameters: Array | None = None
+    parameters: Array = None  # type: ignore[assignment]  # filled in when it is made
     sample_hessians: Array | None = None
     sample_hessian_products: Callable[[Array], Array] | None = None
-    hessian: Array | None = None
-    gradient: Array | None = None
+    hessian: Array = None  # type: ignore[assignment]  # filled in when it is made
+    gradient: Array = None  # type: ignore[assignment]  # filled in when it is made
     third_derivative: Array | None = None
     third_derivative_gradient: Array | None = None
     gradient_covariance_trace: float | None = None
@@ -252,15 +252,16 @@ class Landscape:
             )
             raise ConfigError(message)
         samples, count = gradients.shape
-        if self.hessian is None:
+        missing = {name for name in ("hessian", "gradient", "parameters") if getattr(self, name) is None}
+        if "hessian" in missing:
             if self.sample_hessians is None:
                 message = "a landscape needs hessian (N, N), or sample_hessians (M, N, N), got neither"
                 raise ConfigError(message)
             object.__setattr__(self, "hessian", self.sample_hessians.mean(axis=0))
-        if self.gradient is None:
+        if "gradient" in missing:
             object.__setattr__(self, "gradient", gradients.mean(axis=0))
         full = count if self.directions is None else len(self.directions)
-        if self.parameters is None:
+        if "parameters" in missing:
             object.__setattr__(self, "parameters", np.zeros(full))
         shapes = {
             "parameters": (full,),
@@ -292,7 +293,6 @@ class Landscape:
     @property
     def position(self) -> Array:
         """The point in the coordinates of the arrays, `(N,)`."""
-        assert self.parameters is not None  # set when it was made
         place: Array = self.parameters if self.directions is None else self.parameters @ self.directions
         return place
 
@@ -341,7 +341,6 @@ class Landscape:
             )
             raise ConfigError(message)
         if self.directions is not None:
-            assert self.parameters is not None  # set when it was made
             flat = self.parameters + (flat - self.position) @ self.directions.T
         ends = np.cumsum([math.prod(shape) for shape in shapes.values()])[:-1]
         parts = np.split(flat, ends, axis=-1)

@@ -55,31 +55,34 @@ def integral_theorem(sigma: Mapping[int, Array], averages: Mapping[int, Estimate
     )
 
 
-def detailed_theorem(curves: Mapping[int, tuple[Array, Estimate]]) -> Figure:
+def detailed_theorem(curves: Mapping[int, tuple[Array, Estimate]], slopes: Mapping[int, Estimate]) -> Figure:
     """The logarithm of P(−σ)/P(σ) against σ for windows of several lengths, and the line of slope −1.
 
     Args:
         curves: length in updates -> centres of the bins and the logarithm of the ratio there.
+        slopes: the same lengths -> fitted slope.
 
     Returns:
         Markers with error bars and the line.
     """
-    last = max(float(np.max(centres)) for centres, _ in curves.values())
+    said = ", ".join(f"{entry.value:.3f} ({entry.low:.3f} to {entry.high:.3f})" for entry in slopes.values())
+    known = {length: _finite(*curve) for length, curve in curves.items()}
+    last = max((float(columns[0].max(initial=0.0)) for columns in known.values()), default=0.0)
     traces = [line([0, last], [0, -last], "theory, −σ", INK, "dot")]
     table: dict[str, list[Any]] = {name: [] for name in ("updates", "σ", "ln P(−σ)/P(σ)", "from", "to")}
-    for place, (length, (centres, ratio)) in enumerate(curves.items()):
-        mark = points(centres, ratio.value, f"{length} update{'s' * (length > 1)}", place)
-        mark["error_y"] = error_bars(ratio.value, ratio.low, ratio.high)
+    for place, (length, (centres, value, low, high)) in enumerate(known.items()):
+        mark = points(centres, value, f"{length} update{'s' * (length > 1)}", place)
+        mark["error_y"] = error_bars(value, low, high)
         mark["marker"] |= {"size": 7}
         traces.append(mark)
-        columns = (np.full(len(centres), length), centres, ratio.value, ratio.low, ratio.high)
+        columns = (np.full(len(centres), length), centres, value, low, high)
         for name, values in zip(table, columns, strict=True):
             table[name] += np.asarray(values).tolist()
     return Figure(
         stem="stationary_state",
         name="detailed_theorem",
         title="The detailed fluctuation theorem: P(−σ)/P(σ) = exp(−σ)",
-        conclusion="Windows of any length lie on the same line, that of slope −1.",
+        conclusion=f"Slopes for windows of {', '.join(map(str, slopes))} updates: {said}; theory −1 for any length.",
         traces=tuple(traces),
         layout=layout("entropy σ of a window", "ln P(−σ)/P(σ)", hovermode="closest"),
         table=table,
@@ -119,3 +122,10 @@ def entropy_growth(measured: Mapping[int, Estimate], per_update: float) -> Figur
             "theory": (per_update * lengths).tolist(),
         },
     )
+
+
+def _finite(centres: Array, ratio: Estimate) -> tuple[Array, Array, Array, Array]:
+    """Only bins that are known with both ends of their interval."""
+    columns = (np.asarray(centres), np.asarray(ratio.value), np.asarray(ratio.low), np.asarray(ratio.high))
+    there = np.isfinite(np.stack(columns)).all(axis=0)
+    return columns[0][there], columns[1][there], columns[2][there], columns[3][there]

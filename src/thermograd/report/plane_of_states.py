@@ -144,7 +144,14 @@ def _ellipses(centre: Array, covariance: Array, name: str, colour: str, dash: st
             vectors @ (np.sqrt(values)[:, None] * circle)
         )
         trace = line(
-            *outline, name, colour, dash, hoverinfo="skip", legendgroup=name, showlegend=contour == 1
+            outline[0],
+            outline[1],
+            name,
+            colour,
+            dash,
+            hoverinfo="skip",
+            legendgroup=name,
+            showlegend=contour == 1,
         )
         trace["line"]["width"] = 1.5
         traces.append(trace)
@@ -166,14 +173,10 @@ def _arrows(plane: PlaneOfStates, reach: Array) -> list[dict[str, Any]]:
         -(away @ inverse @ plane.circulation.T) * np.exp(-(away @ inverse * away).sum(axis=1) / 2)[:, None]
     )
     current *= 0.3 * reach.min() / np.linalg.norm(current, axis=1).max()
-    x, y = [], []
-    for place, step in zip(plane.mean + away, current, strict=True):
-        x += [place[0], place[0] + step[0], None]
-        y += [place[1], place[1] + step[1], None]
     tips = plane.mean + away + current
-    shafts = line(
-        [np.nan if v is None else v for v in x], [np.nan if v is None else v for v in y], "current", INK
-    )
+    gaps = np.full_like(tips, np.nan)
+    x, y = np.stack([plane.mean + away, tips, gaps], axis=1).reshape(-1, 2).T
+    shafts = line(x, y, "current", INK)
     shafts["line"]["width"] = 1
     shafts |= {"hoverinfo": "skip", "connectgaps": False, "legendgroup": "current"}
     heads = {

@@ -122,7 +122,9 @@ def stages(what: Classifier, settings: Settings) -> Stages:
     settings.say("gradients and curvatures at the minimum")
     land = landscape(what.problem, refine=True, sample_hessians=True)
     curvatures, modes = np.linalg.eigh(land.hessian)
-    moving = np.diagonal(modes.T @ land.gradient_covariance @ modes) > 1e-12 * np.trace(land.gradient_covariance)
+    moving = np.diagonal(modes.T @ land.gradient_covariance @ modes) > 1e-12 * np.trace(
+        land.gradient_covariance
+    )
     modes = modes[:, moving]
     so_far = Reproduction(
         "stationary_state",
@@ -147,14 +149,19 @@ def stages(what: Classifier, settings: Settings) -> Stages:
             so_far,
             rows=(*so_far.rows, *rows, *theorems),
             figures=(*so_far.figures, *kept),
-            facts=(*so_far.facts, (name, f"learning rate {found.plan.dynamics.learning_rate:g}, {found.length}")),
+            facts=(
+                *so_far.facts,
+                (name, f"learning rate {found.plan.dynamics.learning_rate:g}, {found.length}"),
+            ),
         )
         if reshuffled:
             unit = "over both standard deviations"
             title = f"in {SHOWN} directions of the Hessian"
             pictures = (
                 theory_beside_simulation([pair[0] for pair in compared], f"Covariance {title}", unit),
-                theory_beside_simulation([pair[1] for pair in compared], f"Circulation per update {title}", unit),
+                theory_beside_simulation(
+                    [pair[1] for pair in compared], f"Circulation per update {title}", unit
+                ),
             )
             so_far = replace(so_far, figures=(*pictures, *so_far.figures), complete=True)
         yield so_far
@@ -174,18 +181,38 @@ def _dynamics(
     half = modes.shape[1] // 2
     name = words.replace("_", " ")
     rows = [
-        ratio_row(f"Σ, stiffer half of the directions, {name}", "very good agreement", spread_along(found, modes[:, half:])),
-        ratio_row(f"Σ, flatter half of the directions, {name}", "very good agreement", spread_along(found, modes[:, :half])),
-        ratio_row(f"2D, stiffer half of the directions, {name}", "not shown", noise_along(found, modes[:, half:])),
-        ratio_row(f"2D, flatter half of the directions, {name}", "not shown", noise_along(found, modes[:, :half])),
-        ratio_row(f"C from recorded updates, {name}", "very good agreement", circulation_along(found, found.displacements)),
+        ratio_row(
+            f"Σ, stiffer half of the directions, {name}",
+            "very good agreement",
+            spread_along(found, modes[:, half:]),
+        ),
+        ratio_row(
+            f"Σ, flatter half of the directions, {name}",
+            "very good agreement",
+            spread_along(found, modes[:, :half]),
+        ),
+        ratio_row(
+            f"2D, stiffer half of the directions, {name}", "not shown", noise_along(found, modes[:, half:])
+        ),
+        ratio_row(
+            f"2D, flatter half of the directions, {name}", "not shown", noise_along(found, modes[:, :half])
+        ),
+        ratio_row(
+            f"C from recorded updates, {name}",
+            "very good agreement",
+            circulation_along(found, found.displacements),
+        ),
     ]
     if not reshuffled:
         drift = full_gradient_step(found, rate)
         entropy = entropy_of_updates(found, drift, state.mean)
         assert state.entropy_production is not None  # without momentum
         rows += [
-            ratio_row(f"C from full gradients at the snapshots, {name}", "very good agreement", circulation_along(found, drift)),
+            ratio_row(
+                f"C from full gradients at the snapshots, {name}",
+                "very good agreement",
+                circulation_along(found, drift),
+            ),
             Row(
                 f"entropy production per step from full gradients, {name}",
                 "not stated",
@@ -206,7 +233,9 @@ def _elements(found: Simulated, modes: Array, name: str) -> tuple[Elements, Elem
         swept = circulation(inside[:, :, :2].reshape(-1, 2, SHOWN))
     else:
         rate = found.plan.dynamics.learning_rate
-        swept = circulation(inside[:, :, 0], conditional_displacement=full_gradient_step(found, rate) @ chosen)
+        swept = circulation(
+            inside[:, :, 0], conditional_displacement=full_gradient_step(found, rate) @ chosen
+        )
     return (
         elements_of(name, spread, measured, spread, diagonal=True),
         elements_of(name, turning, swept, spread, diagonal=False),

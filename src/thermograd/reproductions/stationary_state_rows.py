@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ from thermograd.estimators.stationary_state import (
 from thermograd.quantities import Estimate, Verdict
 from thermograd.report.entropy_of_windows import detailed_theorem, entropy_growth, integral_theorem
 from thermograd.report.figure import Figure
-from thermograd.report.ranking import number_text
 from thermograd.report.theory_beside_simulation import Elements
 from thermograd.reproductions.reproduction import Row
 from thermograd.reproductions.stationary_state_simulation import LEVEL, WINDOW, Simulated
@@ -74,19 +72,6 @@ def ratio_row(quantity: str, paper: str, measured: Estimate, more: str = "") -> 
     return Row(f"{quantity}, measured over predicted", paper, measured, verdict)
 
 
-def spread_over_mode(ratios: Mapping[str, Estimate]) -> Iterator[Row]:
-    """A row per named direction.
-
-    Args:
-        ratios: name -> measured over predicted.
-
-    Yields:
-        The rows.
-    """
-    for name, ratio in ratios.items():
-        yield ratio_row(name, "not stated", ratio)
-
-
 def fluctuation_rows(simulated: Simulated, name: str, centre: Array) -> tuple[list[Row], list[Figure]]:
     """Integral and detailed fluctuation theorem for windows of 1 to 3 updates, and their mean entropy.
 
@@ -108,7 +93,9 @@ def fluctuation_rows(simulated: Simulated, name: str, centre: Array) -> tuple[li
         for length in range(1, WINDOW + 1)
     }
     averages = {length: integral_fluctuation(values, level=LEVEL) for length, values in sigma.items()}
-    growth = {length: entropy_production(values, length=length, level=LEVEL) for length, values in sigma.items()}
+    growth = {
+        length: entropy_production(values, length=length, level=LEVEL) for length, values in sigma.items()
+    }
     rows = [
         Row(
             f"⟨exp(−σ)⟩ of {length} update{'s' * (length > 1)}, {name}",
@@ -118,17 +105,23 @@ def fluctuation_rows(simulated: Simulated, name: str, centre: Array) -> tuple[li
         )
         for length, average in averages.items()
     ]
-    curves = {}
+    curves, slopes = {}, {}
     for length, values in sigma.items():
-        slope = detailed_fluctuation(values, level=LEVEL)
+        slope = slopes[length] = detailed_fluctuation(values, level=LEVEL)
         curves[length] = detailed_fluctuation_curve(values, level=LEVEL)
         quantity = f"slope of ln P(−σ)/P(σ), windows of {length}, {name}"
         rows.append(Row(quantity, "−1", slope, agreement(slope, -1.0)))
-    figures = [integral_theorem(sigma, averages), detailed_theorem(curves), entropy_growth(growth, production)]
+    figures = [
+        integral_theorem(sigma, averages),
+        detailed_theorem(curves, slopes),
+        entropy_growth(growth, production),
+    ]
     return rows, figures
 
 
-def elements_of(name: str, predicted: Array, measured: Estimate, covariance: Array, *, diagonal: bool) -> Elements:
+def elements_of(
+    name: str, predicted: Array, measured: Estimate, covariance: Array, *, diagonal: bool
+) -> Elements:
     """Elements of a matrix over the predicted standard deviations of their two coordinates.
 
     Args:
@@ -161,8 +154,3 @@ def _near_one(average: Estimate) -> Verdict:
 def not_in_the_paper(text: str) -> Verdict:
     """The verdict on what the paper does not say."""
     return Verdict(None, "not_in_the_paper", text)
-
-
-def text_of(estimate: Estimate) -> str:
-    """A number with its interval."""
-    return number_text(estimate)

@@ -209,7 +209,9 @@ def _mean(series: Array) -> Estimate:
     )
 
 
-def bridge_of_an_epoch(plan: Plan, landscape: Landscape, state: StationaryState, epochs: int = 3) -> tuple[Array, Array]:
+def bridge_of_an_epoch(
+    plan: Plan, landscape: Landscape, state: StationaryState, epochs: int = 3
+) -> tuple[Array, Array]:
     """Spread tr Σ at every step of a few epochs, begun in the predicted state.
 
     Args:

@@ -17,7 +17,6 @@ NEGATIVE = 1e-10
 
 def curvature_modes(landscape: Landscape) -> RelaxationModes:
     """Eigenvalues and eigenvectors of the Hessian, flattest first."""
-    assert landscape.hessian is not None  # set when it was made
     return RelaxationModes.of((landscape.hessian + landscape.hessian.T) / 2)
 
 

@@ -85,8 +85,6 @@ def effective_loss(landscape: Landscape, settings: TrainingSettings) -> Effectiv
     Raises:
         ConfigError: a ValueError: no Hessians of the samples.
     """
-    assert landscape.hessian is not None  # set when it was made
-    assert landscape.gradient is not None  # set when it was made
     count, steps = landscape.samples, settings.steps_per_epoch
     hessian, gradient = landscape.hessian, landscape.gradient
     if steps == 1:

@@ -72,7 +72,6 @@ def reshuffled_diffusion_of(landscape: Landscape, settings: TrainingSettings) ->
     if steps == 1:
         return Prediction(np.zeros((size, size)), rests_on="one batch an epoch: no noise")
     if settings.form == "large_sample":
-        assert landscape.hessian is not None  # set when it was made
         pulled = landscape.sample_gradients @ landscape.hessian / landscape.samples
         text = f"the limit of many samples and batches; {FLAT_MODES}"
         return Prediction((rate * steps) ** 4 / 24 * pulled.T @ pulled, rests_on=text)
@@ -123,7 +122,6 @@ def _combined(pairs: _Pairs, samples: int, batch: int, *, exact: bool) -> Array:
 
 def _pairs(landscape: Landscape, *, scale: float, exact: bool) -> _Pairs:
     """The sums in the basis u_r of Σ G_i G_iᵀ, from K_i u_r of one r at a time."""
-    assert landscape.hessian is not None  # set when it was made
     gradients, samples = landscape.sample_gradients, landscape.samples
     products = sample_products(landscape)
     size = gradients.shape[1]

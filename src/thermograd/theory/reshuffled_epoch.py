@@ -69,7 +69,6 @@ def reshuffled_epoch(landscape: Landscape, settings: TrainingSettings) -> Epoch:
     there = noise_at(landscape, step)
     predicted = reshuffled_diffusion_of(there, settings)
     rate, steps = settings.learning_rate, settings.steps_per_epoch
-    assert landscape.hessian is not None  # set when it was made
     curvatures, basis = np.linalg.eigh((landscape.hessian + landscape.hessian.T) / 2)
     notes = [effective.rests_on, predicted.rests_on]
     extent = rate * steps * float(curvatures[-1])
@@ -96,8 +95,6 @@ def _effective_loss(landscape: Landscape, settings: TrainingSettings) -> Effecti
     known = landscape.sample_hessians is not None or landscape.sample_hessian_products is not None
     if settings.form != "large_sample" or (known and landscape.directions is None):
         return effective_loss(landscape, settings)
-    assert landscape.hessian is not None  # set when it was made
-    assert landscape.gradient is not None  # set when it was made
     steps = settings.steps_per_epoch
     text = "Hessians of the samples not given: the bias of the minimum by reshuffling is left out"
     # H² of the two first terms of δL, so that the epoch contracts by (1 − ηh)ⁿ

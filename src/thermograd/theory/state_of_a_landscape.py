@@ -27,8 +27,6 @@ def completed(state: StationaryState, landscape: Landscape, settings: TrainingSe
         landscape: of the loss.
         settings: of the training.
     """
-    assert landscape.hessian is not None  # set when it was made
-    assert landscape.gradient is not None  # set when it was made
     step = state.mean - landscape.position
     notes = [state.rests_on, *_notes(state, landscape, step, settings)]
     mean = state.mean

@@ -181,7 +181,6 @@ def _with_replacement(
 ) -> StationaryState | Verdict:
     loose = flat(modes)
     held = modes.keep(~loose)
-    assert landscape.gradient is not None  # set when it was made
     step = -held.basis @ ((held.basis.T @ landscape.gradient) / held.rates)
     rate = settings.learning_rate
     predicted = _noise_at_the_centre(landscape, step, settings)
@@ -221,7 +220,6 @@ def _with_replacement(
             facts=facts,
         )
     else:
-        assert landscape.hessian is not None  # set when it was made
         propagator = np.eye(len(noise)) - rate * landscape.hessian
         state = settled(relaxation, noise, propagator, discrete=settings.discrete, facts=facts)
     if state.equilibrium.kind != "boltzmann":
@@ -234,7 +232,6 @@ def _with_replacement(
 def _noise_at_the_centre(landscape: Landscape, step: Array, settings: TrainingSettings) -> Prediction:
     """D at the point or, unless it is as good as the minimum, a Newton step from it."""
     here = minibatch_diffusion(landscape, settings)
-    assert landscape.gradient is not None  # set when it was made
     loss_above = -float(landscape.gradient @ step)
     if settings.learning_rate * loss_above <= AT_MINIMUM * np.trace(here.value):
         return here
