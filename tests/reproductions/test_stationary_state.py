@@ -1,0 +1,117 @@
+"""The reproduction of the stationary state, at sizes of seconds; and that a wrong prediction is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from thermograd.dynamics.sgd import SGD
+from thermograd.minibatching.with_replacement import WithReplacement
+from thermograd.observables.landscape import landscape
+from thermograd.problems.digits_linear import DigitsLinear
+from thermograd.problems.quadratic import Quadratic
+from thermograd.quantities import Estimate
+from thermograd.reproductions.reproduction import Settings
+from thermograd.reproductions.stationary_state import EXPERIMENTS
+from thermograd.reproductions.stationary_state_classifier import Classifier
+from thermograd.reproductions.stationary_state_classifier import stages as classifier_stages
+from thermograd.reproductions.stationary_state_regression import Sizes, stages
+from thermograd.reproductions.stationary_state_rows import agreement
+from thermograd.reproductions.stationary_state_simulation import (
+    Plan,
+    circulation_along,
+    full_gradient_step,
+    noise_along,
+    simulate,
+    spread_along,
+)
+from thermograd.theory.stationary_state import predict
+
+TINY = Sizes(40, (4, 20), (3, 4), (3, 10))
+
+
+@pytest.fixture(scope="module")
+def parabola():
+    """A long ensemble on three parabolas: landscape, predicted state and what was simulated."""
+    problem = Quadratic(curvatures=(1.0, 0.5, 0.2), samples=30)
+    land = landscape(problem, refine=True)
+    state = predict(land, learning_rate=0.2, batch_size=3)
+    return simulate(Plan(problem, WithReplacement(batch_size=3), SGD(0.2), 60, 50, 20, 1), land, state)
+
+
+def test_ratios_are_1_on_parabolas(parabola):
+    every = np.eye(3)
+    recorded = circulation_along(parabola, parabola.displacements)
+    smooth = circulation_along(parabola, full_gradient_step(parabola, 0.2))
+    for ratio in (spread_along(parabola, every), noise_along(parabola, every), recorded, smooth):
+        assert ratio.low < 1 < ratio.high
+    assert smooth.high - smooth.low < recorded.high - recorded.low
+
+
+def test_a_wrong_prediction_differs(parabola):
+    """Negative control: the state of half the batch size, and a current that turns the other way."""
+    wrong = predict(parabola.landscape, learning_rate=0.2, batch_size=2)
+    ratio = spread_along(replace(parabola, state=wrong), np.eye(3))
+    assert agreement(ratio, 1.0).holds is False
+    backwards = replace(parabola.state, circulation=-parabola.state.circulation)
+    ratio = circulation_along(replace(parabola, state=backwards), full_gradient_step(parabola, 0.2))
+    assert agreement(ratio, 1.0, resolved=1.0).holds is False
+
+
+def test_agreement_is_not_claimed_from_wide_intervals():
+    assert agreement(Estimate(0.5, (-1.0, 2.0)), 1.0).holds is None
+    assert agreement(Estimate(1.03, (1.02, 1.04)), 1.0).holds is True  # excluded, and no figure could show it
+
+
+def test_regression_in_stages(monkeypatch, data_folder):
+    if not (data_folder / "nonlinear_regression").is_dir():
+        pytest.skip("no recorded regression")
+    monkeypatch.setenv("THERMOGRAD_DATA", str(data_folder))
+    told = []
+    every = list(stages(Settings(say=told.append), TINY))
+    assert [stage.complete for stage in every] == [False, False, True]
+    assert len(told) == 3
+    last = every[-1]
+    assert set(every[0].columns()["quantity"]) < set(last.columns()["quantity"])
+    assert {figure.name for figure in last.figures} >= {
+        "plane_replaced",
+        "plane_reshuffled",
+        "plane_shaken",
+        "integral_theorem",
+        "detailed_theorem",
+        "entropy_growth",
+        "approximations_by_mode",
+        "bridge",
+        "elements_covariance",
+        "elements_circulation",
+        "variance_by_curvature",
+    }
+    centre = next(row for row in last.rows if row.quantity.startswith("centre"))
+    assert centre.verdict.holds is True  # 189 standard deviations from the minimum of L, and it is there
+    for figure in last.figures:
+        assert figure.conclusion.endswith(".")
+        assert "nan" not in figure.conclusion
+
+
+def test_regression_without_a_data_folder(monkeypatch):
+    monkeypatch.delenv("THERMOGRAD_DATA", raising=False)
+    first = next(stages(Settings(), TINY))
+    assert "drawn here" in dict(first.facts)["data"]
+
+
+def test_classifier_in_stages():
+    what = Classifier(
+        "digits", "digits", DigitsLinear(train_samples=200), 20, (1e-2, 1e-3), 40, (4, 20), (3, 4)
+    )
+    *_, last = classifier_stages(what, Settings())
+    assert last.complete
+    noise = [row for row in last.rows if row.quantity.startswith("2D")]
+    assert len(noise) == 4
+    assert all(row.ours.low < 1 < row.ours.high for row in noise)
+
+
+def test_experiments_are_listed():
+    assert list(EXPERIMENTS)[0] == "regression"
+    assert set(EXPERIMENTS) == {"regression", "digits", "mnist"}
