@@ -113,5 +113,5 @@ def test_classifier_in_stages():
 
 
 def test_experiments_are_listed():
-    assert list(EXPERIMENTS)[0] == "regression"
+    assert next(iter(EXPERIMENTS)) == "regression"
     assert set(EXPERIMENTS) == {"regression", "digits", "mnist"}

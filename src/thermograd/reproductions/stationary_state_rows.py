@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from thermograd.errors import ConfigError
 from thermograd.estimators.stationary_state import (
     detailed_fluctuation,
     detailed_fluctuation_curve,
@@ -107,15 +108,17 @@ def fluctuation_rows(simulated: Simulated, name: str, centre: Array) -> tuple[li
     ]
     curves, slopes = {}, {}
     for length, values in sigma.items():
-        slope = slopes[length] = detailed_fluctuation(values, level=LEVEL)
-        curves[length] = detailed_fluctuation_curve(values, level=LEVEL)
         quantity = f"slope of ln P(−σ)/P(σ), windows of {length}, {name}"
-        rows.append(Row(quantity, "−1", slope, agreement(slope, -1.0)))
-    figures = [
-        integral_theorem(sigma, averages),
-        detailed_theorem(curves, slopes),
-        entropy_growth(growth, production),
-    ]
+        try:
+            slope = slopes[length] = detailed_fluctuation(values, level=LEVEL)
+            curves[length] = detailed_fluctuation_curve(values, level=LEVEL)
+        except ConfigError as reason:  # σ < 0 was hardly ever seen
+            rows.append(Row(quantity, "−1", "not measured", Verdict(None, "not_sampled", str(reason))))
+        else:
+            rows.append(Row(quantity, "−1", slope, agreement(slope, -1.0)))
+    figures = [integral_theorem(sigma, averages), entropy_growth(growth, production)]
+    if slopes:
+        figures.insert(1, detailed_theorem(curves, slopes))
     return rows, figures
 
 
