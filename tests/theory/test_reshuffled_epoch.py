@@ -120,6 +120,14 @@ def test_no_array_of_pairs_is_needed(parabolas, batch, monkeypatch):
     np.testing.assert_allclose(blocks, one, rtol=1e-10, atol=1e-12 * np.abs(naive).max())
 
 
+def test_an_epoch_from_products_is_that_from_arrays(parabolas):
+    land = parabolas(20, 4, seed=8)
+    one, other = (reshuffled_epoch(each, settings(20, 4, 1e-2)) for each in (land, as_products(land)))
+    assert one.displacement.any()
+    for name in ("displacement", "relaxation", "diffusion"):
+        np.testing.assert_allclose(getattr(other, name), getattr(one, name), rtol=1e-10, atol=1e-20)
+
+
 @pytest.mark.parametrize(("samples", "batch"), [(2, 1), (3, 1), (5, 1), (4, 4), (2, 2)])
 def test_few_samples(parabolas, samples, batch):
     land, rate = parabolas(samples, 2, seed=5), 1e-5

@@ -84,5 +84,6 @@ def noise_at(landscape: Landscape, step: Array) -> Landscape:
     return Landscape(
         sample_gradients=landscape.sample_gradients + moved,
         sample_hessians=landscape.sample_hessians,
+        sample_hessian_products=landscape.sample_hessian_products,
         hessian=landscape.hessian,
     )
