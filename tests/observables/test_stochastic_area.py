@@ -15,7 +15,7 @@ from thermograd.observables.stochastic_area import StochasticArea
 from thermograd.problems.digits import Digits
 from thermograd.problems.quadratic import Quadratic
 
-FIELDS = ("count", "sum", "second_moment", "area")
+FIELDS = ("count", "sum", "second_moment", "area", "displacement")
 
 
 def naive(points, basis, updates):
@@ -27,6 +27,7 @@ def naive(points, basis, updates):
         total["count"] += 1
         total["sum"] = total["sum"] + away
         total["second_moment"] = total["second_moment"] + np.outer(away, away)
+        total["displacement"] = total["displacement"] + move
         total["area"] = total["area"] + (np.outer(away, move) - np.outer(move, away)) / 2
     return total
 

@@ -22,6 +22,7 @@ from thermograd.reproductions.stationary_state_rows import agreement
 from thermograd.reproductions.stationary_state_simulation import (
     Plan,
     circulation_along,
+    circulation_of_all_updates,
     full_gradient_step,
     noise_along,
     simulate,
@@ -38,16 +39,20 @@ def parabola():
     problem = Quadratic(curvatures=(1.0, 0.5, 0.2), samples=30)
     land = landscape(problem, refine=True)
     state = predict(land, learning_rate=0.2, batch_size=3)
-    return simulate(Plan(problem, WithReplacement(batch_size=3), SGD(0.2), 60, 50, 20, 1), land, state)
+    return simulate(
+        Plan(problem, WithReplacement(batch_size=3), SGD(0.2), 60, 50, 20, 1), land, state, np.eye(3)
+    )
 
 
 def test_ratios_are_1_on_parabolas(parabola):
     every = np.eye(3)
     recorded = circulation_along(parabola, parabola.displacements)
     smooth = circulation_along(parabola, full_gradient_step(parabola, 0.2))
-    for ratio in (spread_along(parabola, every), noise_along(parabola, every), recorded, smooth):
+    summed = circulation_of_all_updates(parabola)
+    for ratio in (spread_along(parabola, every), noise_along(parabola, every), recorded, smooth, summed):
         assert ratio.low < 1 < ratio.high
     assert smooth.high - smooth.low < recorded.high - recorded.low
+    assert summed.high - summed.low < recorded.high - recorded.low
 
 
 def test_a_wrong_prediction_differs(parabola):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from thermograd.protocols import State, Times, Weights
 
+_FIELDS = ("count", "sum", "second_moment", "area", "displacement")
 ALL = 64  # parameters up to which all of them are the coordinates
 
 
@@ -34,11 +35,12 @@ class StochasticArea:
     - `<name>/count`: n, the number of updates;
     - `<name>/sum`: Σ δ, `(k,)`;
     - `<name>/second_moment`: Σ δδᵀ, `(k, k)`;
-    - `<name>/area`: Σ ½ δ∧Δδ, `(k, k)`.
+    - `<name>/area`: Σ ½ δ∧Δδ, `(k, k)`;
+    - `<name>/displacement`: Σ Δδ, `(k,)`, with which the area about another centre is known.
 
     They are totals since step 0; windows are differences, `np.diff(run[...], axis=1)`, which
-    `thermograd.estimators.stochastic_area` takes. The mean over the window does not depend on c, nor does what is
-    estimated from it: c only keeps the numbers small.
+    `thermograd.estimators.stochastic_area` takes; what it estimates does not depend on c, which only keeps the numbers
+    small.
 
     Attributes:
         centre: c: "start", the trajectory's weights at time 0, or "zero".
@@ -90,6 +92,7 @@ class StochasticArea:
             "sum": place.new_zeros(count),
             "second_moment": place.new_zeros(count, count),
             "area": place.new_zeros(count, count),
+            "displacement": place.new_zeros(count),
             "centre": place if self.centre == "start" else torch.zeros_like(place),
         }
 
@@ -105,11 +108,12 @@ class StochasticArea:
             "sum": state["sum"] + away,
             "second_moment": state["second_moment"] + torch.outer(away, away),
             "area": state["area"] + (swept - swept.T) / 2,
+            "displacement": state["displacement"] + step,
         }
 
     def read(self, state: State) -> dict[str, Tensor]:
         """The sums by field."""
-        return {name: state[name] for name in ("count", "sum", "second_moment", "area")}
+        return {name: state[name] for name in _FIELDS}
 
     def basis(self, parameters: int) -> npt.NDArray[Any]:
         """The coordinates of a network with N parameters as columns, `(N, k)`.

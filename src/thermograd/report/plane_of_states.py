@@ -15,6 +15,7 @@ Array = npt.NDArray[Any]
 
 _BINS = 45
 _CONTOURS = 3
+_NO_CURRENT = 1e-10  # of the spread, per update: rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,10 @@ def plane_of_states(plane: PlaneOfStates) -> Figure:
     """
     spread = np.sqrt(np.diagonal(plane.covariance))
     reach = 3.2 * spread
-    edges = [np.linspace(m - r, m + r, _BINS + 1) for m, r in zip(plane.mean, reach, strict=True)]
+    edges = [
+        np.linspace(min(m - r, least - 0.1 * r), max(m + r, least + 0.1 * r), _BINS + 1)
+        for m, r, least in zip(plane.mean, reach, plane.minimum, strict=True)
+    ]
     count = np.histogram2d(plane.weights[:, 0], plane.weights[:, 1], bins=edges)[0]
     centres = [(edge[1:] + edge[:-1]) / 2 for edge in edges]
     density = count.T / max(count.max(), 1.0)
@@ -160,7 +164,8 @@ def _ellipses(centre: Array, covariance: Array, name: str, colour: str, dash: st
 
 def _arrows(plane: PlaneOfStates, reach: Array) -> list[dict[str, Any]]:
     """The current on a ring of places, as lines with a head."""
-    if np.abs(plane.circulation).max() == 0:
+    turning = np.abs(plane.circulation).max() / np.sqrt(np.linalg.det(plane.covariance))
+    if turning < _NO_CURRENT:
         return []
     values, vectors = np.linalg.eigh(plane.covariance)
     angle = np.linspace(0, 2 * np.pi, 17)[:-1]

@@ -69,7 +69,13 @@ def theory_beside_simulation(
         title=f"{quantity}: simulation against theory, element by element",
         conclusion=f"The {100 * level:g} % interval holds the prediction in {shares} of the elements.",
         traces=tuple(traces),
-        layout=layout(f"theory ({unit})", f"simulation ({unit})", hovermode="closest"),
+        layout=layout(
+            f"theory ({unit})",
+            f"simulation ({unit})",
+            hovermode="closest",
+            xaxis={"exponentformat": "e"},
+            yaxis={"exponentformat": "e"},
+        ),
         table={
             "dynamics": [entry.name for entry in compared for _ in entry.predicted],
             f"theory ({unit})": np.concatenate([entry.predicted for entry in compared]).tolist(),

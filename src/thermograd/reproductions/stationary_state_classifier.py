@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from thermograd.dynamics.sgd import SGD
 from thermograd.estimators.stationary_state import circulation, covariance
+from thermograd.estimators.stochastic_area import circulation as circulation_of_sums
 from thermograd.minibatching.with_replacement import WithReplacement
 from thermograd.minibatching.without_replacement import WithoutReplacement
 from thermograd.observables.landscape import landscape
@@ -23,6 +24,7 @@ from thermograd.reproductions.stationary_state_simulation import (
     Plan,
     Simulated,
     circulation_along,
+    circulation_of_all_updates,
     entropy_of_updates,
     full_gradient_step,
     noise_along,
@@ -142,7 +144,7 @@ def stages(what: Classifier, settings: Settings) -> Stages:
         name = "without replacement" if reshuffled else "with replacement"
         settings.say(f"simulating {name}")
         found, rows = _dynamics(what, land, modes, reshuffled=reshuffled, seed=settings.seed)
-        compared.append(_elements(found, modes, name))
+        compared.append(_elements(found, name))
         theorems, figures = fluctuation_rows(found, name, found.state.mean)
         kept = () if reshuffled else tuple(figures)
         so_far = replace(
@@ -177,7 +179,7 @@ def _dynamics(
     assert isinstance(state, StationaryState)  # of a convex loss, at rates that are small enough
     length = what.reshuffled if reshuffled else what.replaced
     plan = Plan(what.problem, batches, SGD(rate), what.trajectories, *length, seed)
-    found = simulate(plan, land, state)
+    found = simulate(plan, land, state, _shown(modes))
     half = modes.shape[1] // 2
     name = words.replace("_", " ")
     rows = [
@@ -198,9 +200,9 @@ def _dynamics(
             f"2D, flatter half of the directions, {name}", "not shown", noise_along(found, modes[:, :half])
         ),
         ratio_row(
-            f"C from recorded updates, {name}",
+            f"C from the area swept in every update, {SHOWN} directions, {name}",
             "very good agreement",
-            circulation_along(found, found.displacements),
+            circulation_of_all_updates(found),
         ),
     ]
     if not reshuffled:
@@ -223,14 +225,18 @@ def _dynamics(
     return found, rows
 
 
-def _elements(found: Simulated, modes: Array, name: str) -> tuple[Elements, Elements]:
-    chosen = modes[:, np.linspace(0, modes.shape[1] - 1, SHOWN).round().astype(int)]
+def _shown(modes: Array) -> Array:
+    return modes[:, np.linspace(0, modes.shape[1] - 1, SHOWN).round().astype(int)]
+
+
+def _elements(found: Simulated, name: str) -> tuple[Elements, Elements]:
+    chosen = found.basis
     inside = found.points @ chosen
     state = found.state
     spread, turning = (chosen.T @ part @ chosen for part in (state.covariance, state.circulation))
     measured: Estimate = covariance(inside[:, :, 0])
     if state.steps_per_update > 1:
-        swept = circulation(inside[:, :, :2].reshape(-1, 2, SHOWN))
+        swept = circulation_of_sums(found.sums, shared_centre=True)
     else:
         rate = found.plan.dynamics.learning_rate
         swept = circulation(

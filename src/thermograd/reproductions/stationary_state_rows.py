@@ -24,6 +24,7 @@ from thermograd.reproductions.stationary_state_simulation import LEVEL, WINDOW, 
 
 Array = npt.NDArray[Any]
 
+FEW = 100
 CLOSE = 0.05
 """A deviation that a figure of the paper could not show."""
 
@@ -115,7 +116,7 @@ def fluctuation_rows(simulated: Simulated, name: str, centre: Array) -> tuple[li
         except ConfigError as reason:  # σ < 0 was hardly ever seen
             rows.append(Row(quantity, "−1", "not measured", Verdict(None, "not_sampled", str(reason))))
         else:
-            rows.append(Row(quantity, "−1", slope, agreement(slope, -1.0)))
+            rows.append(Row(quantity, "−1", slope, _slope_verdict(slope, int((values < 0).sum()))))
     figures = [integral_theorem(sigma, averages), entropy_growth(growth, production)]
     if slopes:
         figures.insert(1, detailed_theorem(curves, slopes))
@@ -143,6 +144,13 @@ def elements_of(
         for part in (predicted, measured.value, measured.low, measured.high)
     ]
     return Elements(name, *values)
+
+
+def _slope_verdict(slope: Estimate, negative: int) -> Verdict:
+    if negative < FEW:
+        text = f"σ was below 0 in {negative} windows only, {FEW} are needed to tell"
+        return Verdict(None, "not_sampled", text)
+    return agreement(slope, -1.0)
 
 
 def _near_one(average: Estimate) -> Verdict:

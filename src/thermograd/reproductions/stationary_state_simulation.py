@@ -11,9 +11,11 @@ import torch
 
 from thermograd.ensemble.experiment import Experiment
 from thermograd.ensemble.run import run
+from thermograd.estimators.stochastic_area import AreaSums, area_sums
 from thermograd.estimators.trajectory_pieces import mean_of_pieces
 from thermograd.numerics.log_times import At, Every
 from thermograd.observables.landscape import gradients
+from thermograd.observables.stochastic_area import StochasticArea
 from thermograd.quantities import Estimate, Landscape
 from thermograd.theory.linear_process import StationaryState
 
@@ -55,14 +57,16 @@ class Simulated:
         landscape: of its loss.
         state: predicted.
         points: four consecutive states at every snapshot, `(trajectory, snapshot, 4, N)`.
-        updates: simulated in all, over all trajectories.
+        sums: over all updates, in the columns of `basis`, counted from 0.
+        basis: `(N, k)`.
     """
 
     plan: Plan
     landscape: Landscape
     state: StationaryState
     points: Array
-    updates: int
+    sums: AreaSums
+    basis: Array
 
     @property
     def snapshots(self) -> Array:
@@ -94,38 +98,47 @@ class Simulated:
         )
 
 
-def simulate(plan: Plan, landscape: Landscape, state: StationaryState) -> Simulated:
+def simulate(plan: Plan, landscape: Landscape, state: StationaryState, basis: Array) -> Simulated:
     """Run the ensemble from draws of the predicted state, in float64.
 
     Args:
         plan: what to run.
         landscape: of its loss.
         state: predicted.
+        basis: columns `(N, k)` in which the sums over all updates are taken.
     """
     per_update = state.steps_per_update
     firsts = plan.gap * (np.arange(plan.snapshots) + 1) - WINDOW
     times = per_update * (firsts[:, None] + np.arange(WINDOW + 1))
-    weights = landscape.unflatten(state.sample(plan.trajectories, seed=plan.seed))
+    steps = int(times[-1, -1])
+    area = StochasticArea(centre="zero", every=Every(per_update), at=At((steps,)), directions=basis)
+    saved = At(tuple(int(time) for time in np.unique(times)))
     done = run(
-        Experiment(
-            plan.problem,
-            minibatching=plan.minibatching,
-            dynamics=plan.dynamics,
-            trajectories=plan.trajectories,
-            steps=int(times[-1, -1]),
-            observe=(),
-            start={name: torch.from_numpy(value) for name, value in weights.items()},
-            save_weights=At(tuple(int(time) for time in np.unique(times))),
-            seed=plan.seed,
-            dtype="float64",
-            block_size=plan.trajectories,
-        )
+        _experiment(plan, landscape, state.sample(plan.trajectories, seed=plan.seed), steps, saved, (area,))
     )
     points = np.stack(
         [np.stack([landscape.flatten(done.weights(int(time))) for time in row], axis=1) for row in times],
         axis=1,
     )
-    return Simulated(plan, landscape, state, points, plan.trajectories * int(times[-1, -1]) // per_update)
+    return Simulated(plan, landscape, state, points, area_sums(done), basis)
+
+
+def _experiment(
+    plan: Plan, landscape: Landscape, start: Array, steps: int, saved: Any, observed: tuple[Any, ...]
+) -> Experiment:
+    return Experiment(
+        plan.problem,
+        minibatching=plan.minibatching,
+        dynamics=plan.dynamics,
+        trajectories=plan.trajectories,
+        steps=steps,
+        observe=observed,
+        start={name: torch.from_numpy(value) for name, value in landscape.unflatten(start).items()},
+        save_weights=saved,
+        seed=plan.seed,
+        dtype="float64",
+        block_size=plan.trajectories,
+    )
 
 
 def full_gradient_step(simulated: Simulated, learning_rate: float) -> Array:
@@ -172,6 +185,25 @@ def circulation_along(simulated: Simulated, displacements: Array) -> Estimate:
     centred = displacements - displacements.mean(axis=(0, 1))
     swept = np.einsum("...i,ij,...j->...", simulated.away, weight, centred)
     return _mean(swept / float((weight * simulated.state.circulation).sum()))
+
+
+def circulation_of_all_updates(simulated: Simulated) -> Estimate:
+    """The same from the area swept in every update, in the subspace of the basis of the sums.
+
+    Args:
+        simulated: the ensemble.
+    """
+    sums, basis = simulated.sums, simulated.basis
+    count = sums.count[:, -1]
+    centre = (sums.sum[:, -1] / count[:, None]).mean(axis=0)
+    assert sums.displacement is not None  # recorded
+    moved = sums.displacement[:, -1]
+    swept = sums.area[:, -1] - (centre[:, None] * moved[:, None, :] - moved[:, :, None] * centre) / 2
+    inverse = np.linalg.pinv(basis.T @ simulated.state.covariance @ basis, rcond=1e-12, hermitian=True)
+    predicted = basis.T @ simulated.state.circulation @ basis
+    weight = inverse @ predicted @ inverse
+    each = np.einsum("tij,ij->t", swept / count[:, None, None], weight) / float((weight * predicted).sum())
+    return _mean(each[:, None])
 
 
 def entropy_of_updates(simulated: Simulated, displacements: Array, centre: Array) -> Estimate:
@@ -224,22 +256,8 @@ def bridge_of_an_epoch(
         Steps and tr Σ.
     """
     steps = epochs * state.steps_per_update
-    weights = landscape.unflatten(state.sample(plan.trajectories, seed=plan.seed + 1))
-    done = run(
-        Experiment(
-            plan.problem,
-            minibatching=plan.minibatching,
-            dynamics=plan.dynamics,
-            trajectories=plan.trajectories,
-            steps=steps,
-            observe=(),
-            start={name: torch.from_numpy(value) for name, value in weights.items()},
-            save_weights=Every(1),
-            seed=plan.seed,
-            dtype="float64",
-            block_size=plan.trajectories,
-        )
-    )
+    start = state.sample(plan.trajectories, seed=plan.seed + 1)
+    done = run(_experiment(plan, landscape, start, steps, Every(1), ()))
     times = np.arange(steps + 1)
     spread = [float(landscape.flatten(done.weights(int(time))).var(axis=0, ddof=1).sum()) for time in times]
     return times, np.array(spread)

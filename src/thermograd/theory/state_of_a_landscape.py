@@ -76,7 +76,7 @@ def _notes(
         notes.append(
             f"{len(state.dropped)} coordinate{many} without gradient and curvature left where {'they are' if many else 'it is'}: {listed}"
         )
-    spread = np.sqrt(np.diagonal(state.covariance))
+    spread = np.sqrt(np.maximum(np.diagonal(state.covariance), 0.0))  # rounding where nothing moves
     away = float(np.max(np.abs(step)[spread > 0] / spread[spread > 0], initial=0.0))
     if away > 0.1 and settings.replacing:
         notes.append(
