@@ -35,6 +35,8 @@ def test_equal_variances_in_hessian_directions():
     found = variance_flatness(states(0.0), HESSIAN, directions="hessian")
     assert abs(found.value) < 2 * (found.high - found.value)
     principal = variance_flatness(states(0.0), HESSIAN)
+    assert "3 neighbouring principal variances" in principal.note
+    assert variance_flatness(states(1.0), HESSIAN).note == ""
     assert principal.high - principal.low > 4 * (found.high - found.low)
 
 

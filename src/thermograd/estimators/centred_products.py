@@ -10,13 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd.errors import ConfigError
-from thermograd.estimators.trajectory_pieces import ENOUGH_TRAJECTORIES, MeanOfPieces, note_on_pieces
-from thermograd.numerics.block_average import block_average
+from thermograd.estimators.trajectory_pieces import (
+    ENOUGH_TRAJECTORIES,
+    MeanOfPieces,
+    mean_over_blocks,
+    mean_over_trajectories,
+)
 
 Array = npt.NDArray[Any]
 Centre = Literal["given", "common", "own"]
 
 _LARGEST = 2 * 10**7
+_QUARTERS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +78,7 @@ def product_sums(left: Array, right: Array) -> ProductSums:
 def centred_products(sums: ProductSums, centre: Centre, part: Callable[[Array], Array]) -> MeanOfPieces:
     """⟨x yᵀ⟩ − ⟨x⟩⟨y⟩ᵀ, or a part of it, free of the bias of measured means.
 
-    The means are measured too, which takes Cov(⟨x⟩, ⟨y⟩) away; it is estimated from the scatter of the pieces and
+    The means are measured too, which takes Cov(⟨x⟩, ⟨y⟩) away; it is estimated from the scatter of means and
     added. For n independent pairs this is the familiar divisor n − 1.
 
     Args:
@@ -103,42 +108,71 @@ def centred_products(sums: ProductSums, centre: Centre, part: Callable[[Array], 
     x_mean, y_mean = (side.sum(axis=over, keepdims=True) / number for side in (sums.left, sums.right))
     count = sums.count[..., None]
     moved = _outer(x_mean, sums.right) + _outer(sums.left - count * x_mean, y_mean)
-    found = _mean(sums, part(sums.product - moved))
+    products = part(sums.product - moved)
+    found = _mean(sums, products)
     x, y = sums.left / count - x_mean, sums.right / count - y_mean
     if centre == "common":
+        bias = part(_covariance_of_a_common_mean(x, y))
         stretch = found.pieces / (found.pieces - 1)
-        bias = _covariance_of_means(x, y, found.pieces)
-        return found._replace(value=found.value + part(bias), error=found.error * stretch)
+        return found._replace(value=found.value + bias, error=found.error * stretch)
     if blocks == 1:
         note = "about the mean of each trajectory, whose own scatter one block does not show: too small"
         return found._replace(note=note)
-    within = max(2, block_average(part(sums.product - moved) / count[..., None]).pieces // trajectories)
-    each = [_covariance_of_means(x[[row]], y[[row]], within) for row in range(trajectories)]
-    return found._replace(value=found.value + part(np.mean(each, axis=0)))
+    scatter = part(_covariance_of_own_means(x, y))
+    if trajectories >= ENOUGH_TRAJECTORIES:
+        number = sums.count.sum(axis=1)[..., None, None]
+        return mean_over_trajectories(products.sum(axis=1) / number + scatter)
+    bias = scatter.mean(axis=0)
+    return found._replace(value=found.value + bias, error=found.error * _stretch(found.value, bias))
+
+
+def _stretch(value: Array, bias: Array) -> Array:
+    """By how much centred products scatter less than those about the true mean: as much as their mean is smaller."""
+    variance, missing = np.diagonal(value), np.diagonal(bias)
+    each = 1 + np.divide(missing, variance, out=np.zeros_like(variance), where=variance > 0)
+    stretch: Array = np.sqrt(np.maximum(each[:, None] * each, 1.0))
+    return stretch
 
 
 def _mean(sums: ProductSums, products: Array) -> MeanOfPieces:
     """Mean of products per block over the terms, its error from trajectories or from longer blocks."""
     if len(sums.count) >= ENOUGH_TRAJECTORIES:
         number = sums.count.sum(axis=1)
-        each = products.sum(axis=1) * (len(number) / number.sum())
-        error = each.std(axis=0, ddof=1) / np.sqrt(len(each))
-        return MeanOfPieces(each.mean(axis=0), error, len(each), "")
-    found = block_average(products / sums.count[..., None, None])
-    note = note_on_pieces(found.pieces, found.flat)
-    return MeanOfPieces(found.mean, found.standard_error, found.pieces, note)
+        return mean_over_trajectories(products.sum(axis=1) * (len(number) / number.sum()))
+    return mean_over_blocks(products / sums.count[..., None, None])
 
 
-def _covariance_of_means(x: Array, y: Array, pieces: int) -> Array:
-    """Covariance of the two means from block means `(trajectory, block, N)`, joined to about so many pieces."""
+def _covariance_of_a_common_mean(x: Array, y: Array) -> Array:
+    """Cov(⟨x⟩, ⟨y⟩) of one mean for all from block means `(trajectory, block, N)`: between trajectories, or within few."""
     trajectories, blocks = x.shape[:2]
-    length = max(1, trajectories * blocks // pieces)
-    kept = blocks - blocks // length * length
-    shape = (-1, length, x.shape[2])
-    x_pieces, y_pieces = (side[:, kept:].reshape(shape).mean(axis=1) for side in (x, y))
-    pieces = len(x_pieces)
-    covariance: Array = x_pieces.T @ y_pieces / (pieces * (pieces - 1))
-    return covariance
+    if trajectories > 1 and (trajectories >= ENOUGH_TRAJECTORIES or blocks < _QUARTERS):
+        x_each, y_each = x.mean(axis=1), y.mean(axis=1)
+        between: Array = x_each.T @ y_each / (trajectories * (trajectories - 1))
+        return between
+    within: Array = _covariance_of_own_means(x, y).mean(axis=0) / trajectories
+    return within
+
+
+def _covariance_of_own_means(x: Array, y: Array) -> Array:
+    """Cov(⟨x⟩, ⟨y⟩) of the means of each trajectory from its block means, `(trajectory, N, N)`.
+
+    Over n terms the mean has variance V(n) = a/n − b/n². The means of halves and quarters, about that of all, have
+    V(n/2) − V(n) and V(n/4) − V(n); so V(n) is twice the first less a third of the second.
+    """
+    halves = _between_parts(x, y, 2)
+    if x.shape[1] < _QUARTERS:
+        return halves
+    return 2 * halves - _between_parts(x, y, _QUARTERS) / 3
+
+
+def _between_parts(x: Array, y: Array, parts: int) -> Array:
+    """Mean product of the means of equal parts of each trajectory, about the mean of all its parts."""
+    trajectories, blocks, count = x.shape
+    shape = (trajectories, parts, blocks // parts, count)
+    x_parts, y_parts = (side[:, blocks % parts :].reshape(shape).mean(axis=2) for side in (x, y))
+    away = x_parts - x_parts.mean(axis=1, keepdims=True)
+    product: Array = away.swapaxes(1, 2) @ y_parts / parts
+    return product
 
 
 def _outer(x: Array, y: Array) -> Array:

@@ -48,13 +48,14 @@ def detailed_balance(circulation: Estimate, *, scale: float | None = None) -> Ve
         raise ConfigError(message)
     rows, columns = np.triu_indices(len(values), 1)
     planes = values[rows, columns]
-    high = np.abs(np.stack([np.asarray(end)[rows, columns] for end in circulation.interval])).max(axis=0)
+    low, high = (np.asarray(end, np.float64)[rows, columns] for end in circulation.interval)
+    reach = np.maximum(np.abs(low), np.abs(high))
     pieces = circulation.pieces
     evidence: dict[str, Any] = {
         "planes": planes.size,
         "pieces": pieces,
         "largest_circulation": float(np.abs(planes).max()),
-        "largest_end_of_interval": float(high.max()),
+        "largest_end_of_interval": float(reach.max()),
     }
     if ROUNDING in circulation.note:
         text = "The weights are recorded too coarsely to see their circulation: train in float64."
@@ -62,13 +63,14 @@ def detailed_balance(circulation: Estimate, *, scale: float | None = None) -> Ve
     if not pieces >= ENOUGH_PIECES:
         text = f"{pieces:g} independent pieces are too few to decide about detailed balance; 8 are needed."
         return Verdict(None, "few_pieces", text, evidence)
-    error = (high - np.abs(planes)) / student(circulation.level, pieces)
+    towards_zero = np.where(planes > 0, planes - low, high - planes)
+    error = towards_zero / student(circulation.level, pieces)
     scores = np.abs(np.divide(planes, error, out=np.zeros_like(planes), where=error > 0))
     bound = student(1 - (1 - circulation.level) / planes.size, pieces)
     worst = int(scores.argmax())
     plane = (int(rows[worst]), int(columns[worst]))
     evidence |= {"largest_z": float(scores[worst]), "plane": plane, "bound": bound}
-    return _decided(evidence, scale, bool(high.max() <= _TOLERANCE * scale) if scale is not None else False)
+    return _decided(evidence, scale, bool(reach.max() <= _TOLERANCE * scale) if scale is not None else False)
 
 
 def _decided(evidence: dict[str, Any], scale: float | None, small: bool) -> Verdict:

@@ -114,7 +114,8 @@ def _verdict(ratios: tuple[Estimate, ...], curvatures: Array, tolerance: float, 
         )
         return Verdict(True, "stationary", text)
     with np.errstate(divide="ignore"):  # no variance at all: ratio 0
-        away, error = np.abs(np.log(value)), np.log(high / value) / student(level, pieces)
+        away = np.abs(np.log(value))
+        error = np.log(np.where(value > 1, value / low, high / value)) / student(level, pieces)
     score = np.divide(away, error, out=np.full_like(away, np.inf), where=error > 0)
     bound = student(1 - (1 - level) / len(ratios), pieces)
     failed = np.flatnonzero(score > bound)

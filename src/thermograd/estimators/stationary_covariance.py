@@ -27,8 +27,8 @@ def covariance(
     """Σ = ⟨δ δᵀ⟩ over trajectories and times, δ = θ − centre.
 
     About the measured mean the estimate is corrected for the scatter of that mean, see `centred_products`. 20
-    trajectories or more are the pieces of Student's interval; of fewer, blocks longer than the correlations are. On the
-    diagonal the interval is that of ln Σ_ii, since a variance is positive and its errors are skewed.
+    trajectories or more are the pieces of the interval; of fewer, blocks longer than the correlations are. Squares are
+    skewed, which the interval allows for; that of a variance stays above 0.
 
     Args:
         trajectories: θ, `(trajectory, time, N)` or `(time, N)` for a single one.
@@ -54,7 +54,7 @@ def covariance(
 
 
 def covariance_estimate(found: MeanOfPieces, level: float, note: str = "") -> Estimate:
-    """A measured covariance matrix with its interval, on the diagonal that of the logarithm.
+    """A measured covariance matrix with its interval, on the diagonal above 0.
 
     Args:
         found: the matrix and its errors.
@@ -63,11 +63,8 @@ def covariance_estimate(found: MeanOfPieces, level: float, note: str = "") -> Es
     """
     low, high = found.interval(level)
     variances, half = np.diagonal(found.value), np.diagonal(found.half_width(level))
-    positive = variances > 0
-    factor = np.exp(np.divide(half, variances, out=np.zeros_like(half), where=positive))
-    places = np.flatnonzero(positive)
-    low[places, places] = (variances / factor)[positive]
-    high[places, places] = (variances * factor)[positive]
+    places = np.flatnonzero((variances > 0) & (np.diagonal(low) <= 0))
+    low[places, places] = (variances * np.exp(-half / np.where(variances > 0, variances, 1.0)))[places]
     return Estimate(
         found.value, (low, high), level=level, pieces=found.pieces, note=joined([note, found.note])
     )

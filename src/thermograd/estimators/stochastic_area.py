@@ -101,7 +101,7 @@ def covariance(
         sums: from `area_sums`.
         since: updates before this step are left out.
         shared_centre: all trajectories are counted from the same point and stray about the same mean.
-        level: two-sided, of every element; on the diagonal of its logarithm.
+        level: two-sided, of every element.
 
     Returns:
         `(k, k)` in units of θ².

@@ -11,6 +11,7 @@ from scipy import special
 
 from thermograd.errors import ConfigError
 from thermograd.numerics.block_average import block_average
+from thermograd.numerics.skewed_mean import interval_of_a_mean, skewness_of
 
 Array = npt.NDArray[Any]
 
@@ -26,23 +27,24 @@ class MeanOfPieces(NamedTuple):
     Attributes:
         value: the mean.
         error: its standard error.
+        skewness: of the pieces.
         pieces: how many there are.
         note: what a reader should know, or "".
     """
 
     value: Array
     error: Array
+    skewness: Array
     pieces: int
     note: str
 
-    def half_width(self, level: float) -> Array:
-        """Half the width of Student's interval at that level."""
-        return student(level, self.pieces) * self.error
-
     def interval(self, level: float) -> tuple[Array, Array]:
-        """Student's interval at that level."""
-        half = self.half_width(level)
-        return self.value - half, self.value + half
+        """Student's interval at that level, corrected for the skewness of the pieces."""
+        return interval_of_a_mean(self.value, self.error, self.skewness, self.pieces, level)
+
+    def half_width(self, level: float) -> Array:
+        """Half the width of Student's own interval."""
+        return student(level, self.pieces) * self.error
 
 
 def mean_of_pieces(series: Array) -> MeanOfPieces:
@@ -55,13 +57,21 @@ def mean_of_pieces(series: Array) -> MeanOfPieces:
     20
     """
     if len(series) >= ENOUGH_TRAJECTORIES:
-        each = series.mean(axis=1)
-        error = each.std(axis=0, ddof=1) / np.sqrt(len(each))
-        return MeanOfPieces(each.mean(axis=0), error, len(each), "")
+        return mean_over_trajectories(series.mean(axis=1))
+    return mean_over_blocks(series)
+
+
+def mean_over_trajectories(each: Array) -> MeanOfPieces:
+    """Mean of one number, or array, per trajectory on axis 0."""
+    error = each.std(axis=0, ddof=1) / np.sqrt(len(each))
+    return MeanOfPieces(each.mean(axis=0), error, skewness_of(each), len(each), "")
+
+
+def mean_over_blocks(series: Array) -> MeanOfPieces:
+    """Mean of a record `(trajectory, time, ...)` by block averaging."""
     found = block_average(series)
-    return MeanOfPieces(
-        found.mean, found.standard_error, found.pieces, note_on_pieces(found.pieces, found.flat)
-    )
+    note = note_on_pieces(found.pieces, found.flat)
+    return MeanOfPieces(found.mean, found.standard_error, found.skewness, found.pieces, note)
 
 
 def note_on_pieces(pieces: int, flat: bool = True) -> str:

@@ -32,7 +32,7 @@ def variance_flatness(
 
     The fit is that of `flatness_exponent`. Its interval follows the scatter of the pieces, not that of the directions
     about the line, to first order in the error of the covariance (for principal directions with the perturbation of
-    eigenvectors, so that neighbouring variances that cannot be told apart widen it).
+    eigenvectors). `note` warns of neighbouring principal variances that cannot be told apart, where it is too narrow.
 
     Args:
         trajectories: θ, `(trajectory, time, N)` or `(time, N)`.
@@ -69,13 +69,26 @@ def variance_flatness(
     along = (points - points.mean(axis=(0, 1))) @ basis[:, used]
     response = _response(heights, variances, fit.value, turning=directions == "principal")
     scatter = mean_of_pieces(((along @ response) * along).sum(axis=2))
-    half = float(scatter.half_width(level))
+    low, high = (fit.value + float(end - scatter.value) for end in scatter.interval(level))
+    mixed = _mixed(along, level) if directions == "principal" else ""
     return Estimate(
         fit.value,
-        (fit.value - half, fit.value + half),
+        (low, high),
         level=level,
         pieces=scatter.pieces,
-        note=joined([fit.note, rounding_note(trajectories, points), scatter.note]),
+        note=joined([fit.note, rounding_note(trajectories, points), mixed, scatter.note]),
+    )
+
+
+def _mixed(along: Array, level: float) -> str:
+    """A warning if neighbouring principal variances are too close: their directions are then any mixture of the true ones."""
+    gaps = mean_of_pieces(np.diff(np.square(along), axis=2))
+    close = int((gaps.value < 2 * gaps.half_width(level)).sum())
+    if not close:
+        return ""
+    return (
+        f"{close} neighbouring principal variances are within their errors, so those directions are not resolved and the "
+        "interval is too narrow: take directions='hessian'"
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd.errors import ConfigError
+from thermograd.numerics.skewed_mean import skewness_of
 
 Array = npt.NDArray[Any]
 
@@ -22,6 +23,7 @@ class BlockAverage:
     Attributes:
         mean: over all runs and times, of the shape of one entry.
         standard_error: of the mean, of the same shape.
+        skewness: of the blocks, of the same shape.
         pieces: number of blocks over all runs.
         block_length: entries in one block.
         flat: whether the standard error has stopped growing with the block length; False: it is a lower bound.
@@ -29,6 +31,7 @@ class BlockAverage:
 
     mean: Array
     standard_error: Array
+    skewness: Array
     pieces: int
     block_length: int
     flat: bool
@@ -73,7 +76,14 @@ def block_average(series: npt.ArrayLike) -> BlockAverage:
         if flat:
             break
     pieces = blocks.shape[0] * blocks.shape[1]
-    return BlockAverage(records.mean(axis=(0, 1)), np.sqrt(variance), pieces, length, flat)
+    return BlockAverage(
+        mean=records.mean(axis=(0, 1)),
+        standard_error=np.sqrt(variance),
+        skewness=skewness_of(blocks.reshape(pieces, *blocks.shape[2:])),
+        pieces=pieces,
+        block_length=length,
+        flat=flat,
+    )
 
 
 def _lengths(runs: int, times: int) -> list[int]:
