@@ -50,7 +50,7 @@ def variance_flatness(
 
     >>> states = np.random.default_rng(0).normal(size=(4000, 1, 2)) / [1.0, 2.0]
     >>> print(variance_flatness(states, np.diag([1.0, 4.0]), directions="hessian"))
-    -1.02 (-1.064 to -0.9758 at 95 %), from 4000 pieces
+    -1.02 (-1.064 to -0.9757 at 95 %), from 4000 pieces
     """
     checked_level(level)
     if directions not in _DIRECTIONS:

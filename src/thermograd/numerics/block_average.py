@@ -43,7 +43,8 @@ def block_average(series: npt.ArrayLike) -> BlockAverage:
     The blocks double in length b until b³ > 2 n r², where n is the number of entries and r the variance of the mean
     from blocks of b over that from single entries: there the part of the variance that is still missing (about
     correlation time / b) and the scatter of its estimate are equally large (Wolff, Comput. Phys. Commun. 156, 143, 2004;
-    Lee et al., Phys. Rev. E 83, 066706, 2011). Of several components the slowest decides for all. Runs are
+    Lee et al., Phys. Rev. E 83, 066706, 2011). What is missing then is added as for exponential correlations, a share
+    (r − 1/r) / 2b. Of several components the slowest decides for all. Runs are
     independent of each other: a block as long as a run needs no such test. The oldest entries that fill no block are
     left out of the variance of the blocks, not of the mean, whose variance is that × b / n.
 
@@ -75,6 +76,8 @@ def block_average(series: npt.ArrayLike) -> BlockAverage:
         flat = length == times or _is_flat(length, entries, variance, single)
         if flat:
             break
+    if length < times:
+        variance = variance / (1 - _missing(variance, single, length))
     pieces = blocks.shape[0] * blocks.shape[1]
     return BlockAverage(
         mean=records.mean(axis=(0, 1)),
@@ -106,6 +109,16 @@ def _variance(blocks: Array) -> Array:
     return variance
 
 
+def _ratio(variance: Array, single: Array) -> Array:
+    return np.divide(variance, single, out=np.ones_like(variance), where=single > 0)
+
+
 def _is_flat(length: int, entries: int, variance: Array, single: Array) -> bool:
-    ratio = np.divide(variance, single, out=np.ones_like(variance), where=single > 0)
-    return bool((length**3 > 2 * entries * np.square(ratio)).all())
+    return bool((length**3 > 2 * entries * np.square(_ratio(variance, single))).all())
+
+
+def _missing(variance: Array, single: Array, length: int) -> Array:
+    """The part of the variance that is missing for exponential correlations, at most half."""
+    ratio = np.maximum(_ratio(variance, single), 1.0)
+    missing: Array = np.minimum((ratio - 1 / ratio) / (2 * length), 0.5)
+    return missing
