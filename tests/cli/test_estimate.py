@@ -15,6 +15,9 @@ from thermograd.cli import main
 from thermograd.cli.estimates import estimate_named, known_estimates
 from thermograd.errors import NothingCommittedError
 from thermograd.estimators import first_passage as measured
+from thermograd.estimators import stationary_state as stationary
+from thermograd.estimators import stochastic_area
+from thermograd.store.reader import open_run
 
 VALUES = np.sort(np.random.default_rng(3).uniform(size=(30, 12)), axis=1)
 
@@ -200,7 +203,19 @@ def test_every_estimate_is_listed_and_can_be_asked_for(log, capsys):
     functions = [entry.function for entry in known_estimates().values()]
     assert len(set(functions)) == len(functions)
     told = {"float": "0.7", "int": "9"}
+    of_runs = {name for name in listed if estimate_named(name).of_a_run}
+    assert of_runs == {
+        "stationary_state.circulation",
+        "stationary_state.covariance",
+        "stationary_state.detailed_balance",
+        "stochastic_area.circulation",
+        "stochastic_area.covariance",
+    }
     for name, entry in listed.items():
+        if name in of_runs:
+            assert main(["estimate", log, name]) == 2
+            assert "is no run directory" in capsys.readouterr().err
+            continue
         assert entry["summary"]
         options = [word for option in entry["required"] for word in (option, told[entry["options"][option]])]
         assert main(["estimate", log, name, *options]) in {0, 1}, name
@@ -250,3 +265,79 @@ def test_a_run_directory(config, capsys):
     output = capsys.readouterr()
     assert output.out.startswith("3 (3 to 3 at 95 %) epoch, from 5 pieces")
     assert "kick: 5 trajectories at 3 times, 1 to 3 epochs" in output.err
+
+
+@pytest.fixture
+def weights(config, capsys):
+    """A run that saved its weights, and sums of their products."""
+    text = config.read_text("utf-8").replace(
+        '["loss"]',
+        '[{ kind = "stochastic_area", every = { kind = "every", steps = 1 }, at = { kind = "every", steps = 20 } }]',
+    )
+    config.write_text(
+        text.replace("steps = 12", "steps = 400") + 'save_weights = { kind = "every", steps = 2 }\n', "utf-8"
+    )
+    assert main(["run", str(config), "--out", "saved"]) == 0
+    capsys.readouterr()
+    return open_run("saved")
+
+
+def points_of(run, since):
+    steps = range(since, 401, 2)
+    return np.stack([run.weights(step)["position"] for step in steps], axis=1)
+
+
+def test_matrices_of_saved_weights(weights, capsys):
+    wanted = stationary.covariance(points_of(weights, 100), level=0.9)
+    words = ["estimate", "saved", "stationary_state.covariance", "--since", "100", "--level", "0.9"]
+    assert main(words) == 0
+    output = capsys.readouterr()
+    rows = table(output.out)
+    assert [(row["index_0"], row["index_1"]) for row in rows[:4]] == [(0, 0), (0, 1), (0, 2), (1, 0)]
+    assert [row["value"] for row in rows] == wanted.value.ravel().tolist()
+    assert [row["low"] for row in rows] == wanted.low.ravel().tolist()
+    assert (
+        "weights of 5 trajectories at 151 times, steps 100 to 400, every 2, which is one update" in output.err
+    )
+    assert main([*words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert np.array(found["value"]).shape == (3, 3)
+    assert found["pieces"] == wanted.pieces
+
+
+def test_a_verdict_on_saved_weights(weights, capsys):
+    wanted = stationary.detailed_balance(stationary.circulation(points_of(weights, 100)), scale=0.5)
+    words = ["estimate", "saved", "stationary_state.detailed_balance", "--since", "100", "--scale", "0.5"]
+    assert main([*words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["holds"], found["kind"], found["text"]) == (wanted.holds, wanted.kind, wanted.text)
+
+
+def test_running_sums_of_a_run(weights, capsys):
+    wanted = stochastic_area.covariance(stochastic_area.area_sums(weights), since=100)
+    assert main(["estimate", "saved", "stochastic_area.covariance", "--since", "100"]) == 0
+    output = capsys.readouterr()
+    assert [row["value"] for row in table(output.out)] == wanted.value.ravel().tolist()
+    assert "saved: 5 trajectories of 400 steps" in output.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--since", "500"], "has saved no weights since step 500"),
+        (["--scale", "2"], "are for logs of one value"),
+        (["--centre", "0"], "has no option --centre"),
+    ],
+)
+def test_weights_that_cannot_be_read(weights, words, said, capsys):
+    assert main(["estimate", "saved", "stationary_state.covariance", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_run_without_weights(config, capsys):
+    assert main(["run", str(config), "--out", "bare", "--epochs", "1"]) == 0
+    capsys.readouterr()
+    assert main(["estimate", "bare", "stationary_state.circulation"]) == 2
+    assert "record them with save_weights" in capsys.readouterr().err
+    assert main(["estimate", "bare", "stochastic_area.circulation"]) == 2
+    assert "no sums 'stochastic_area'" in capsys.readouterr().err

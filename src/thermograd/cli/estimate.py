@@ -19,7 +19,7 @@ def estimate(
     /,
     *option: _Word,
     metric: str | None = None,
-    scale: float = 1.0,
+    scale: float | None = None,
     steps_per_epoch: int | None = None,
     counts_from: int | None = None,
     json: Annotated[bool, Parameter(negative=())] = False,
@@ -27,7 +27,7 @@ def estimate(
 ) -> int:
     """Estimate something from recorded runs, with its interval.
 
-    A number or verdict is printed in one line, a curve as csv. Where runs that never arrived leave a mean
+    A number or verdict is printed in one line, a curve or matrix as csv. Where runs that never arrived leave a mean
     undefined, what is known is printed and the exit code is 1.
 
     Args:
@@ -39,7 +39,8 @@ def estimate(
         option: options of the estimate, with those of the first-passage times it rests on: --target 0.9
             --direction down --window 20 100.
         metric: which value, where a log or run directory holds several.
-        scale: factor of all values, 0.01 for per cent times 100.
+        scale: factor of all values, 0.01 for per cent times 100; for stationary_state.detailed_balance a circulation that
+            would be large.
         steps_per_epoch: for logs that count steps: count in epochs of that many.
         counts_from: 0 if the log calls the first completed step or epoch 0, as range does.
         json: print one JSON object.

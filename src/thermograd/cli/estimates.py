@@ -1,4 +1,4 @@
-"""Which estimates can be asked of a log, and how words become their arguments: by signature, no list is kept."""
+"""Which estimates can be asked of a log or a run, and how words become their arguments: by signature, no list is kept."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import thermograd.estimators
 from thermograd.discover import nearest, snake_case
 from thermograd.errors import ConfigError
+from thermograd.quantities import Estimate
+from thermograd.store.saved_weights import SavedWeights
 from thermograd.store.trajectories import Trajectories
 
+_OF_A_RUN = frozenset({"trajectories", "run"})
 _TRUTH = {"true": True, "yes": True, "false": False, "no": False}
 
 
@@ -27,7 +30,8 @@ class Recipe:
     Attributes:
         name: `stem.function`.
         function: the estimator.
-        recorded: its arguments that the log gives: values, times, unit.
+        recorded: its arguments that the log gives: values, times, unit; or a run directory: trajectories of saved
+            weights, run.
         made: its arguments that another estimator makes, as passages.
         own: its options, with their annotations.
         required: those without a default.
@@ -45,9 +49,21 @@ class Recipe:
         """The first line of the documentation."""
         return (inspect.getdoc(self.function) or "").partition("\n")[0]
 
+    @property
+    def of_a_run(self) -> bool:
+        """Whether it rests on what a run directory has and a log of one value has not."""
+        return bool(_OF_A_RUN & set(self.recorded)) or any(recipe.of_a_run for recipe in self.made.values())
+
+    @property
+    def of_weights(self) -> bool:
+        """Whether it rests on saved weights."""
+        return "trajectories" in self.recorded or any(recipe.of_weights for recipe in self.made.values())
+
     def options(self) -> dict[str, Any]:
         """All options with their annotations, those of what is made first included; required ones first."""
         known = dict(self.own)
+        if "trajectories" in self.recorded:
+            known["since"] = int
         for recipe in self.made.values():
             known = {**recipe.options(), **known}
         return dict(sorted(known.items(), key=lambda option: option[0] not in self.needed()))
@@ -56,11 +72,11 @@ class Recipe:
         """The options without a default."""
         return (*self.required, *(name for recipe in self.made.values() for name in recipe.needed()))
 
-    def make(self, log: Trajectories, given: Mapping[str, Any]) -> Any:
+    def make(self, log: Trajectories | SavedWeights, given: Mapping[str, Any]) -> Any:
         """The estimate.
 
         Args:
-            log: the runs.
+            log: the runs; of saved weights, if it rests on them.
             given: values of options.
 
         Returns:
@@ -103,7 +119,7 @@ class Recipe:
 
 
 def known_estimates() -> dict[str, Recipe]:
-    """All estimates a log suffices for, by `stem.function`; where several stems export one, the one that is about it.
+    """All estimates a log or a run directory suffices for, by `stem.function`; where several stems export one, the one that is about it.
 
     >>> known_estimates()["first_passage.restricted_mean"].needed()
     ('target',)
@@ -114,7 +130,7 @@ def known_estimates() -> dict[str, Recipe]:
     for stem, module in sorted(_modules(), key=lambda entry: not hasattr(entry[1], "__all__")):
         for function in _public(module):
             recipe = _recipe(stem, module, function)
-            if isinstance(recipe, Recipe) and function not in functions:
+            if isinstance(recipe, Recipe) and "run" not in recipe.recorded and function not in functions:
                 functions.add(function)
                 found[recipe.name] = recipe
     return dict(sorted(found.items()))
@@ -192,8 +208,9 @@ def _recipe(stem: str, module: types.ModuleType, function: Callable[..., Any]) -
     for name, parameter in parameters.items():
         annotation = _without_none(hints.get(name))
         needed = parameter.default is inspect.Parameter.empty
-        maker = _maker(module, annotation)
-        if name == "values" or (name in {"times", "unit"} and "values" in parameters):
+        maker = _maker(module, annotation, name)
+        from_log = name == "values" or (name in {"times", "unit"} and "values" in parameters)
+        if from_log or (needed and name in _OF_A_RUN):
             recorded.append(name)
         elif maker is not None and maker is not function:
             recipe = _recipe(stem, module, maker)
@@ -210,11 +227,11 @@ def _recipe(stem: str, module: types.ModuleType, function: Callable[..., Any]) -
     return Recipe(f"{stem}.{function.__name__}", function, tuple(recorded), made, own, tuple(required))
 
 
-def _maker(module: types.ModuleType, annotation: Any) -> Callable[..., Any] | None:
-    """The function that makes such an object: `first_passage_times` of `FirstPassageTimes`."""
+def _maker(module: types.ModuleType, annotation: Any, argument: str) -> Callable[..., Any] | None:
+    """What makes such an object: `first_passage_times` of `FirstPassageTimes`; of an `Estimate` what has its name."""
     if not isinstance(annotation, type) or annotation.__module__.partition(".")[0] != "thermograd":
         return None
-    maker = getattr(module, snake_case(annotation.__name__), None)
+    maker = getattr(module, argument if annotation is Estimate else snake_case(annotation.__name__), None)
     return maker if inspect.isfunction(maker) else None
 
 

@@ -47,6 +47,10 @@ def estimate_on_log(
     check_outputs([] if csv is None else [csv], [source])
     recipe = estimate_named(name)
     given = recipe.parsed(words)
+    if (
+        options.scale is not None and "scale" in recipe.options()
+    ):  # the word belongs to the estimate, not to a log
+        given, options = {**given, "scale": options.scale}, dataclasses.replace(options, scale=None)
     try:
         result = _estimated(source, options, recipe, given)
     except CensoredError as error:
@@ -68,12 +72,17 @@ def estimate_on_log(
 
 def _estimated(source: str, options: LogOptions, recipe: Recipe, given: Mapping[str, Any]) -> Any:
     try:
-        log = options.read(source)
+        if recipe.of_a_run:
+            weights = options.read_weights(source, given.get("since", 0))
+            said, notes = (weights.described() if recipe.of_weights else str(weights)), weights.notes
+        else:
+            log = options.read(source)
+            said, notes = str(log), log.notes
     except NothingCommittedError as error:
         return Verdict(None, "nothing_committed", f"{error}, so there is nothing to estimate from yet.")
-    for line in (f"{source}: {log}", *log.notes):
+    for line in (f"{source}: {said}", *notes):
         terminal.say(line)
-    return recipe.make(log, given)
+    return recipe.make(weights if recipe.of_a_run else log, given)
 
 
 def as_columns(result: Any, *, index: str = "index") -> dict[str, list[Any]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from thermograd.errors import ConfigError
+from thermograd.store.saved_weights import SavedWeights, saved_weights
 from thermograd.store.trajectories import Trajectories, in_epochs, load_trajectories
 
 
@@ -16,13 +17,13 @@ class LogOptions:
 
     Attributes:
         metric: which value, where there are several.
-        scale: factor of all values.
+        scale: factor of all values, 1 if None.
         steps_per_epoch: count in epochs of that many steps; None keeps what the log counts.
         counts_from: the number the log gives the first completed step or epoch.
     """
 
     metric: str | None = None
-    scale: float = 1.0
+    scale: float | None = None
     steps_per_epoch: int | None = None
     counts_from: int | None = None
 
@@ -39,9 +40,36 @@ class LogOptions:
             ConfigError: it cannot be read so.
         """
         recorded = load_trajectories(
-            source, metric=self.metric, scale=self.scale, counts_from=self.counts_from
+            source,
+            metric=self.metric,
+            scale=1.0 if self.scale is None else self.scale,
+            counts_from=self.counts_from,
         )
         return recorded if self.steps_per_epoch is None else in_epochs(recorded, self.steps_per_epoch)
+
+    def read_weights(self, source: str, since: int) -> SavedWeights:
+        """The saved weights of a run directory.
+
+        Args:
+            source: the run directory.
+            since: weights saved before this step are left out.
+
+        Returns:
+            The weights.
+
+        Raises:
+            ConfigError: it is none, or options were given that are for logs of one value.
+        """
+        if self != LogOptions():
+            message = (
+                "--metric, --scale, --steps-per-epoch and --counts-from are for logs of one value; this estimate is made "
+                "from the weights of a run: leave them out"
+            )
+            raise ConfigError(message)
+        if not Path(source).is_dir():
+            message = f"{source} is no run directory; this estimate is made from weights, which only a run directory holds"
+            raise ConfigError(message)
+        return saved_weights(source, since)
 
 
 def check_outputs(outputs: Iterable[Path], sources: Sequence[str]) -> None:

@@ -75,7 +75,13 @@ def area_sums(run: Run, name: str = "stochastic_area") -> AreaSums:
     Args:
         run: the run.
         name: of the record.
+
+    Raises:
+        ConfigError: it has no such record.
     """
+    if f"{name}/area" not in run.names:
+        message = f"the run has no sums {name!r}: observe stochastic_area. It has {', '.join(run.names) or 'no record'}"
+        raise ConfigError(message)
     count, total, second_moment, area = (run[f"{name}/{entry}"] for entry in _FIELDS)
     moved = f"{name}/displacement"
     return AreaSums(

@@ -103,11 +103,11 @@ def checked_level(level: float) -> float:
     return level
 
 
-def checked_trajectories(trajectories: npt.ArrayLike, *, times: int = 1) -> Array:
+def checked_trajectories(recorded: npt.ArrayLike, *, times: int = 1) -> Array:
     """The record as `(trajectory, time, parameter)` in float64; a 2-D array is one trajectory.
 
     Args:
-        trajectories: as recorded.
+        recorded: trajectories as recorded.
         times: the fewest times it must have.
 
     Raises:
@@ -117,11 +117,11 @@ def checked_trajectories(trajectories: npt.ArrayLike, *, times: int = 1) -> Arra
     >>> checked_trajectories([[0.0, 1.0], [2.0, 3.0]]).shape
     (1, 2, 2)
     """
-    recorded = np.asarray(trajectories)
-    points = recorded[None] if recorded.ndim == 2 else recorded
+    given = np.asarray(recorded)
+    points = given[None] if given.ndim == 2 else given
     if points.ndim != 3 or 0 in points.shape:
         message = (
-            f"trajectories have shape {recorded.shape}; they must be (trajectory, time, parameter), none of them 0, "
+            f"trajectories have shape {given.shape}; they must be (trajectory, time, parameter), none of them 0, "
             "or (time, parameter) for a single one"
         )
         raise ConfigError(message)
