@@ -141,11 +141,12 @@ def exact_exponents(process: Process) -> tuple[float, float]:
 
 def of_exponents(process: Process, law: str, trajectories: int, times: int, why: str) -> Coverage:
     principal, along = exact_exponents(process)
+    few = FEW if trajectories < 20 else ""
     return Coverage(
         f"{law}, {trajectories} trajectories of {times} states, spread against curvature",
         (
-            Row("exponent, principal directions", principal, why_fewer=why),
-            Row("exponent, Hessian directions", along),
+            Row("exponent, principal directions", principal, why_fewer=why or few),
+            Row("exponent, Hessian directions", along, why_fewer=few),
         ),
         drawn(trajectories, times, process),
         exponents,
@@ -176,13 +177,17 @@ def called_stationary(points: Array) -> list[bool]:
 
 WORDS = "linear process of 3 parameters, relaxation 4 to 20 updates"
 SKEWED = "products of 20 single states have heavy tails on both sides, which a correction for skewness does not see"
+FEW = (
+    "the standard error from 15 to 31 blocks of squares is itself uncertain by a quarter, which is more than Student's "
+    "t of so many normal pieces allows for; record longer, or more trajectories"
+)
 MIXED = "two principal variances lie within their errors, so the directions are not resolved: `note` says so"
 WIDER = "wider on purpose: the exact binomial interval holds at least its level"
 SIGMA, TURN = TURNING.covariance, float(TURNING.circulation[0, 1])
 
 
-def rows(*, single: bool = False, sums: bool = False) -> tuple[Row, ...]:
-    why = SKEWED if single else ""
+def rows(*, single: bool = False, sums: bool = False, few: bool = False) -> tuple[Row, ...]:
+    why = SKEWED if single else FEW if few else ""
     spread = (
         Row("variance", float(SIGMA[0, 0]), why_fewer=why),
         Row("covariance", float(SIGMA[0, 1]), why_fewer=why),
@@ -207,7 +212,7 @@ CASES: list[Case] = [
     *(
         Coverage(
             f"{WORDS}, {trajectories} trajectories of {times} states",
-            rows(),
+            rows(few=trajectories < 20),
             drawn(trajectories, times),
             second_moments,
             sets,
@@ -227,7 +232,7 @@ CASES: list[Case] = [
     *(
         Coverage(
             f"{WORDS}, sums of {trajectories} trajectories of {times} updates, written every {every}",
-            rows(sums=True),
+            rows(sums=True, few=trajectories < 20),
             drawn(trajectories, times + 1),
             running_sums(every),
             sets,

@@ -338,6 +338,6 @@ def test_a_run_without_weights(config, capsys):
     assert main(["run", str(config), "--out", "bare", "--epochs", "1"]) == 0
     capsys.readouterr()
     assert main(["estimate", "bare", "stationary_state.circulation"]) == 2
-    assert "record them with save_weights" in capsys.readouterr().err
+    assert "at least 2 are needed: record more" in capsys.readouterr().err
     assert main(["estimate", "bare", "stochastic_area.circulation"]) == 2
     assert "no sums 'stochastic_area'" in capsys.readouterr().err
