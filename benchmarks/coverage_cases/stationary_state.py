@@ -59,6 +59,10 @@ def drawn(
     return lambda generator: process.states(generator, trajectories, times, spread)
 
 
+def named(trajectories: int) -> str:
+    return "one trajectory" if trajectories == 1 else f"{trajectories} trajectories"
+
+
 def element(found: Estimate, row: int, column: int) -> Interval:
     return found.low[row, column], found.high[row, column]
 
@@ -143,7 +147,7 @@ def of_exponents(process: Process, law: str, trajectories: int, times: int, why:
     principal, along = exact_exponents(process)
     few = FEW if trajectories < 20 else ""
     return Coverage(
-        f"{law}, {trajectories} trajectories of {times} states, spread against curvature",
+        f"{law}, {named(trajectories)} of {times} states, spread against curvature",
         (
             Row("exponent, principal directions", principal, why_fewer=why or few),
             Row("exponent, Hessian directions", along, why_fewer=few),
@@ -211,7 +215,7 @@ ENTROPY = (
 CASES: list[Case] = [
     *(
         Coverage(
-            f"{WORDS}, {trajectories} trajectories of {times} states",
+            f"{WORDS}, {named(trajectories)} of {times} states",
             rows(few=trajectories < 20),
             drawn(trajectories, times),
             second_moments,
@@ -231,7 +235,7 @@ CASES: list[Case] = [
     ),
     *(
         Coverage(
-            f"{WORDS}, sums of {trajectories} trajectories of {times} updates, written every {every}",
+            f"{WORDS}, sums of {named(trajectories)} of {times} updates, written every {every}",
             rows(sums=True, few=trajectories < 20),
             drawn(trajectories, times + 1),
             running_sums(every),
@@ -245,7 +249,7 @@ CASES: list[Case] = [
     ),
     *(
         Coverage(
-            f"{WORDS}, entropy of {trajectories} trajectories of {times} updates",
+            f"{WORDS}, entropy of {named(trajectories)} of {times} updates",
             ENTROPY,
             drawn(trajectories, times + 1),
             entropies,
@@ -255,7 +259,7 @@ CASES: list[Case] = [
     ),
     *(
         Coverage(
-            f"{WORDS}, {trajectories} trajectories of {times} states, spread against noise and curvature",
+            f"{WORDS}, {named(trajectories)} of {times} states, spread against noise and curvature",
             (
                 Row("variance over theory, flattest mode", 1.0),
                 Row("variance over theory, steepest mode", 1.0),
@@ -273,7 +277,7 @@ CASES: list[Case] = [
     ),
     *(
         Alarm(
-            f"the same with detailed balance, {trajectories} trajectories of {times} states",
+            f"the same with detailed balance, {named(trajectories)} of {times} states",
             (Row("circulates", wanted=(0.0, 0.06)),),
             drawn(trajectories, times, RESTING),
             called_circulating,
@@ -283,7 +287,7 @@ CASES: list[Case] = [
     ),
     *(
         Alarm(
-            f"{WORDS}, no detailed balance, {trajectories} trajectories of {times} states",
+            f"{WORDS}, no detailed balance, {named(trajectories)} of {times} states",
             (
                 Row("detailed balance, no scale given", wanted=(0.0, 0.0)),
                 Row("detailed balance, against the scale ‖F‖ ‖Σ‖", wanted=(0.0, 0.01)),
@@ -295,7 +299,7 @@ CASES: list[Case] = [
     ),
     *(
         Alarm(
-            f"{WORDS}, at rest, {trajectories} trajectories of {times} states",
+            f"{WORDS}, at rest, {named(trajectories)} of {times} states",
             (Row("not stationary", wanted=(0.0, 0.06)),),
             drawn(trajectories, times),
             called_moving,

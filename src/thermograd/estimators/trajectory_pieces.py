@@ -126,7 +126,9 @@ def checked_trajectories(recorded: npt.ArrayLike, *, times: int = 1) -> Array:
         )
         raise ConfigError(message)
     if points.shape[1] < times:
-        message = f"trajectories have {points.shape[1]} time each; at least {times} are needed: record more of them"
+        message = (
+            f"trajectories have {points.shape[1]} time each; at least {times} are needed: record more of them"
+        )
         raise ConfigError(message)
     points = points.astype(np.float64)
     _check_finite(points)
