@@ -20,7 +20,8 @@ from thermograd.estimators.trajectory_pieces import (
 Array = npt.NDArray[Any]
 Centre = Literal["given", "common", "own"]
 
-_LARGEST = 2 * 10**7
+_LARGEST = 5 * 10**6
+_FEWEST = 64
 _QUARTERS = 4
 
 
@@ -55,7 +56,7 @@ class ProductSums:
 def product_sums(left: Array, right: Array) -> ProductSums:
     """The sums of recorded vectors, `(trajectory, time, N)` each.
 
-    With 20 trajectories or more a block is a trajectory, else as short as 160 MB of sums allow.
+    With 20 trajectories or more a block is a trajectory, else as short as 40 MB of sums allow, but 64 of them at least.
 
     Args:
         left: x.
@@ -67,7 +68,8 @@ def product_sums(left: Array, right: Array) -> ProductSums:
     trajectories, times, count = left.shape
     length = times
     if trajectories < ENOUGH_TRAJECTORIES:
-        length = min(max(1, -(-trajectories * times * count**2 // _LARGEST)), max(1, times // 64))
+        wanted = -(-trajectories * times * count**2 // _LARGEST)
+        length = max(1, min(wanted, trajectories * times // _FEWEST, times // _QUARTERS))
     blocks = times // length
     kept = slice(times - blocks * length, None)
     x, y = (part[:, kept].reshape(trajectories, blocks, length, count) for part in (left, right))
