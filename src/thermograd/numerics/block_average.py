@@ -44,9 +44,9 @@ def block_average(series: npt.ArrayLike) -> BlockAverage:
     from blocks of b over that from single entries: there the part of the variance that is still missing (about
     correlation time / b) and the scatter of its estimate are equally large (Wolff, Comput. Phys. Commun. 156, 143, 2004;
     Lee et al., Phys. Rev. E 83, 066706, 2011). What is missing then is added as for exponential correlations, a share
-    (r − 1/r) / 2b. Of several components the slowest decides for all. Runs are
-    independent of each other: a block as long as a run needs no such test. The oldest entries that fill no block are
-    left out of the variance of the blocks, not of the mean, whose variance is that × b / n.
+    (r − 1/r) / 2b. Of several components the slowest decides for all. Runs are independent of each other: a block as
+    long as a run needs no such test. The oldest entries that fill no block are left out of the variance of the blocks,
+    not of the mean, whose variance is that × b / n.
 
     Args:
         series: `(run, time, ...)`, at least 2 entries.
