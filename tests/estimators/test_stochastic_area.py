@@ -128,7 +128,7 @@ def test_sums_of_a_real_run():
     assert sums.times[-1] == 200
     assert sums.second_moment[:, -1] == pytest.approx(expected.second_moment[:, -1], rel=1e-9)
     assert sums.area[:, -1] == pytest.approx(expected.area[:, -1], rel=1e-9, abs=1e-15)
-    assert sums.displacement == pytest.approx(expected.displacement, rel=1e-9, abs=1e-15)
+    assert sums.displacement[:, -10:] == pytest.approx(expected.displacement, rel=1e-9, abs=1e-15)
     assert stochastic_area.circulation(sums, since=40).value == pytest.approx(
         stochastic_area.circulation(expected, since=40).value, rel=1e-9, abs=1e-15
     )
