@@ -17,9 +17,18 @@ from thermograd.observables.landscape import landscape
 from thermograd.problems.digits_linear import DigitsLinear
 from thermograd.problems.mnist_linear import MnistLinear
 from thermograd.quantities import Estimate, Landscape
+from thermograd.report.figure import Figure
 from thermograd.report.theory_beside_simulation import Elements, theory_beside_simulation
 from thermograd.reproductions.reproduction import Reproduction, Row, Settings, Stages
-from thermograd.reproductions.stationary_state_rows import agreement, elements_of, fluctuation_rows, ratio_row
+from thermograd.reproductions.stationary_state_rows import (
+    agreement,
+    elements_of,
+    entropy_of_single_updates,
+    fluctuation_rows,
+    not_in_the_paper,
+    ratio_row,
+    slope_row,
+)
 from thermograd.reproductions.stationary_state_simulation import (
     Plan,
     Simulated,
@@ -36,6 +45,7 @@ from thermograd.theory.stationary_state import predict
 
 Array = npt.NDArray[Any]
 
+PAPER_RATE = 1e-4
 SHOWN = 12
 """Directions of the Hessian, evenly over its spectrum, whose elements are drawn."""
 
@@ -53,6 +63,7 @@ class Classifier:
         trajectories: their number.
         replaced: snapshots and updates between them.
         reshuffled: the same in epochs.
+        theorems: the same, with replacement at the paper's learning rate.
     """
 
     experiment: str
@@ -63,6 +74,7 @@ class Classifier:
     trajectories: int
     replaced: tuple[int, int]
     reshuffled: tuple[int, int]
+    theorems: tuple[int, int] = (100, 4)
 
 
 def digits(settings: Settings) -> Stages:
@@ -145,12 +157,11 @@ def stages(what: Classifier, settings: Settings) -> Stages:
         settings.say(f"simulating {name}")
         found, rows = _dynamics(what, land, modes, reshuffled=reshuffled, seed=settings.seed)
         compared.append(_elements(found, name))
-        theorems, figures = fluctuation_rows(found, name, found.state.mean)
-        kept = () if reshuffled else tuple(figures)
+        theorems, figures = ([], []) if reshuffled else _theorems(what, land, modes, found, settings.seed)
         so_far = replace(
             so_far,
             rows=(*so_far.rows, *rows, *theorems),
-            figures=(*so_far.figures, *kept),
+            figures=(*so_far.figures, *figures),
             facts=(
                 *so_far.facts,
                 (name, f"learning rate {found.plan.dynamics.learning_rate:g}, {found.length}"),
@@ -223,6 +234,22 @@ def _dynamics(
             ),
         ]
     return found, rows
+
+
+def _theorems(
+    what: Classifier, land: Landscape, modes: Array, found: Simulated, seed: int
+) -> tuple[list[Row], list[Figure]]:
+    """At the paper's rate, where σ is small and the noise of a batch Gaussian on its scale; and the slope at ours."""
+    state = predict(land, learning_rate=PAPER_RATE, batch_size=what.batch_size)
+    assert isinstance(state, StationaryState)  # as above, at a smaller rate
+    batches = WithReplacement(what.batch_size)
+    plan = Plan(what.problem, batches, SGD(PAPER_RATE), what.trajectories, *what.theorems, seed)
+    small = simulate(plan, land, state, _shown(modes))
+    rows, figures = fluctuation_rows(small, f"learning rate {PAPER_RATE:g}", state.mean)
+    text = f"a batch of {what.batch_size} samples is not Gaussian on the scale of {found.state.entropy_production:.3g} per step"
+    name = f"slope of ln P(−σ)/P(σ), windows of 1, learning rate {what.rates[0]:g}"
+    sigma = entropy_of_single_updates(found, found.state.mean)
+    return [*rows, slope_row(name, "not stated", sigma, not_in_the_paper(text))], figures
 
 
 def _shown(modes: Array) -> Array:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from thermograd.errors import ConfigError
 from thermograd.estimators.stationary_state import (
     detailed_fluctuation,
     detailed_fluctuation_curve,
@@ -109,18 +108,44 @@ def fluctuation_rows(simulated: Simulated, name: str, centre: Array) -> tuple[li
     ]
     curves, slopes = {}, {}
     for length, values in sigma.items():
-        quantity = f"slope of ln P(−σ)/P(σ), windows of {length}, {name}"
-        try:
-            slope = slopes[length] = detailed_fluctuation(values, level=LEVEL)
-            curves[length] = detailed_fluctuation_curve(values, level=LEVEL)
-        except ConfigError as reason:  # σ < 0 was hardly ever seen
-            rows.append(Row(quantity, "−1", "not measured", Verdict(None, "not_sampled", str(reason))))
-        else:
-            rows.append(Row(quantity, "−1", slope, _slope_verdict(slope, int((values < 0).sum()))))
+        row = slope_row(f"slope of ln P(−σ)/P(σ), windows of {length}, {name}", "−1", values)
+        rows.append(row)
+        if isinstance(row.ours, Estimate):
+            slopes[length], curves[length] = row.ours, detailed_fluctuation_curve(values, level=LEVEL)
     figures = [integral_theorem(sigma, averages), entropy_growth(growth, production)]
     if slopes:
         figures.insert(1, detailed_theorem(curves, slopes))
     return rows, figures
+
+
+def entropy_of_single_updates(simulated: Simulated, centre: Array) -> Array:
+    """σ of every stored update, `(trajectory, update)`.
+
+    Args:
+        simulated: the ensemble.
+        centre: from which the entropy force counts.
+    """
+    force = simulated.state.entropy_force
+    assert force is not None  # predicted without momentum
+    windows = simulated.points.reshape(-1, WINDOW + 1, simulated.points.shape[-1])
+    return trajectory_entropy(windows, force, centre=centre).reshape(len(simulated.points), -1)
+
+
+def slope_row(quantity: str, paper: str, sigma: Array, verdict: Verdict | None = None) -> Row:
+    """A row for the slope of the detailed fluctuation theorem.
+
+    Args:
+        quantity: its name.
+        paper: what the paper says.
+        sigma: of windows.
+        verdict: in place of that on a slope of −1.
+    """
+    negative = int((sigma < 0).sum())
+    if negative < FEW:
+        text = f"σ was below 0 in {negative} windows only, {FEW} are needed to tell"
+        return Row(quantity, paper, "not measured", Verdict(None, "not_sampled", text))
+    slope = detailed_fluctuation(sigma, level=LEVEL)
+    return Row(quantity, paper, slope, verdict or agreement(slope, -1.0))
 
 
 def elements_of(
@@ -144,13 +169,6 @@ def elements_of(
         for part in (predicted, measured.value, measured.low, measured.high)
     ]
     return Elements(name, *values)
-
-
-def _slope_verdict(slope: Estimate, negative: int) -> Verdict:
-    if negative < FEW:
-        text = f"σ was below 0 in {negative} windows only, {FEW} are needed to tell"
-        return Verdict(None, "not_sampled", text)
-    return agreement(slope, -1.0)
 
 
 def _near_one(average: Estimate) -> Verdict:
