@@ -159,6 +159,8 @@ def test_the_same_in_a_watch():
     ("arguments", "message"),
     [
         ({"directions": 0}, "directions is 0"),
+        ({"directions": True}, "directions is True"),
+        ({"seed": -1}, "seed is -1"),
         ({"directions": np.ones(3)}, "must be"),
         ({"directions": np.full((3, 1), np.nan)}, "finite"),
         ({"centre": "mean"}, "centre is 'mean'"),
@@ -167,6 +169,24 @@ def test_the_same_in_a_watch():
 def test_what_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         StochasticArea(**arguments)
+
+
+def test_a_number_of_numpy_is_a_number():
+    assert StochasticArea(directions=np.int64(4)) == StochasticArea(directions=4)
+
+
+def test_chosen_directions_are_part_of_what_a_folder_holds(tmp_path):
+    """A run in columns goes on with the same columns, to the same bits, and not with others."""
+    columns = np.array([[1.0, 0.0], [0.0, 2.0], [1.0, 1.0]])
+    chosen = experiment(StochasticArea(at=Every(5), directions=columns), save_weights=None)
+    tg.run(chosen, store=tmp_path / "run", until=7)
+    others = experiment(StochasticArea(at=Every(5), directions=2 * columns), save_weights=None)
+    with pytest.raises(tg.errors.ExperimentMismatchError, match="observe"):
+        tg.resume(tmp_path / "run", experiment=others)
+    done, whole = tg.resume(tmp_path / "run", experiment=chosen), tg.run(chosen)
+    for name in FIELDS:
+        key = f"stochastic_area/{name}"
+        assert np.array_equal(np.asarray(done[key]), np.asarray(whole[key]))
 
 
 def test_directions_of_another_network_are_refused():

@@ -62,8 +62,13 @@ class StochasticArea:
 
     def __post_init__(self) -> None:
         check_centre(self.centre)
+        if not isinstance(self.seed, int) or self.seed < 0:
+            message = f"seed is {self.seed!r}; it must be a whole number, 0 or larger"
+            raise ValueError(message)
+        if isinstance(self.directions, np.integer):
+            object.__setattr__(self, "directions", int(self.directions))
         if isinstance(self.directions, int):
-            if self.directions < 1:
+            if self.directions < 1 or isinstance(self.directions, bool):
                 message = (
                     f"directions is {self.directions}; it must be 1 or larger, or an array (parameters, k)"
                 )
