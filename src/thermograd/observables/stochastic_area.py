@@ -65,8 +65,9 @@ class StochasticArea:
         if not isinstance(self.seed, int) or self.seed < 0:
             message = f"seed is {self.seed!r}; it must be a whole number, 0 or larger"
             raise ValueError(message)
-        if isinstance(self.directions, np.integer):
-            object.__setattr__(self, "directions", int(self.directions))
+        number: Any = np.asarray(self.directions)[()]
+        if isinstance(number, np.integer):
+            object.__setattr__(self, "directions", int(number))
         if isinstance(self.directions, int):
             if self.directions < 1 or isinstance(self.directions, bool):
                 message = (

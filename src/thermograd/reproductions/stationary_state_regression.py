@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from thermograd.dynamics.earthquake import Earthquake
 from thermograd.dynamics.sgd import SGD
@@ -16,15 +15,13 @@ from thermograd.estimators.stationary_state import circulation, covariance, vari
 from thermograd.estimators.stochastic_area import circulation as circulation_of_sums
 from thermograd.minibatching.with_replacement import WithReplacement
 from thermograd.minibatching.without_replacement import WithoutReplacement
-from thermograd.observables.landscape import landscape
-from thermograd.problems.data_folder import present_files
-from thermograd.problems.nonlinear_regression import NonlinearRegression
-from thermograd.quantities import Estimate, Landscape, Verdict
+from thermograd.quantities import Estimate, Verdict
 from thermograd.report.curvature_and_noise import approximations_by_mode, bridge, variance_by_curvature
 from thermograd.report.figure import Figure
 from thermograd.report.plane_of_states import PlaneOfStates, plane_of_states
 from thermograd.report.theory_beside_simulation import Elements, theory_beside_simulation
 from thermograd.reproductions.reproduction import Reproduction, Row, Settings, Stages
+from thermograd.reproductions.stationary_state_network import Network, recorded_network
 from thermograd.reproductions.stationary_state_rows import (
     agreement,
     elements_of,
@@ -53,7 +50,6 @@ Array = npt.NDArray[Any]
 
 BATCH = 10
 PLANE = (5, 6)
-FILES = ("x_train.txt", "y_train.txt", "wmin.txt")
 
 
 @dataclass(frozen=True)
@@ -74,15 +70,6 @@ class Sizes:
 
 
 FULL = Sizes(2000, (300, 300), (400, 10), (300, 150))
-
-
-@dataclass(frozen=True, eq=False)
-class _Setting:
-    problem: NonlinearRegression
-    land: Landscape
-    curvatures: Array
-    modes: Array
-    source: str
 
 
 def regression(settings: Settings) -> Stages:
@@ -107,7 +94,7 @@ def stages(settings: Settings, sizes: Sizes) -> Stages:
     Yields:
         What is there after each of the three dynamics.
     """
-    setting = _setting()
+    setting = recorded_network()
     so_far = Reproduction(
         "stationary_state",
         "regression",
@@ -146,27 +133,12 @@ def stages(settings: Settings, sizes: Sizes) -> Stages:
         yield so_far
 
 
-def _setting() -> _Setting:
-    files = present_files("nonlinear_regression", (FILES,))
-    if files:
-        x, y, start = (np.loadtxt(file) for file in files)
-        problem = NonlinearRegression(x=tuple(x), y=tuple(y))
-        parameters = torch.from_numpy(start)
-        source = "the paper's own, from THERMOGRAD_DATA"
-    else:
-        problem, parameters = NonlinearRegression(), None
-        source = "drawn here by the paper's rule; THERMOGRAD_DATA names no folder nonlinear_regression"
-    land = landscape(problem, parameters=parameters, refine=True, sample_hessians=True, third_derivative=True)
-    curvatures, modes = np.linalg.eigh(land.hessian)
-    return _Setting(problem, land, curvatures, modes, source)
-
-
 def _predicted(state: StationaryState | Verdict) -> StationaryState:
     assert isinstance(state, StationaryState)  # of a minimum, at rates that are small enough
     return state
 
 
-def _replaced(setting: _Setting, sizes: Sizes, seed: int) -> tuple[Simulated, list[Row], list[Figure]]:
+def _replaced(setting: Network, sizes: Sizes, seed: int) -> tuple[Simulated, list[Row], list[Figure]]:
     rate, land, modes = 1e-6, setting.land, setting.modes
     state = _predicted(predict(land, learning_rate=rate, batch_size=BATCH))
     plan = Plan(
@@ -225,7 +197,7 @@ def _replaced(setting: _Setting, sizes: Sizes, seed: int) -> tuple[Simulated, li
     return found, [*rows, *theorems], [_plane(setting, found, "replaced", "SGD with replacement"), *figures]
 
 
-def _reshuffled(setting: _Setting, sizes: Sizes, seed: int) -> tuple[Simulated, list[Row], list[Figure]]:
+def _reshuffled(setting: Network, sizes: Sizes, seed: int) -> tuple[Simulated, list[Row], list[Figure]]:
     rate, land, modes = 1e-7, setting.land, setting.modes
     options: dict[str, Any] = {"learning_rate": rate, "batch_size": BATCH}
     state = _predicted(predict(land, **options, minibatching="without_replacement"))
@@ -289,7 +261,7 @@ def _reshuffled(setting: _Setting, sizes: Sizes, seed: int) -> tuple[Simulated, 
     return found, [*rows, *theorems], figures
 
 
-def _shaken(setting: _Setting, sizes: Sizes, seed: int) -> tuple[Simulated, list[Row], list[Figure]]:
+def _shaken(setting: Network, sizes: Sizes, seed: int) -> tuple[Simulated, list[Row], list[Figure]]:
     dynamics, land, modes = Earthquake(), setting.land, setting.modes
     state = earthquake(land.hessian, learning_rate=dynamics.learning_rate, noise_scale=dynamics.noise_scale)
     state = replace(_predicted(state), mean=land.position)
@@ -353,7 +325,7 @@ def _matrices(found: Simulated, name: str) -> tuple[Elements, Elements]:
 
 
 def _common_figures(
-    setting: _Setting,
+    setting: Network,
     matrices: dict[str, tuple[Elements, Elements]],
     variances: dict[str, Array],
     exponents: dict[str, Estimate],
@@ -377,7 +349,7 @@ def _exponent_rows(exponents: dict[str, Estimate], expected: dict[str, float]) -
         )
 
 
-def _plane(setting: _Setting, found: Simulated, name: str, title: str) -> Figure:
+def _plane(setting: Network, found: Simulated, name: str, title: str) -> Figure:
     """Coordinates 6 and 7 of the paper, in predicted standard deviations of SGD with replacement at this rate."""
     rate = found.plan.dynamics.learning_rate
     unit = _predicted(predict(setting.land, learning_rate=rate, batch_size=BATCH))
