@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.nn.functional import linear
 
 from thermograd.numerics.log_times import Epochs, Every
 from thermograd.observables.displacement import check_centre
@@ -28,7 +29,7 @@ class StochasticArea:
 
     δ = θ − c before an update, Δδ the update, (δ∧Δδ)_ij = δ_i Δδ_j − Δδ_i δ_j. In a stationary state the area per update
     is the circulation C = (ΣAᵀ − AΣ)/2 of Adhikari, Kabakcioglu, Strang, Yuret, Hinczewski (arXiv 2306.03521, (26)
-    to (28)), antisymmetric. The cost of an update is k products with the weights and k² numbers, whatever its number.
+    to (28)), antisymmetric. The cost of an update is a few passes over the weights and k² numbers.
 
     Records, each per trajectory and time, in float64 whatever the training is in:
 
@@ -48,7 +49,8 @@ class StochasticArea:
             weights move on a bridge, whose spread is not that of the stationary state.
         at: when the sums are recorded.
         directions: `(N, k)`, columns are the coordinates, parameters in their order; or k, for k random orthonormal
-            directions, and for all parameters where there are no more than 64.
+            directions (±1 on every k-th parameter each, over the root of their number: one pass over the weights
+            gives them all), and for all parameters where there are no more than 64.
         seed: of the random directions.
         name: name of the records.
     """
@@ -75,7 +77,7 @@ class StochasticArea:
                 )
                 raise ValueError(message)
             return
-        given = np.ascontiguousarray(self.directions, np.float64)
+        given = np.asfortranarray(self.directions, np.float64)
         if given.ndim != 2 or 0 in given.shape or not np.isfinite(given).all():
             message = f"directions has shape {given.shape}; it must be (parameters, k) finite numbers"
             raise ValueError(message)
@@ -104,10 +106,8 @@ class StochasticArea:
 
     def accumulate(self, state: State, before: Weights, after: Weights, gradient: Weights) -> State:
         """The sums with one update more."""
-        away = self._coordinates(before) - state["centre"]
-        step = self._coordinates(
-            {name: after[name].double() - value.double() for name, value in before.items()}
-        )
+        place = self._coordinates(before)
+        away, step = place - state["centre"], self._coordinates(after) - place
         swept = torch.outer(away, step)
         return state | {
             "count": state["count"] + 1,
@@ -129,22 +129,34 @@ class StochasticArea:
         """
         if not isinstance(self.directions, int):
             return self.directions
-        found: npt.NDArray[Any] = _drawn(self.directions, parameters, self.seed, "cpu").numpy()
+        if parameters <= ALL:
+            return np.eye(parameters)
+        signs, scale = _signs(self.directions, parameters, self.seed, torch.float64, "cpu")
+        count, place = len(scale), np.arange(parameters)
+        found = np.zeros((parameters, count))
+        found[place, place % count] = signs.numpy()[:parameters] * scale.numpy()[place % count]
         return found
 
     def _coordinates(self, weights: Weights) -> Tensor:
-        flat = torch.cat([value.double().reshape(-1) for value in weights.values()])
-        if isinstance(self.directions, int):
-            if len(flat) <= ALL:
-                return flat
-            return flat @ _drawn(self.directions, len(flat), self.seed, str(flat.device))
-        return flat @ torch.from_numpy(self.directions).to(flat.device)
+        """The weights along the directions, `(k,)`, summed in float64; exact products with ±1 need no conversion."""
+        parts = [value.reshape(-1) for value in weights.values()]
+        size = sum(map(len, parts))
+        if not isinstance(self.directions, int):
+            flat = torch.cat(parts).double()
+            return linear(flat, torch.from_numpy(self.directions.T).to(flat.device))
+        if size <= ALL:
+            return torch.cat(parts).double()
+        wide = parts[0].dtype
+        signs, scale = _signs(self.directions, size, self.seed, wide, str(parts[0].device))
+        flat = torch.cat([*parts, parts[0].new_zeros(len(signs) - size)])
+        return (flat * signs).reshape(-1, len(scale)).sum(0, dtype=torch.float64) * scale
 
 
 @functools.lru_cache(maxsize=8)
-def _drawn(count: int, size: int, seed: int, device: str) -> Tensor:
-    """Random orthonormal columns, `(size, count)`; the unit vectors where `size` is small."""
-    if size <= ALL:
-        return torch.eye(size, dtype=torch.float64, device=device)
-    normal = np.random.default_rng(seed).standard_normal((size, min(count, size)))
-    return torch.from_numpy(np.linalg.qr(normal)[0]).to(device)
+def _signs(count: int, size: int, seed: int, dtype: torch.dtype, device: str) -> tuple[Tensor, Tensor]:
+    """Random signs of the parameters, filled up to a multiple of k, and the norms of the k directions."""
+    count = min(count, size)
+    drawn = np.random.default_rng(seed).integers(0, 2, -(-size // count) * count) * 2 - 1
+    members = np.bincount(np.arange(size) % count)
+    signs = torch.from_numpy(drawn).to(device, dtype)
+    return signs, torch.from_numpy(members**-0.5).to(device)

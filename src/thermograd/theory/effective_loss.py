@@ -133,8 +133,9 @@ def sample_products(landscape: Landscape) -> Callable[[Array], Array]:
         )
         raise ConfigError(message)
     if landscape.sample_hessians is not None:
-        hessians = landscape.sample_hessians
-        return lambda vector: np.asarray(hessians @ vector)
+        shape = landscape.sample_gradients.shape
+        rows = landscape.sample_hessians.reshape(-1, shape[1])  # one product in place of M small ones
+        return lambda vector: np.asarray(rows @ vector).reshape(shape)
     if landscape.sample_hessian_products is not None:
         return landscape.sample_hessian_products
     count, size = landscape.sample_gradients.shape

@@ -129,20 +129,30 @@ def _pairs(landscape: Landscape, *, scale: float, exact: bool) -> _Pairs:
     along = gradients @ basis  # G_i·u_s, (M, N)
     total = along.sum(axis=0)
     own, later, alike = np.zeros_like(gradients), np.zeros_like(gradients), np.zeros((size, size))
+    whole = exact and 16 * size**3 <= LARGEST_BLOCK
+    third = np.empty((size, size, size)) if whole else None
     for place in range(size):
         column = products(basis[:, place])
         own += column * along[:, place, None]
         later += column * total[place]
         if exact:
             alike += weights[place] * (column.T @ column)
+        if third is not None:
+            third[:, place] = column.T @ along
     earlier = samples * gradients @ landscape.hessian - own
+    crossed = alike
     if exact:
         self_pairs = own.T @ own
-        crossed = _crossed(products, basis, along) - self_pairs
-        alike = alike - self_pairs
-    else:
-        crossed = alike
+        crossed = _contracted(third, third) if third is not None else _crossed(products, basis, along)
+        crossed, alike = crossed - self_pairs, alike - self_pairs
     return _Pairs(scale * earlier, scale * (later - own), scale**2 * alike, scale**2 * crossed)
+
+
+def _contracted(left: Array, right: Array) -> Array:
+    """Σ_rs X_ars Y_bsr, `(N, N)`."""
+    size = len(left)
+    product: Array = left.reshape(size, -1) @ right.transpose(0, 2, 1).reshape(size, -1).T
+    return product
 
 
 def _crossed(products: Callable[[Array], Array], basis: Array, along: Array) -> Array:
@@ -162,6 +172,6 @@ def _crossed(products: Callable[[Array], Array], basis: Array, along: Array) -> 
             columns = slice(second, second + width)
             left = block(rows, columns)
             right = left if first == second else block(columns, rows)
-            part = left.reshape(size, -1) @ right.transpose(0, 2, 1).reshape(size, -1).T
+            part = _contracted(left, right)
             result += part if first == second else part + part.T
     return result
