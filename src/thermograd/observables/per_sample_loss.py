@@ -17,9 +17,12 @@ from thermograd.problems.functional import FunctionalProblem
 from thermograd.problems.problem import Problem
 
 Batch = tuple[Tensor, ...]
+Weights = dict[str, Tensor]
 Parameters = Tensor | Mapping[str, Tensor]
 
-_NUMBERS = 2**23  # of one per-sample array in memory at a time, 64 MiB
+_NUMBERS = (
+    2**21
+)  # of one per-sample array in memory at a time, 16 MiB: larger ones leave the cache and are slower
 _SAMPLES = 8192  # in one pass of the mean loss
 FLAT = "parameters"
 
@@ -29,18 +32,22 @@ class PerSampleLoss:
     """ℓ_i(θ) + R(θ) of M samples, and its derivatives, in passes over chunks of samples.
 
     Attributes:
-        losses: `(θ (N,), batch) -> (B,)`, the regulariser in every one.
+        named_losses: `(parameters by name, batch) -> (B,)`, the regulariser in every one.
         data: tensors with samples on axis 0.
         start: the parameters that came with it, `(N,)`.
         shapes: shape of every parameter by name.
         chunk: samples in a pass, or None to choose.
     """
 
-    losses: Callable[[Tensor, Batch], Tensor]
+    named_losses: Callable[[Weights, Batch], Tensor]
     data: Batch
     start: Tensor
     shapes: dict[str, tuple[int, ...]]
     chunk: int | None = None
+
+    def losses(self, point: Tensor, batch: Batch) -> Tensor:
+        """The losses of a batch at flat parameters `(N,)`."""
+        return self.named_losses(unflattened(point, self.shapes), batch)
 
     @property
     def samples(self) -> int:
@@ -98,12 +105,17 @@ class PerSampleLoss:
         Raises:
             ConfigError: one is not finite; says which sample is the first.
         """
-        slope = vmap(grad(self._single), (None, 0))
-        first = 0
+
+        def single(weights: Weights, sample: Batch) -> Tensor:
+            return self.named_losses(weights, tuple(part[None] for part in sample))[0]
+
+        slope, weights, first = vmap(grad(single), (None, 0)), unflattened(point, self.shapes), 0
         for batch in self.batches(per_sample=True):
-            found = slope(point, batch)
-            if not torch.isfinite(found).all():
-                bad = first + int(torch.nonzero(~torch.isfinite(found).all(1))[0])
+            parts = [part.flatten(1) for part in slope(weights, batch).values()]
+            found = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+            known = torch.isfinite(found.sum(1))  # a sum is far cheaper than a look at every number
+            if not known.all():
+                bad = first + int(torch.nonzero(~known)[0])
                 message = f"the gradient of sample {bad} is NaN or infinite at this point"
                 raise ConfigError(message)
             first += len(found)
@@ -268,11 +280,9 @@ def _of_problem(problem: Problem, data: Any, parameters: Parameters | None) -> P
     weights, buffers = functional.draw_initial(0)
     functional = functional.with_buffers(buffers)
 
-    def losses(point: Tensor, batch: Batch) -> Tensor:
-        placed = unflattened(point, functional.shapes)
-        return functional.loss(functional.outputs(placed, batch[0]), batch[1]) + functional.regularisation(
-            placed
-        )
+    def losses(weights: Weights, batch: Batch) -> Tensor:
+        found = functional.loss(functional.outputs(weights, batch[0]), batch[1])
+        return found + functional.regularisation(weights)
 
     start = torch.cat([value.reshape(-1) for value in weights.values()])
     found = PerSampleLoss(
@@ -305,8 +315,8 @@ def _of_module(
     shapes = {name: tuple(value.shape) for name, value in weights.items()}
     measure = _unreduced(criterion)
 
-    def losses(point: Tensor, batch: Batch) -> Tensor:
-        outputs = functional_call(copied, unflattened(point, shapes), batch[:-1])
+    def losses(weights: Weights, batch: Batch) -> Tensor:
+        outputs = functional_call(copied, weights, batch[:-1])
         found = measure(outputs, batch[-1])
         return found.flatten(1).mean(1) if found.ndim > 1 else found
 
@@ -329,20 +339,15 @@ def _of_callable(loss: Callable[..., Tensor], data: Any, parameters: Parameters 
     if parameters is None:
         message = "a function needs parameters=, a flat tensor or a dict of tensors"
         raise ConfigError(message)
-    alone = not isinstance(data, tuple | list)
+    alone, named = not isinstance(data, tuple | list), isinstance(parameters, Mapping)
 
-    def losses(placed: Any, batch: Batch) -> Tensor:
-        return loss(placed, batch[0] if alone else batch)
+    def losses(weights: Weights, batch: Batch) -> Tensor:
+        return loss(weights if named else weights[FLAT], batch[0] if alone else batch)
 
     if isinstance(parameters, Mapping):
         shapes = {name: tuple(value.shape) for name, value in parameters.items()}
         start = torch.cat([value.detach().reshape(-1) for value in parameters.values()]).double()
-        return PerSampleLoss(
-            lambda point, batch: losses(unflattened(point, shapes), batch),
-            _data(data, start.device),
-            start,
-            shapes,
-        )
+        return PerSampleLoss(losses, _data(data, start.device), start, shapes)
     start = torch.as_tensor(parameters).detach().double()
     if start.ndim != 1:
         message = (
@@ -353,7 +358,7 @@ def _of_callable(loss: Callable[..., Tensor], data: Any, parameters: Parameters 
 
 
 def _at(found: PerSampleLoss, parameters: Parameters | None) -> PerSampleLoss:
-    return PerSampleLoss(found.losses, found.data, found.flat(parameters).detach(), found.shapes)
+    return PerSampleLoss(found.named_losses, found.data, found.flat(parameters).detach(), found.shapes)
 
 
 def _data(data: Any, device: torch.device) -> Batch:
@@ -379,13 +384,14 @@ def _regularised(
     named: bool,
     chunk: int | None,
 ) -> PerSampleLoss:
-    def losses(point: Tensor, batch: Batch) -> Tensor:
-        total = found.losses(point, batch)
+    def losses(weights: Weights, batch: Batch) -> Tensor:
+        total = found.named_losses(weights, batch)
         if callable(regulariser):
-            total = total + regulariser(unflattened(point, found.shapes) if named else point)
-        elif regulariser:
-            total = total + regulariser * point.square().sum()
-        return total + weight_decay / 2 * point.square().sum() if weight_decay else total
+            total = total + regulariser(weights if named else weights[FLAT])
+        strength = weight_decay / 2 + (0.0 if regulariser is None or callable(regulariser) else regulariser)
+        if strength:
+            total = total + strength * torch.stack([value.square().sum() for value in weights.values()]).sum()
+        return total
 
     return PerSampleLoss(losses, found.data, found.start, found.shapes, chunk)
 
