@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -261,8 +263,17 @@ def unflattened(point: Tensor, shapes: Mapping[str, tuple[int, ...]]) -> dict[st
 
 
 def _derivative(function: Callable[[Tensor], Tensor], point: Tensor, direction: Tensor) -> Tensor:
+    _load_forward_mode()
     tangent: Tensor = jvp(function, (point,), (direction,))[1]
     return tangent
+
+
+@functools.cache
+def _load_forward_mode() -> None:
+    """The first forward-mode derivative, whose warning about torch's own use of `torch.jit.script` helps nobody."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        jvp(torch.sin, (torch.zeros(1),), (torch.ones(1),))
 
 
 def _bend(
