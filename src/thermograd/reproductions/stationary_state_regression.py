@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from thermograd.dynamics.earthquake import Earthquake
 from thermograd.dynamics.sgd import SGD
-from thermograd.estimators.stationary_state import circulation, covariance, variance_flatness
+from thermograd.estimators.stationary_state import circulation, covariance
 from thermograd.estimators.stochastic_area import circulation as circulation_of_sums
 from thermograd.minibatching.with_replacement import WithReplacement
 from thermograd.minibatching.without_replacement import WithoutReplacement
@@ -30,15 +30,16 @@ from thermograd.reproductions.stationary_state_rows import (
     ratio_row,
 )
 from thermograd.reproductions.stationary_state_simulation import (
-    LEVEL,
     Plan,
     Simulated,
     bridge_of_an_epoch,
     circulation_along,
     circulation_of_all_updates,
     entropy_of_updates,
+    exponent_along,
     full_gradient_step,
     noise_along,
+    predicted_exponent,
     shift_in_spreads,
     simulate,
     spread_along,
@@ -112,11 +113,8 @@ def stages(settings: Settings, sizes: Sizes) -> Stages:
         name = part.__name__.strip("_")
         matrices[name] = _matrices(found, name)
         variances[name] = ((found.away @ setting.modes) ** 2).mean(axis=(0, 1))
-        exponents[name] = variance_flatness(
-            found.snapshots, setting.land.hessian, directions="hessian", level=LEVEL
-        )
-        predicted = np.diagonal(setting.modes.T @ found.state.covariance @ setting.modes)
-        expected[name] = float(np.polyfit(np.log(setting.curvatures), np.log(predicted), 1)[0])
+        exponents[name] = exponent_along(found, setting.curvatures, setting.modes)
+        expected[name] = predicted_exponent(found, setting.curvatures, setting.modes)
         so_far = replace(
             so_far,
             rows=(*so_far.rows, *rows),

@@ -17,6 +17,11 @@ from thermograd.numerics.log_times import At, Every
 from thermograd.observables.landscape import gradients
 from thermograd.observables.stochastic_area import StochasticArea
 from thermograd.quantities import Estimate, Landscape
+from thermograd.reproductions.stationary_state_memory import (
+    covariance_left,
+    position_left,
+    without_the_start,
+)
 from thermograd.theory.linear_process import StationaryState
 
 Array = npt.NDArray[Any]
@@ -81,6 +86,12 @@ class Simulated:
         return moved
 
     @property
+    def times(self) -> Array:
+        """Of the snapshots, in updates since the start."""
+        times: Array = self.plan.gap * (np.arange(self.plan.snapshots) + 1) - WINDOW
+        return times
+
+    @property
     def away(self) -> Array:
         """Snapshots from their mean."""
         away: Array = self.snapshots - self.snapshots.mean(axis=(0, 1))
@@ -94,7 +105,7 @@ class Simulated:
         unit = "steps" if self.state.steps_per_update == 1 else "epochs"
         return (
             f"{self.plan.trajectories} x {each} {unit}, {each / slowest:.2g} relaxation times of the flattest direction, "
-            "begun in the predicted state"
+            "begun in the predicted state, of which the ratios below are freed"
         )
 
 
@@ -154,9 +165,39 @@ def spread_along(simulated: Simulated, directions: Array) -> Estimate:
         simulated: the ensemble.
         directions: columns `(N, k)`.
     """
+    return _mean(_spreads(simulated, directions).mean(axis=2))
+
+
+def exponent_along(simulated: Simulated, curvatures: Array, modes: Array) -> Estimate:
+    """Exponent p of variance ∝ curvature^p in the directions of the Hessian, about the predicted one to first order.
+
+    Args:
+        simulated: the ensemble.
+        curvatures: h, `(N,)`.
+        modes: columns `(N, N)`.
+    """
+    heights = np.log(curvatures) - np.log(curvatures).mean()
+    weights = heights / (heights**2).sum()  # of a least-squares line through the logarithms
+    return _mean(
+        predicted_exponent(simulated, curvatures, modes) + (_spreads(simulated, modes) - 1) @ weights
+    )
+
+
+def predicted_exponent(simulated: Simulated, curvatures: Array, modes: Array) -> float:
+    """The same of the predicted covariance."""
+    variances = np.diagonal(modes.T @ simulated.state.covariance @ modes)
+    return float(np.polyfit(np.log(curvatures), np.log(variances), 1)[0])
+
+
+def _spreads(simulated: Simulated, directions: Array) -> Array:
+    """Measured over predicted variances, freed of the start, `(trajectory, snapshot, k)`."""
+    state = simulated.state
     inside = simulated.away @ directions
-    predicted = np.einsum("ik,ij,jk->k", directions, simulated.state.covariance, directions)
-    return _mean((inside**2 / predicted).mean(axis=2))
+    predicted, left = (
+        np.einsum("ik,ij,jk->k", directions, part, directions)
+        for part in (state.covariance, covariance_left(state, simulated.times))
+    )
+    return without_the_start(inside**2 / predicted, 1.0, left / predicted)
 
 
 def noise_along(simulated: Simulated, directions: Array) -> Estimate:
@@ -184,7 +225,16 @@ def circulation_along(simulated: Simulated, displacements: Array) -> Estimate:
     weight = inverse @ simulated.state.circulation @ inverse
     centred = displacements - displacements.mean(axis=(0, 1))
     swept = np.einsum("...i,ij,...j->...", simulated.away, weight, centred)
-    return _mean(swept / float((weight * simulated.state.circulation).sum()))
+    whole = float((weight * simulated.state.circulation).sum())
+    left = float((weight * _circulation_left(simulated, simulated.times)).sum()) / whole
+    return _mean(without_the_start(swept / whole, 1.0, left))
+
+
+def _circulation_left(simulated: Simulated, times: Array) -> Array:
+    """The part of the circulation at some times that the start makes up."""
+    remaining, propagator = covariance_left(simulated.state, times), simulated.state.propagator
+    left: Array = (remaining @ propagator.T - propagator @ remaining) / 2
+    return left
 
 
 def circulation_of_all_updates(simulated: Simulated) -> Estimate:
@@ -202,8 +252,10 @@ def circulation_of_all_updates(simulated: Simulated) -> Estimate:
     inverse = np.linalg.pinv(basis.T @ simulated.state.covariance @ basis, rcond=1e-12, hermitian=True)
     predicted = basis.T @ simulated.state.circulation @ basis
     weight = inverse @ predicted @ inverse
-    each = np.einsum("tij,ij->t", swept / count[:, None, None], weight) / float((weight * predicted).sum())
-    return _mean(each[:, None])
+    whole = float((weight * predicted).sum())
+    each = np.einsum("tij,ij->t", swept / count[:, None, None], weight) / whole
+    remaining = basis.T @ _circulation_left(simulated, np.arange(count.max())) @ basis
+    return _mean(without_the_start(each[:, None], 1.0, float((weight * remaining).sum()) / whole))
 
 
 def entropy_of_updates(simulated: Simulated, displacements: Array, centre: Array) -> Estimate:
@@ -214,10 +266,14 @@ def entropy_of_updates(simulated: Simulated, displacements: Array, centre: Array
         displacements: `(trajectory, snapshot, N)`.
         centre: from which the entropy force counts.
     """
-    force = simulated.state.entropy_force
+    state = simulated.state
+    force, production = state.entropy_force, state.entropy_production
     assert force is not None  # predicted without momentum
-    away = simulated.snapshots - centre
-    return _mean(((away @ force.T) * displacements).sum(axis=2))
+    assert production is not None
+    entropy = (((simulated.snapshots - centre) @ force.T) * displacements).sum(axis=2)
+    drift = state.propagator - np.eye(len(force))
+    left = np.trace(force.T @ drift @ covariance_left(state, simulated.times)) / production
+    return _mean(without_the_start(entropy, production, left))
 
 
 def shift_in_spreads(simulated: Simulated, direction: Array, origin: Array) -> Estimate:
@@ -228,8 +284,11 @@ def shift_in_spreads(simulated: Simulated, direction: Array, origin: Array) -> E
         direction: `(N,)`.
         origin: `(N,)`.
     """
-    spread = float(np.sqrt(direction @ simulated.state.covariance @ direction))
-    return _mean((simulated.snapshots - origin) @ direction / spread)
+    state = simulated.state
+    spread = float(np.sqrt(direction @ state.covariance @ direction))
+    expected = float((state.mean - origin) @ direction / spread)
+    shift = (simulated.snapshots - origin) @ direction / spread
+    return _mean(without_the_start(shift, expected, position_left(state, direction, simulated.times)))
 
 
 def _mean(series: Array) -> Estimate:
