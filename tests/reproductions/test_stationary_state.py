@@ -17,6 +17,7 @@ from thermograd.reproductions.reproduction import Settings
 from thermograd.reproductions.stationary_state import EXPERIMENTS
 from thermograd.reproductions.stationary_state_classifier import Classifier
 from thermograd.reproductions.stationary_state_classifier import stages as classifier_stages
+from thermograd.reproductions.stationary_state_memory import covariance_left, position_left
 from thermograd.reproductions.stationary_state_regression import Sizes, stages
 from thermograd.reproductions.stationary_state_rows import agreement
 from thermograd.reproductions.stationary_state_simulation import (
@@ -63,6 +64,37 @@ def test_a_wrong_prediction_differs(parabola):
     backwards = replace(parabola.state, circulation=-parabola.state.circulation)
     ratio = circulation_along(replace(parabola, state=backwards), full_gradient_step(parabola, 0.2))
     assert agreement(ratio, 1.0, resolved=1.0).holds is False
+
+
+def test_a_start_is_no_evidence():
+    """Begun in the state of another batch size and stopped early: what is measured looks like the start, and is freed of it."""
+    problem = Quadratic(curvatures=(1.0, 0.5, 0.2), samples=30)
+    land = landscape(problem, refine=True)
+    wrong = predict(land, learning_rate=0.02, batch_size=2)
+    true = predict(land, learning_rate=0.02, batch_size=3)
+    plan = Plan(problem, WithReplacement(batch_size=3), SGD(0.02), 400, 10, 4, 1)
+    found = simulate(plan, land, wrong, np.eye(3))
+    stiff = np.eye(3)[:, [int(np.argmax(np.diagonal(land.hessian)))]]
+    looks = found.away.var(axis=(0, 1)) @ stiff[:, 0] ** 2 / (stiff[:, 0] @ wrong.covariance @ stiff[:, 0])
+    ratio = float((true.covariance / wrong.covariance)[0, 0])
+    freed = spread_along(found, stiff)
+    assert looks > ratio + 0.15  # more than a third of the way to 1
+    assert freed.low < ratio < freed.high
+    assert agreement(freed, 1.0, resolved=1.0).holds is False
+    flat = np.eye(3)[:, [int(np.argmin(np.diagonal(land.hessian)))]]
+    assert agreement(spread_along(found, flat), 1.0).holds is None
+
+
+def test_what_is_left_of_the_start_decays(parabola):
+    state = parabola.state
+    whole = covariance_left(state, np.zeros(1))
+    np.testing.assert_allclose(whole, state.covariance, atol=1e-15)
+    powers = [np.linalg.matrix_power(state.propagator, time) for time in (0, 3, 7)]
+    naive = np.mean([power @ state.covariance @ power.T for power in powers], axis=0)
+    np.testing.assert_allclose(covariance_left(state, np.array([0, 3, 7])), naive, atol=1e-15)
+    along = np.array([0.6, 0.0, 0.8])
+    expected = np.mean([along @ power @ along for power in powers])
+    assert position_left(state, along, np.array([0, 3, 7])) == pytest.approx(expected)
 
 
 def test_agreement_is_not_claimed_from_wide_intervals():
