@@ -65,9 +65,9 @@ class Sizes:
     """
 
     trajectories: int = 600
-    replaced: tuple[int, int] = (100, 200)
+    replaced: tuple[int, int] = (100, 300)
     reshuffled: tuple[int, int] = (120, 8)
-    shaken: tuple[int, int] = (60, 100)
+    shaken: tuple[int, int] = (60, 300)
 
 
 FULL = Sizes(2000, (300, 300), (400, 10), (300, 150))
@@ -224,6 +224,7 @@ def _reshuffled(setting: Network, sizes: Sizes, seed: int) -> tuple[Simulated, l
             "Σ, two flat directions, without replacement",
             "agrees with (23)",
             spread_along(found, modes[:, :2]),
+            "Its noise and its drift, which fix it, are measured in the rows of 2D and of the centre.",
         ),
         ratio_row("2D of an epoch, stiff directions", "not shown", noise_along(found, modes[:, 2:])),
         ratio_row(
