@@ -74,6 +74,7 @@ def test_beside_its_directions_a_landscape_leaves_the_point_alone():
         ({"hessian": np.eye(2)}, r"hessian has shape \(2, 2\); \(3, 3\)"),
         ({"sample_gradients": [[0, 0, 0], [0, np.nan, 0]]}, "sample 1"),
         ({"shapes": {"a": (2,)}}, "do not hold the 3"),
+        ({"sample_hessians": np.full((3, 3, 3), 2.0)}, "mean of sample_hessians"),
     ],
 )
 def test_a_landscape_that_does_not_fit_together_says_so(wrong, message):

@@ -281,6 +281,8 @@ class Landscape:
                 raise ConfigError(message)
         for name in _ARRAYS:
             _check_finite(name, getattr(self, name))
+        if self.sample_hessians is not None:
+            _check_mean(self.hessian, self.sample_hessians.mean(axis=0))
         if self.shapes is not None and sum(map(math.prod, self.shapes.values())) != full:
             message = f"shapes {dict(self.shapes)} do not hold the {full} parameters"
             raise ConfigError(message)
@@ -366,6 +368,17 @@ _ARRAYS = (
     "third_derivative_gradient",
     "directions",
 )
+
+
+def _check_mean(hessian: Array, mean: Array) -> None:
+    """Both belong to one loss, regulariser included."""
+    off = float(np.abs(hessian - mean).max())
+    if off > 1e-6 * float(np.abs(mean).max()):
+        message = (
+            f"hessian differs from the mean of sample_hessians by up to {off:.3g}; both must be of the loss with its "
+            "regulariser, which every sample carries in full. Leave hessian out to have it computed"
+        )
+        raise ConfigError(message)
 
 
 def _check_finite(name: str, value: Array | None) -> None:

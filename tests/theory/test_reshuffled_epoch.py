@@ -77,8 +77,8 @@ def test_noise_of_an_epoch_against_all_orders(parabolas, samples, batch):
         assert errors[1] == pytest.approx(errors[0] / 10, rel=0.1)  # first order in the rate
 
 
-def test_the_published_coefficients_fail_the_same_comparison(parabolas):
-    """Negative control: a5 as published, and no a6, are off by per cents at M = 6, m = 2."""
+def test_without_the_sixth_coefficient_the_same_comparison_fails(parabolas):
+    """Negative control: as published, without a6, the matrix is off by per cents at M = 6, m = 2."""
     land, rate, M, m = parabolas(6, 3), 1e-4, 6, 2
     truth = half_covariance(shifts_from(land, m, rate, np.zeros(3)))
     B, C, F, G = tensor_form(land, m)
