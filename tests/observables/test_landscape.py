@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, mse_loss
+from torch.utils.data import DataLoader, TensorDataset
 
 import thermograd as tg
 from thermograd.errors import ConfigError
@@ -265,7 +266,8 @@ def test_effective_loss_is_the_mean_epoch_to_first_order(classified):
         ({"loss": 3}, "give a function"),
         ({"loss": lambda p, b: p.sum()}, "parameters="),
         ({"loss": nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))}, "model.eval"),
-        ({"data": None}, "tuple of tensors"),
+        ({"data": None}, "data is a NoneType"),
+        ({"data": DataLoader(TensorDataset(torch.zeros(4, 3), torch.zeros(4)))}, "default_collate"),
         ({"criterion": lambda out, y, reduction: cross_entropy(out, y)}, "one number per sample"),
     ],
 )
@@ -352,6 +354,42 @@ def test_linear_classifier_of_mnist(named_data):
     assert np.trace(state.covariance) == pytest.approx(1.0138961e-5, rel=1e-6)
     assert np.linalg.norm(state.circulation) == pytest.approx(2.7151765e-11, rel=1e-5)
     assert state.entropy_production == pytest.approx(1.379e-2, rel=1e-2)
+
+
+class Recurrent(nn.Module):
+    """A layer that cannot be batched over samples."""
+
+    def __init__(self):
+        super().__init__()
+        self.cell, self.out = nn.LSTM(2, 3, batch_first=True), nn.Linear(3, 2)
+
+    def forward(self, inputs):
+        return self.out(self.cell(inputs)[0][:, -1])
+
+
+@pytest.mark.parametrize("kind", ["attention", "recurrent"])
+def test_operations_without_forward_mode_or_batching(kind):
+    """Fused attention and recurrent cells, against derivatives of torch, sample by sample."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        attention = nn.TransformerEncoderLayer(2, 1, 2, batch_first=True, dropout=0.0)
+        model = (
+            Recurrent() if kind == "recurrent" else nn.Sequential(attention, nn.Flatten(), nn.Linear(6, 2))
+        )
+        inputs, targets = torch.randn(3, 3, 2), torch.tensor([0, 1, 0])
+    model.eval()
+    land = landscape(model, TensorDataset(inputs, targets), criterion=cross_entropy)
+    double = copy.deepcopy(model).double()
+    weights = list(double.parameters())
+    loss = cross_entropy(double(inputs.double()[1:2]), targets[1:2])
+    slope = torch.cat([part.reshape(-1) for part in torch.autograd.grad(loss, weights)])
+    np.testing.assert_allclose(land.sample_gradients[1], slope, atol=1e-10)
+    point, vector = torch.from_numpy(land.parameters), torch.linspace(-1, 1, land.parameters.size).double()
+    up, down = (
+        landscape(model, (inputs, targets), point + sign * 1e-7 * vector, criterion=cross_entropy).gradient
+        for sign in (1, -1)
+    )
+    np.testing.assert_allclose(land.hessian @ vector.numpy(), (up - down) / 2e-7, rtol=1e-5, atol=1e-6)
 
 
 def test_mean_square_error_is_averaged_over_outputs():

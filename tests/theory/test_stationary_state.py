@@ -594,3 +594,18 @@ def test_text_for_a_practitioner(regression):
         "  rests on a quadratic loss with noise that does not depend on the weights; distinct samples in a batch, "
         "batches independent of each other",
     ]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"landscape": None}, "tg.landscape"),
+        ({"learning_rate": "0.1"}, "learning_rate is '0.1'"),
+        ({"batch_size": None}, "batch_size is None"),
+        ({"momentum": "0.9"}, "momentum is '0.9'"),
+    ],
+)
+def test_arguments_of_another_type_are_named(parabolas, change, message):
+    arguments = {"landscape": parabolas(6, 2), "learning_rate": 0.1, "batch_size": 2} | change
+    with pytest.raises(ConfigError, match=message):
+        predict(arguments.pop("landscape"), **arguments)

@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, jvp, vmap
+from torch.func import functional_call, grad, jvp, vjp, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from thermograd.errors import ConfigError
 from thermograd.problems.functional import FunctionalProblem
@@ -111,9 +112,10 @@ class PerSampleLoss:
         def single(weights: Weights, sample: Batch) -> Tensor:
             return self.named_losses(weights, tuple(part[None] for part in sample))[0]
 
-        slope, weights, first = vmap(grad(single), (None, 0)), unflattened(point, self.shapes), 0
+        weights, slope, first = unflattened(point, self.shapes), grad(single), 0
         for batch in self.batches(per_sample=True):
-            parts = [part.flatten(1) for part in slope(weights, batch).values()]
+            slopes = _over_samples(lambda sample: tuple(slope(weights, sample).values()), batch)
+            parts = [part.flatten(1) for part in slopes]
             found = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
             known = torch.isfinite(found.sum(1))  # a sum is far cheaper than a look at every number
             if not known.all():
@@ -130,19 +132,20 @@ class PerSampleLoss:
             return _derivative(grad(lambda place: self._single(place, sample)), point, vector)
 
         for batch in self.batches(per_sample=True):
-            yield vmap(along)(batch)
+            yield _over_samples(along, batch)
 
     def own_hessian_vectors(self, point: Tensor, vectors: Tensor) -> Iterator[Tensor]:
         """K_i v_i for `(M, N)` vectors in chunks of samples, each `(chunk, N)`."""
 
-        def along(sample: Batch, vector: Tensor) -> Tensor:
-            return _derivative(grad(lambda place: self._single(place, sample)), point, vector)
+        def along(sample: Batch) -> Tensor:
+            *own, vector = sample
+            return _derivative(grad(lambda place: self._single(place, tuple(own))), point, vector)
 
         first = 0
         for batch in self.batches(per_sample=True):
             rows = vectors[first : first + len(batch[0])]
             first += len(rows)
-            yield vmap(along)(batch, rows)
+            yield _over_samples(along, (*batch, rows))
 
     def gradients(self, points: Tensor) -> Tensor:
         """∇L at every row of `(K, N)` points."""
@@ -165,14 +168,15 @@ class PerSampleLoss:
     def third_derivative_gradient(self, point: Tensor) -> Tensor:
         """(1/M) Σ T_i·G_i, `(N, N)`, from N passes."""
 
-        def bend(sample: Batch, unit: Tensor) -> Tensor:
+        def bend(unit: Tensor, sample: Batch) -> Tensor:
             slope = grad(lambda place: self._single(place, sample))
             return _derivative(lambda place: _derivative(slope, place, unit), point, slope(point))
 
         units = torch.eye(self.size, dtype=point.dtype, device=point.device)
         found = torch.zeros_like(units)
         for batch in self.batches(per_sample=True):
-            found += torch.stack([vmap(bend, (0, None))(batch, unit).sum(0) for unit in units])
+            columns = [_over_samples(functools.partial(bend, unit), batch).sum(0) for unit in units]
+            found += torch.stack(columns)
         return (found + found.T) / (2 * self.samples)
 
     def _bend(self, point: Tensor, first: Tensor, second: Tensor) -> Tensor:
@@ -263,9 +267,24 @@ def unflattened(point: Tensor, shapes: Mapping[str, tuple[int, ...]]) -> dict[st
 
 
 def _derivative(function: Callable[[Tensor], Tensor], point: Tensor, direction: Tensor) -> Tensor:
+    """J v of a function whose Jacobian is symmetric: forward mode, or reverse where an operation has no forward mode."""
     _load_forward_mode()
-    tangent: Tensor = jvp(function, (point,), (direction,))[1]
-    return tangent
+    try:
+        found: Tensor = jvp(function, (point,), (direction,))[1]
+    except NotImplementedError:
+        found = vjp(function, point)[1](direction)[0]
+    return found
+
+
+def _over_samples(function: Callable[[Batch], Any], batch: Batch) -> Any:
+    """What a function gives for each sample, stacked: batched, or one by one where an operation cannot be batched."""
+    try:
+        return vmap(function)(batch)
+    except RuntimeError:
+        each = [function(tuple(part[place] for part in batch)) for place in range(len(batch[0]))]
+        if isinstance(each[0], tuple):
+            return tuple(torch.stack(parts) for parts in zip(*each, strict=True))
+        return torch.stack(each)
 
 
 @functools.cache
@@ -327,7 +346,8 @@ def _of_module(
     measure = _unreduced(criterion)
 
     def losses(weights: Weights, batch: Batch) -> Tensor:
-        outputs = functional_call(copied, weights, batch[:-1])
+        with sdpa_kernel(SDPBackend.MATH):  # the fused kernels have no second derivatives
+            outputs = functional_call(copied, weights, batch[:-1])
         found = measure(outputs, batch[-1])
         return found.flatten(1).mean(1) if found.ndim > 1 else found
 
@@ -373,9 +393,13 @@ def _at(found: PerSampleLoss, parameters: Parameters | None) -> PerSampleLoss:
 
 
 def _data(data: Any, device: torch.device) -> Batch:
+    data = getattr(data, "tensors", data)  # of a TensorDataset
     parts = data if isinstance(data, tuple | list) else (data,)
-    if not parts or not all(hasattr(part, "__len__") and len(part) for part in parts):
-        message = f"data is {type(data).__name__}; give a tuple of tensors with the samples on axis 0, (inputs, targets) for a model"
+    if not parts or not all(hasattr(part, "shape") and len(part.shape) and len(part) for part in parts):
+        message = (
+            f"data is a {type(data).__name__}; give tensors with the samples on axis 0, for a model the tuple "
+            "(inputs, targets). Of a Dataset: torch.utils.data.default_collate(list(dataset))"
+        )
         raise ConfigError(message)
     tensors = tuple(torch.as_tensor(part).detach().to(device) for part in parts)
     lengths = {len(part) for part in tensors}

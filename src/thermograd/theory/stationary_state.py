@@ -95,6 +95,7 @@ def predict(
       inverse temperature 60
       rests on a quadratic loss with noise that does not depend on the weights; distinct samples in a batch, ...
     """
+    _check_landscape(landscape)
     settings = TrainingSettings(
         samples=landscape.samples,
         learning_rate=learning_rate,
@@ -157,6 +158,12 @@ def diffusion(
     if settings.replacing:
         return minibatch_diffusion(landscape, settings)
     return reshuffled_diffusion_of(landscape, settings)
+
+
+def _check_landscape(landscape: object) -> None:
+    if not isinstance(landscape, Landscape):
+        message = f"landscape is a {type(landscape).__name__}; give what tg.landscape(model, data, ...) returns, or a tg.Landscape"
+        raise ConfigError(message)
 
 
 def _check_combination(landscape: Landscape, settings: TrainingSettings, multiplicative: bool) -> None:
