@@ -162,7 +162,8 @@ def test_nothing_of_the_users_is_changed(classified):
 
 
 def test_top_directions_are_those_of_the_whole_hessian(classified):
-    model = small_network(inputs=3)
+    classified = (classified[0][:, :1], classified[1] % 2)
+    model = small_network(inputs=1, classes=2)  # 18 weights
     whole = landscape(model, classified, criterion=cross_entropy, weight_decay=0.05, third_derivative=True)
     some = landscape(
         model, classified, criterion=cross_entropy, weight_decay=0.05, directions=4, third_derivative=True

@@ -152,3 +152,14 @@ def test_classifier_in_stages():
 def test_experiments_are_listed():
     assert next(iter(EXPERIMENTS)) == "regression"
     assert set(EXPERIMENTS) == {"regression", "digits", "mnist"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize(("experiment", "agreeing"), [("regression", 27), ("digits", 15)])
+def test_nothing_differs_at_the_default_size(experiment, agreeing, monkeypatch, data_folder):
+    """A fixed seed: no false alarm is possible, and a broken formula makes rows differ."""
+    monkeypatch.setenv("THERMOGRAD_DATA", str(data_folder))
+    *_, last = EXPERIMENTS[experiment].run(Settings())
+    assert last.contradicted == ()
+    assert last.conclusion().evidence["agrees"] >= agreeing
