@@ -198,7 +198,7 @@ class Advice(_Shown):
         return "\n".join(lines)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Landscape:
     """Gradients and curvatures of a loss at one point: what the theory of the stationary state needs.
 
@@ -219,6 +219,7 @@ class Landscape:
         loss: L.
         shapes: shape of every parameter tensor by name.
         directions: `(N_full, N)` with orthonormal columns, in whose coordinates the arrays are; None for all.
+        note: what was left out when it was taken, in words.
 
     Raises:
         ConfigError: a ValueError: shapes that do not fit, no Hessian at all, or numbers that are not finite.
@@ -240,6 +241,20 @@ class Landscape:
     loss: float = float("nan")
     shapes: Mapping[str, tuple[int, ...]] | None = None
     directions: Array | None = None
+    note: str = ""
+
+    def __repr__(self) -> str:
+        count, size = self.sample_gradients.shape
+        curvatures = np.linalg.eigvalsh((self.hessian + self.hessian.T) / 2)
+        where = "" if self.directions is None else f" directions of {len(self.directions)}"
+        known = [name for name in _OPTIONAL if getattr(self, name) is not None]
+        return (
+            f"Landscape({count} samples, {size}{where} parameters, loss {self.loss:.6g}, "
+            f"|gradient| {np.linalg.norm(self.gradient):.3g}, curvatures {curvatures[0]:.4g} to {curvatures[-1]:.4g}"
+            + (f"; with {', '.join(known)}" if known else "")
+            + (f"; {self.note}" if self.note else "")
+            + ")"
+        )
 
     def __post_init__(self) -> None:
         for name in _ARRAYS:
@@ -358,6 +373,7 @@ class Landscape:
         return self.shapes
 
 
+_OPTIONAL = ("sample_hessians", "sample_hessian_products", "third_derivative", "third_derivative_gradient")
 _ARRAYS = (
     "sample_gradients",
     "parameters",

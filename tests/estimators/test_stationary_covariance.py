@@ -96,7 +96,8 @@ def test_memory_is_bounded_for_many_parameters():
         (np.zeros((0, 5, 2)), "none of them 0"),
         (np.zeros(5), "must be \\(trajectory, time, parameter\\)"),
         (np.ones((2, 5, 2)), "trajectory 0 is constant"),
-        (np.ones((1, 1, 2)), "constant"),
+        (np.ones((1, 1, 2)), "one state only"),
+        (np.ones((30, 5, 2)) * 1j, "complex128"),
     ],
 )
 def test_nothing_to_measure(trajectories, message):

@@ -270,8 +270,14 @@ def test_effective_loss_is_the_mean_epoch_to_first_order(classified):
         ({"data": None}, "data is a NoneType"),
         ({"data": DataLoader(TensorDataset(torch.zeros(4, 3), torch.zeros(4)))}, "default_collate"),
         ({"criterion": lambda out, y, reduction: cross_entropy(out, y)}, "one number per sample"),
+        ({"criterion": nn.CrossEntropyLoss(reduction="sum")}, "reduction 'sum'"),
+        (
+            {"loss": nn.Linear(3, 1), "data": (torch.ones(4, 3), torch.arange(4.0)), "criterion": mse_loss},
+            "same shape",
+        ),
     ],
 )
+@pytest.mark.filterwarnings("ignore:Using a target size")  # torch's own, beside our refusal
 def test_what_is_refused(classified, change, message):
     arguments = {"loss": small_network(), "data": classified, "criterion": cross_entropy} | change
     if callable(arguments["loss"]) and not isinstance(arguments["loss"], nn.Module):
@@ -283,8 +289,39 @@ def test_what_is_refused(classified, change, message):
 def test_a_gradient_that_is_not_finite_names_its_sample(classified):
     inputs = classified[0].clone()
     inputs[7] = torch.nan
-    with pytest.raises(ConfigError, match="sample 7"):
-        landscape(small_network(), (inputs, classified[1]), criterion=cross_entropy, chunk=3)
+    for refine in (False, True):
+        with pytest.raises(ConfigError, match="sample 7"):
+            landscape(
+                small_network(), (inputs, classified[1]), criterion=cross_entropy, chunk=3, refine=refine
+            )
+
+
+def test_a_gradient_can_be_infinite_where_the_loss_is_not():
+    def root(point, batch):
+        return (point[0] + batch).abs().sqrt()
+
+    with pytest.raises(ConfigError, match="gradient of sample 2"):
+        landscape(root, torch.tensor([1.0, 2.0, 0.0]), torch.zeros(1))
+
+
+def test_weights_of_classes_go_with_the_model(classified):
+    weighted = nn.CrossEntropyLoss(weight=torch.tensor([1.0, 2.0, 5.0]))
+    land = landscape(small_network(), classified, criterion=weighted)
+    each = nn.CrossEntropyLoss(weight=weighted.weight, reduction="none")
+    assert land.loss == pytest.approx(
+        each(small_network()(classified[0]), classified[1]).mean().item(), rel=1e-5
+    )
+
+
+def test_what_is_left_out_is_said(classified):
+    model = nn.Sequential(nn.Linear(3, 3), nn.Dropout(0.5))
+    land = landscape(model, classified, criterion=cross_entropy, weight_decay=0.1, refine=True)
+    assert "dropout switched off" in repr(land)
+    assert "12 samples, 12 parameters" in repr(land)
+    state = tg.stationary_state(land, learning_rate=0.1, batch_size=3)
+    assert "dropout switched off" in state.rests_on
+    some = landscape(model, classified, criterion=cross_entropy, weight_decay=0.1, directions=2)
+    assert "of these 2 directions" in str(tg.stationary_state(some, learning_rate=0.1, batch_size=3))
 
 
 def test_regression_with_seven_parameters(data_folder):

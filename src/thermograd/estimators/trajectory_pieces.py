@@ -118,6 +118,9 @@ def checked_trajectories(recorded: npt.ArrayLike, *, times: int = 1) -> Array:
     (1, 2, 2)
     """
     given = np.asarray(recorded)
+    if np.iscomplexobj(given):
+        message = f"trajectories are {given.dtype}; they must be real"
+        raise ConfigError(message)
     points = given[None] if given.ndim == 2 else given
     if points.ndim != 3 or 0 in points.shape:
         message = (
@@ -129,6 +132,9 @@ def checked_trajectories(recorded: npt.ArrayLike, *, times: int = 1) -> Array:
         message = (
             f"trajectories have {points.shape[1]} time each; at least {times} are needed: record more of them"
         )
+        raise ConfigError(message)
+    if points.shape[0] * points.shape[1] == 1:
+        message = "trajectories hold one state only; at least 2 are needed, in time or over trajectories"
         raise ConfigError(message)
     points = points.astype(np.float64)
     _check_finite(points)

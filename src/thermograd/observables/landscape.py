@@ -48,7 +48,7 @@ def landscape(
         data: a tensor or a tuple of tensors with samples on axis 0; for a module `(inputs, targets)`.
         parameters: the point; needed for a function, otherwise those of the model, or fresh ones of the problem.
         criterion: called as `criterion(outputs, targets, reduction="none")` and averaged over all axes but the first; a
-            loss module of `torch.nn` will do.
+            loss module of `torch.nn` will do. Weights of classes are averaged over samples, not over the weights.
         regulariser: λ of R = λ Σ θ², or a function of the parameters.
         weight_decay: w of R = ½ w |θ|², as in torch optimizers.
         sample_hessians: True for the K_i: as an array `(M, N, N)` up to 64 parameters, otherwise as a function
@@ -86,6 +86,7 @@ def landscape(
         weight_decay=weight_decay,
         chunk=chunk,
     )
+    known.check_finite(known.start)
     point = _refined(known, known.start) if refine else known.start
     if directions is not None:
         return _in_directions(known, point, directions, third_derivative)
@@ -187,6 +188,7 @@ def _whole(known: PerSampleLoss, point: Tensor, sample_hessians: bool | str, thi
         hessian=_array(known.hessian(point)),
         loss=float(known.value(point)),
         shapes=known.shapes,
+        note=known.note,
         **fields,
     )
 
@@ -209,6 +211,7 @@ def _in_directions(known: PerSampleLoss, point: Tensor, count: int, third: bool)
         third_derivative=_array(known.third_derivative(point, basis)) if third else None,
         loss=float(known.value(point)),
         shapes=known.shapes,
+        note=known.note,
         directions=_array(basis),
     )
 

@@ -7,7 +7,7 @@ import functools
 import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -40,6 +40,7 @@ class PerSampleLoss:
         start: the parameters that came with it, `(N,)`.
         shapes: shape of every parameter by name.
         chunk: samples in a pass, or None to choose.
+        note: what was left out, in words.
     """
 
     named_losses: Callable[[Weights, Batch], Tensor]
@@ -47,6 +48,7 @@ class PerSampleLoss:
     start: Tensor
     shapes: dict[str, tuple[int, ...]]
     chunk: int | None = None
+    note: str = ""
 
     def losses(self, point: Tensor, batch: Batch) -> Tensor:
         """The losses of a batch at flat parameters `(N,)`."""
@@ -68,6 +70,21 @@ class PerSampleLoss:
         step = self.chunk or min(most, _SAMPLES)
         for first in range(0, self.samples, step):
             yield tuple(part[first : first + step] for part in self.data)
+
+    def check_finite(self, point: Tensor) -> None:
+        """Refuse a point at which a sample has no finite loss.
+
+        Raises:
+            ConfigError: says which is the first.
+        """
+        first = 0
+        for batch in self.batches():
+            with torch.no_grad():
+                known = torch.isfinite(self.losses(point, batch))
+            if not known.all():
+                message = f"the loss of sample {first + int(torch.nonzero(~known)[0])} is NaN or infinite at this point"
+                raise ConfigError(message)
+            first += len(known)
 
     def value(self, point: Tensor) -> Tensor:
         """L, a scalar."""
@@ -343,7 +360,8 @@ def _of_module(
         message = "the model has no trainable parameters"
         raise ConfigError(message)
     shapes = {name: tuple(value.shape) for name, value in weights.items()}
-    measure = _unreduced(criterion)
+    start = torch.cat([value.reshape(-1) for value in weights.values()])
+    measure = _unreduced(criterion, start)
 
     def losses(weights: Weights, batch: Batch) -> Tensor:
         with sdpa_kernel(SDPBackend.MATH):  # the fused kernels have no second derivatives
@@ -351,16 +369,22 @@ def _of_module(
         found = measure(outputs, batch[-1])
         return found.flatten(1).mean(1) if found.ndim > 1 else found
 
-    start = torch.cat([value.reshape(-1) for value in weights.values()])
-    return _at(PerSampleLoss(losses, _data(data, start.device), start, shapes), parameters)
+    silent = any(
+        isinstance(layer, nn.modules.dropout._DropoutNd) and layer.p > 0 for layer in module.modules()
+    )
+    note = "dropout switched off: its noise is left out" if silent else ""
+    return _at(PerSampleLoss(losses, _data(data, start.device), start, shapes, note=note), parameters)
 
 
-def _unreduced(criterion: Callable[..., Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+def _unreduced(criterion: Callable[..., Tensor], start: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
     if isinstance(criterion, nn.Module):
-        if not hasattr(criterion, "reduction"):
-            message = f"criterion {type(criterion).__name__} has no reduction; give a function with reduction='none'"
+        if getattr(criterion, "reduction", None) not in {"mean", "none"}:
+            message = (
+                f"criterion {type(criterion).__name__} has reduction {getattr(criterion, 'reduction', None)!r}; it must be 'mean': "
+                "learning rate, batch size and weight decay are those of a mean over samples"
+            )
             raise ConfigError(message)
-        whole = copy.deepcopy(criterion)
+        whole = copy.deepcopy(criterion).to(start)
         whole.reduction = "none"  # type: ignore[assignment]  # a module whose class is not known
         return whole
     return lambda outputs, targets: criterion(outputs, targets, reduction="none")
@@ -389,7 +413,7 @@ def _of_callable(loss: Callable[..., Tensor], data: Any, parameters: Parameters 
 
 
 def _at(found: PerSampleLoss, parameters: Parameters | None) -> PerSampleLoss:
-    return PerSampleLoss(found.named_losses, found.data, found.flat(parameters).detach(), found.shapes)
+    return replace(found, start=found.flat(parameters).detach())
 
 
 def _data(data: Any, device: torch.device) -> Batch:
@@ -428,17 +452,26 @@ def _regularised(
             total = total + strength * torch.stack([value.square().sum() for value in weights.values()]).sum()
         return total
 
-    return PerSampleLoss(losses, found.data, found.start, found.shapes, chunk)
+    return replace(found, named_losses=losses, chunk=chunk)
 
 
 def _checked(found: PerSampleLoss) -> PerSampleLoss:
-    """One number per sample."""
+    """One number per sample, the same whatever the other samples are."""
     count = min(2, found.samples)
     got = found.losses(found.start, tuple(part[:count] for part in found.data))
     if not isinstance(got, Tensor) or got.shape != (count,):
         shape = tuple(got.shape) if isinstance(got, Tensor) else type(got).__name__
         message = (
             f"the loss must give one number per sample, shape ({count},) for {count} samples; got {shape}"
+        )
+        raise ConfigError(message)
+    alone = found.losses(found.start, tuple(part[:1] for part in found.data))
+    if got.isfinite().all() and not torch.allclose(alone[0], got[0], rtol=1e-6, atol=1e-12):
+        shapes = ", ".join(str(tuple(part.shape)) for part in found.data)
+        message = (
+            f"the loss of a sample changes with the other samples of its batch: {float(alone[0]):.6g} alone, "
+            f"{float(got[0]):.6g} beside another. Do outputs and targets have the same shape, (N, 1) and not (N,)? Data "
+            f"here: {shapes}"
         )
         raise ConfigError(message)
     return found

@@ -167,7 +167,7 @@ class StationaryState:
             )
         lines.append(
             f"  relaxation times {fastest:.3g} to {slowest:.3g} steps: settled after {5 * slowest:.2g} steps, "
-            "5 times the slowest"
+            f"5 times the slowest{self._of_directions()}"
         )
         lines.append(f"  {self.equilibrium.text}")
         if self.inverse_temperature is not None:
@@ -181,6 +181,11 @@ class StationaryState:
     def _repr_html_(self) -> str:
         first, *rest = (html.escape(line.strip()) for line in str(self).splitlines())
         return f"<p><b>{first}</b>{''.join(f'<br>{line}' for line in rest)}</p>"
+
+    def _of_directions(self) -> str:
+        if self.directions is None:
+            return ""
+        return f" of these {self.directions.shape[1]} directions; flatter ones take longer"
 
     def _update(self) -> str:
         return "step" if self.steps_per_update == 1 else f"update of {self.steps_per_update} steps"

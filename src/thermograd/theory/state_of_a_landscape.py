@@ -69,7 +69,7 @@ def _excess_beyond(landscape: Landscape, settings: TrainingSettings) -> float | 
 def _notes(
     state: StationaryState, landscape: Landscape, step: Array, settings: TrainingSettings
 ) -> list[str]:
-    notes = []
+    notes = [landscape.note] if landscape.note else []
     if state.dropped:
         listed = ", ".join(map(str, state.dropped[:10])) + (", ..." if len(state.dropped) > 10 else "")
         many = "s" if len(state.dropped) > 1 else ""
