@@ -33,7 +33,7 @@ unit: $(VENV)/.dev browser-setup ## tests and doctests; browser tests skip where
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -q -rs -m "not slow"
 
 minimal: $(MINIMAL)/.core ## the same core with torch, numpy and scipy only
-	@$(MINIMAL)/bin/python -m pytest -q -rs -m "not slow" tests/minimal tests/numerics tests/theory tests/estimators tests/minibatching tests/dynamics tests/perturbations tests/training tests/physics
+	@OMP_NUM_THREADS=1 $(MINIMAL)/bin/python -m pytest -n 2 -q -rs -m "not slow" tests/minimal tests/numerics tests/theory tests/estimators tests/minibatching tests/dynamics tests/perturbations tests/training tests/physics
 
 docs: $(VENV)/.dev ## build the documentation
 	@$(BIN)/zensical build --clean --strict
@@ -73,7 +73,7 @@ $(VENV)/.dev: $(VENV)/.torch pyproject.toml constraints.txt
 $(MINIMAL)/.core: pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(MINIMAL)
 	@$(MINIMAL)/bin/pip install $(PIP) torch==2.13.0
-	@$(MINIMAL)/bin/pip install $(PIP) -e . hypothesis pytest pytest-timeout
+	@$(MINIMAL)/bin/pip install $(PIP) -e . hypothesis pytest pytest-timeout pytest-xdist
 	@touch $@
 
 clean: ## remove everything that was made, the demo too

@@ -14,8 +14,8 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from stationary_state_parts.timing import paired_seconds
+from thermograd.observables.described_loss import per_sample_loss
 from thermograd.observables.landscape import landscape
-from thermograd.observables.per_sample_loss import per_sample_loss
 from thermograd.observables.top_directions import top_directions
 from thermograd.problems.digits import Digits
 from thermograd.problems.mnist_linear import MnistLinear

@@ -313,13 +313,26 @@ def test_weights_of_classes_go_with_the_model(classified):
     )
 
 
+def test_directions_know_that_the_rest_is_no_minimum(classified):
+    """At the initial weights, where the whole Hessian has negative curvatures; and not at the minimum."""
+    some = landscape(small_network(), classified, criterion=cross_entropy, weight_decay=0.05, directions=3)
+    whole = landscape(small_network(), classified, criterion=cross_entropy, weight_decay=0.05)
+    assert np.linalg.eigvalsh(whole.hessian)[0] < -0.01
+    assert "no minimum yet" in tg.stationary_state(some, learning_rate=0.1, batch_size=3).note
+    there = landscape(
+        small_network(), classified, criterion=cross_entropy, weight_decay=0.05, directions=3, refine=True
+    )
+    assert there.note == ""
+
+
 def test_what_is_left_out_is_said(classified):
     model = nn.Sequential(nn.Linear(3, 3), nn.Dropout(0.5))
     land = landscape(model, classified, criterion=cross_entropy, weight_decay=0.1, refine=True)
     assert "dropout switched off" in repr(land)
     assert "12 samples, 12 parameters" in repr(land)
     state = tg.stationary_state(land, learning_rate=0.1, batch_size=3)
-    assert "dropout switched off" in state.rests_on
+    assert "note: dropout switched off" in str(state)
+    assert "dropout switched off" in state.prediction("covariance").rests_on
     some = landscape(model, classified, criterion=cross_entropy, weight_decay=0.1, directions=2)
     assert "of these 2 directions" in str(tg.stationary_state(some, learning_rate=0.1, batch_size=3))
 

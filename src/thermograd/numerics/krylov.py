@@ -30,12 +30,14 @@ class Ritz:
         coefficients: of the vectors in the rows of the basis, `(rows, k)`.
         residuals: |A v − value v|, `(k,)`, which bounds the distance to the nearest eigenvalue.
         converged: whether all residuals are within the tolerance.
+        smallest: the smallest value of all, an upper bound of the smallest eigenvalue.
     """
 
     values: Array
     coefficients: Array
     residuals: Array
     converged: bool
+    smallest: float
 
 
 def lanczos(
@@ -101,7 +103,7 @@ def largest(diagonal: Array, off_diagonal: Array, count: int, tolerance: float) 
     chosen = np.argsort(values)[::-1][:count]
     bound = tolerance * np.abs(values).max()
     converged = len(chosen) == count and bool((residuals[chosen] <= bound).all())
-    return Ritz(values[chosen], vectors[:, chosen], residuals[chosen], converged)
+    return Ritz(values[chosen], vectors[:, chosen], residuals[chosen], converged, float(values.min()))
 
 
 def largest_eigenpairs(

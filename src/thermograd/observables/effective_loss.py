@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.func import grad, hessian, vmap
 
 from thermograd.errors import ConfigError
-from thermograd.observables.per_sample_loss import Parameters, PerSampleLoss, per_sample_loss, unflattened
+from thermograd.observables.described_loss import per_sample_loss
+from thermograd.observables.per_sample_loss import Parameters, PerSampleLoss, unflattened
 from thermograd.observables.refinement import newton
 
 

@@ -11,15 +11,17 @@ import torch
 from torch import Tensor
 
 from thermograd.errors import ConfigError
+from thermograd.observables.described_loss import per_sample_loss
 from thermograd.observables.effective_loss import effective_loss as effective_loss
 from thermograd.observables.effective_loss import minimize_effective_loss as minimize_effective_loss
-from thermograd.observables.per_sample_loss import Parameters, PerSampleLoss, per_sample_loss
+from thermograd.observables.per_sample_loss import Parameters, PerSampleLoss
 from thermograd.observables.refinement import DENSE, newton, newton_conjugate_gradients
 from thermograd.observables.top_directions import top_directions
 from thermograd.quantities import Landscape
 
 Array = npt.NDArray[Any]
 
+FLAT = 1e-6  # of the largest curvature: what is above minus that counts as flat
 SMALL = 64  # parameters up to which the Hessian of every sample is kept as an array
 
 
@@ -194,7 +196,13 @@ def _whole(known: PerSampleLoss, point: Tensor, sample_hessians: bool | str, thi
 
 
 def _in_directions(known: PerSampleLoss, point: Tensor, count: int, third: bool) -> Landscape:
-    curvatures, basis = top_directions(known, point, count)
+    curvatures, basis, smallest = top_directions(known, point, count)
+    notes = [known.note] if known.note else []
+    if smallest < -FLAT * float(curvatures[0]):
+        notes.append(
+            f"no minimum yet: outside these directions the curvature is down to {smallest:.2g} or lower, so the loss will fall "
+            "by more than its fluctuations"
+        )
     inside, squares, total = [], 0.0, torch.zeros_like(point)
     for part in known.sample_gradients(point):
         inside.append(part @ basis)
@@ -211,7 +219,7 @@ def _in_directions(known: PerSampleLoss, point: Tensor, count: int, third: bool)
         third_derivative=_array(known.third_derivative(point, basis)) if third else None,
         loss=float(known.value(point)),
         shapes=known.shapes,
-        note=known.note,
+        note="; ".join(notes),
         directions=_array(basis),
     )
 

@@ -1,23 +1,19 @@
-"""A loss of one sample as a pure function of flat float64 parameters, from a callable, a module or a problem."""
+"""A loss of one sample as a pure function of flat float64 parameters, and its derivatives."""
 
 from __future__ import annotations
 
-import copy
 import functools
 import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.func import functional_call, grad, jvp, vjp, vmap
-from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch import Tensor
+from torch.func import grad, jvp, vjp, vmap
 
 from thermograd.errors import ConfigError
-from thermograd.problems.functional import FunctionalProblem
-from thermograd.problems.problem import Problem
 
 Batch = tuple[Tensor, ...]
 Weights = dict[str, Tensor]
@@ -231,52 +227,6 @@ class PerSampleLoss:
         return point.to(self.start)
 
 
-def per_sample_loss(
-    loss: Any,
-    data: Any = None,
-    parameters: Parameters | None = None,
-    *,
-    criterion: Callable[..., Tensor] | None = None,
-    regulariser: float | Callable[[Any], Tensor] | None = None,
-    weight_decay: float = 0.0,
-    chunk: int | None = None,
-) -> PerSampleLoss:
-    """The per-sample loss of whatever describes one.
-
-    Args:
-        loss: `(parameters, batch) -> (B,)` with flat or named parameters; an `nn.Module`, with `criterion`; a problem.
-        data: a tensor, or a tuple of equally long ones, of which a function gets slices; a problem brings its own.
-        parameters: where to begin; needed for a callable.
-        criterion: `(outputs, targets, reduction="none")`, averaged over all axes but the first; or a module of
-            `torch.nn` with a `reduction`.
-        regulariser: λ of λ Σ θ², or a function of the parameters.
-        weight_decay: w of ½ w |θ|².
-        chunk: samples in a pass.
-
-    Raises:
-        ConfigError: arguments that do not go together.
-    """
-    if chunk is not None and chunk < 1:
-        message = f"chunk is {chunk!r}; it must be a whole number of samples, 1 or larger"
-        raise ConfigError(message)
-    if hasattr(loss, "build"):
-        loss = loss.build()
-    if isinstance(loss, Problem):
-        found = _of_problem(loss, data, parameters)
-    elif isinstance(loss, nn.Module):
-        found = _of_module(loss, data, parameters, criterion)
-    elif callable(loss):
-        found = _of_callable(loss, data, parameters)
-    else:
-        message = f"loss is a {type(loss).__name__}; give a function (parameters, batch) -> losses, an nn.Module, or a problem"
-        raise ConfigError(message)
-    if criterion is not None and not isinstance(loss, nn.Module):
-        message = "criterion= goes with an nn.Module only; a function or a problem brings its own loss"
-        raise ConfigError(message)
-    named = not (set(found.shapes) == {FLAT} and isinstance(parameters, Tensor))
-    return _checked(_regularised(found, regulariser, weight_decay, named=named, chunk=chunk))
-
-
 def unflattened(point: Tensor, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
     """A flat vector as parameters by name."""
     parts = torch.split(point, [math.prod(shape) for shape in shapes.values()])
@@ -297,6 +247,8 @@ def _over_samples(function: Callable[[Batch], Any], batch: Batch) -> Any:
     """What a function gives for each sample, stacked: batched, or one by one where an operation cannot be batched."""
     try:
         return vmap(function)(batch)
+    except torch.OutOfMemoryError:
+        raise
     except RuntimeError:
         each = [function(tuple(part[place] for part in batch)) for place in range(len(batch[0]))]
         if isinstance(each[0], tuple):
@@ -318,160 +270,3 @@ def _bend(
     """T along two directions."""
     slope = grad(lambda place: total(place, batch))
     return _derivative(lambda place: _derivative(slope, place, first), point, second)
-
-
-def _of_problem(problem: Problem, data: Any, parameters: Parameters | None) -> PerSampleLoss:
-    given = [value for value in (parameters.values() if isinstance(parameters, Mapping) else [parameters])]
-    device = given[0].device if isinstance(given[0], Tensor) else torch.device("cpu")
-    functional = FunctionalProblem(problem, "float64", str(device))
-    weights, buffers = functional.draw_initial(0)
-    functional = functional.with_buffers(buffers)
-
-    def losses(weights: Weights, batch: Batch) -> Tensor:
-        found = functional.loss(functional.outputs(weights, batch[0]), batch[1])
-        return found + functional.regularisation(weights)
-
-    start = torch.cat([value.reshape(-1) for value in weights.values()])
-    found = PerSampleLoss(
-        losses, functional.train if data is None else _data(data, device), start, functional.shapes
-    )
-    return _at(found, parameters)
-
-
-def _of_module(
-    module: nn.Module, data: Any, parameters: Parameters | None, criterion: Callable[..., Tensor] | None
-) -> PerSampleLoss:
-    if criterion is None:
-        message = "an nn.Module needs criterion=, for example criterion=torch.nn.functional.cross_entropy"
-        raise ConfigError(message)
-    for name, layer in module.named_modules():
-        batch_statistics = isinstance(layer, nn.modules.batchnorm._BatchNorm) and (
-            layer.training or layer.running_mean is None
-        )
-        if batch_statistics:
-            message = (
-                f"layer {name!r} normalises by the statistics of the batch, so that no sample has a loss of its own. Call "
-                "model.eval() first if the running statistics are meant"
-            )
-            raise ConfigError(message)
-    copied = copy.deepcopy(module).to(torch.float64).eval()
-    weights = {name: value.detach() for name, value in copied.named_parameters() if value.requires_grad}
-    if not weights:
-        message = "the model has no trainable parameters"
-        raise ConfigError(message)
-    shapes = {name: tuple(value.shape) for name, value in weights.items()}
-    start = torch.cat([value.reshape(-1) for value in weights.values()])
-    measure = _unreduced(criterion, start)
-
-    def losses(weights: Weights, batch: Batch) -> Tensor:
-        with sdpa_kernel(SDPBackend.MATH):  # the fused kernels have no second derivatives
-            outputs = functional_call(copied, weights, batch[:-1])
-        found = measure(outputs, batch[-1])
-        return found.flatten(1).mean(1) if found.ndim > 1 else found
-
-    silent = any(
-        isinstance(layer, nn.modules.dropout._DropoutNd) and layer.p > 0 for layer in module.modules()
-    )
-    note = "dropout switched off: its noise is left out" if silent else ""
-    return _at(PerSampleLoss(losses, _data(data, start.device), start, shapes, note=note), parameters)
-
-
-def _unreduced(criterion: Callable[..., Tensor], start: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
-    if isinstance(criterion, nn.Module):
-        if getattr(criterion, "reduction", None) not in {"mean", "none"}:
-            message = (
-                f"criterion {type(criterion).__name__} has reduction {getattr(criterion, 'reduction', None)!r}; it must be 'mean': "
-                "learning rate, batch size and weight decay are those of a mean over samples"
-            )
-            raise ConfigError(message)
-        whole = copy.deepcopy(criterion).to(start)
-        whole.reduction = "none"  # type: ignore[assignment]  # a module whose class is not known
-        return whole
-    return lambda outputs, targets: criterion(outputs, targets, reduction="none")
-
-
-def _of_callable(loss: Callable[..., Tensor], data: Any, parameters: Parameters | None) -> PerSampleLoss:
-    if parameters is None:
-        message = "a function needs parameters=, a flat tensor or a dict of tensors"
-        raise ConfigError(message)
-    alone, named = not isinstance(data, tuple | list), isinstance(parameters, Mapping)
-
-    def losses(weights: Weights, batch: Batch) -> Tensor:
-        return loss(weights if named else weights[FLAT], batch[0] if alone else batch)
-
-    if isinstance(parameters, Mapping):
-        shapes = {name: tuple(value.shape) for name, value in parameters.items()}
-        start = torch.cat([value.detach().reshape(-1) for value in parameters.values()]).double()
-        return PerSampleLoss(losses, _data(data, start.device), start, shapes)
-    start = torch.as_tensor(parameters).detach().double()
-    if start.ndim != 1:
-        message = (
-            f"parameters have shape {tuple(start.shape)}; a flat tensor (N,) is needed, or a dict of tensors"
-        )
-        raise ConfigError(message)
-    return PerSampleLoss(losses, _data(data, start.device), start, {FLAT: tuple(start.shape)})
-
-
-def _at(found: PerSampleLoss, parameters: Parameters | None) -> PerSampleLoss:
-    return replace(found, start=found.flat(parameters).detach())
-
-
-def _data(data: Any, device: torch.device) -> Batch:
-    data = getattr(data, "tensors", data)  # of a TensorDataset
-    parts = data if isinstance(data, tuple | list) else (data,)
-    if not parts or not all(hasattr(part, "shape") and len(part.shape) and len(part) for part in parts):
-        message = (
-            f"data is a {type(data).__name__}; give tensors with the samples on axis 0, for a model the tuple "
-            "(inputs, targets). Of a Dataset: torch.utils.data.default_collate(list(dataset))"
-        )
-        raise ConfigError(message)
-    tensors = tuple(torch.as_tensor(part).detach().to(device) for part in parts)
-    lengths = {len(part) for part in tensors}
-    if len(lengths) > 1:
-        message = (
-            f"data have {', '.join(map(str, sorted(lengths)))} samples; all tensors must have equally many"
-        )
-        raise ConfigError(message)
-    return tuple(part.double() if part.is_floating_point() else part for part in tensors)
-
-
-def _regularised(
-    found: PerSampleLoss,
-    regulariser: float | Callable[[Any], Tensor] | None,
-    weight_decay: float,
-    *,
-    named: bool,
-    chunk: int | None,
-) -> PerSampleLoss:
-    def losses(weights: Weights, batch: Batch) -> Tensor:
-        total = found.named_losses(weights, batch)
-        if callable(regulariser):
-            total = total + regulariser(weights if named else weights[FLAT])
-        strength = weight_decay / 2 + (0.0 if regulariser is None or callable(regulariser) else regulariser)
-        if strength:
-            total = total + strength * torch.stack([value.square().sum() for value in weights.values()]).sum()
-        return total
-
-    return replace(found, named_losses=losses, chunk=chunk)
-
-
-def _checked(found: PerSampleLoss) -> PerSampleLoss:
-    """One number per sample, the same whatever the other samples are."""
-    count = min(2, found.samples)
-    got = found.losses(found.start, tuple(part[:count] for part in found.data))
-    if not isinstance(got, Tensor) or got.shape != (count,):
-        shape = tuple(got.shape) if isinstance(got, Tensor) else type(got).__name__
-        message = (
-            f"the loss must give one number per sample, shape ({count},) for {count} samples; got {shape}"
-        )
-        raise ConfigError(message)
-    alone = found.losses(found.start, tuple(part[:1] for part in found.data))
-    if got.isfinite().all() and not torch.allclose(alone[0], got[0], rtol=1e-6, atol=1e-12):
-        shapes = ", ".join(str(tuple(part.shape)) for part in found.data)
-        message = (
-            f"the loss of a sample changes with the other samples of its batch: {float(alone[0]):.6g} alone, "
-            f"{float(got[0]):.6g} beside another. Do outputs and targets have the same shape, (N, 1) and not (N,)? Data "
-            f"here: {shapes}"
-        )
-        raise ConfigError(message)
-    return found

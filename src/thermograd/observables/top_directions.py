@@ -18,7 +18,9 @@ _TOLERANCE = 1e-8
 _PASSES_PER_DIRECTION = 20
 
 
-def top_directions(loss: PerSampleLoss, point: Tensor, count: int, *, seed: int = 0) -> tuple[Tensor, Tensor]:
+def top_directions(
+    loss: PerSampleLoss, point: Tensor, count: int, *, seed: int = 0
+) -> tuple[Tensor, Tensor, float]:
     """The k largest eigenvalues of the Hessian and their eigenvectors by Lanczos, residuals below 1e-8 of the largest.
 
     Args:
@@ -28,7 +30,7 @@ def top_directions(loss: PerSampleLoss, point: Tensor, count: int, *, seed: int 
         seed: of the start vector.
 
     Returns:
-        Eigenvalues `(k,)`, largest first, and eigenvectors `(N, k)`.
+        Eigenvalues `(k,)`, largest first; eigenvectors `(N, k)`; and an upper bound of the smallest eigenvalue of all.
 
     Raises:
         ConfigError: a ValueError: more directions than parameters.
@@ -62,4 +64,4 @@ def top_directions(loss: PerSampleLoss, point: Tensor, count: int, *, seed: int 
         )
         warnings.warn(message, RuntimeWarning, stacklevel=3)
     vectors = torch.linalg.qr(vectors.clone())[0] * 1.0
-    return torch.from_numpy(ritz.values.copy()).to(point), vectors
+    return torch.from_numpy(ritz.values.copy()).to(point), vectors, ritz.smallest

@@ -95,6 +95,7 @@ class StationaryState:
         directions: `(N_full, N)` of the landscape, or None.
         dropped: coordinates without gradient and curvature, which stay where they are.
         title: the dynamics, in words.
+        note: what speaks against using it as it is, in words.
         rests_on: the assumptions, in words.
     """
 
@@ -116,6 +117,7 @@ class StationaryState:
     directions: Array | None = None
     dropped: tuple[int, ...] = ()
     title: str = "a linear process"
+    note: str = ""
     rests_on: str = ""
 
     def prediction(self, name: str = "covariance") -> Prediction:
@@ -131,7 +133,7 @@ class StationaryState:
         if not isinstance(value, np.ndarray | float | int):
             message = f"this state has no quantity {name!r}; it has {', '.join(self._quantities())}"
             raise ConfigError(message)
-        return Prediction(value, rests_on=self.rests_on)
+        return Prediction(value, rests_on="; ".join(text for text in (self.note, self.rests_on) if text))
 
     def sample(self, count: int, seed: int) -> Array:
         """Independent draws of θ from the Gaussian of this mean and covariance, `(count, N)`.
@@ -174,6 +176,8 @@ class StationaryState:
             lines.append(f"  inverse temperature {self.inverse_temperature:.4g}")
         if self.entropy_production:
             lines.append(f"  entropy production {self.entropy_production:.4g} per {self._update()}")
+        if self.note:
+            lines.append(f"  note: {self.note}")
         if self.rests_on:
             lines.append(f"  rests on {self.rests_on}")
         return "\n".join(lines)

@@ -51,6 +51,7 @@ def completed(state: StationaryState, landscape: Landscape, settings: TrainingSe
         loss=landscape.loss + float(landscape.gradient @ step + step @ landscape.hessian @ step / 2),
         excess_loss=excess,
         directions=landscape.directions,
+        note=landscape.note,
         rests_on="; ".join(notes),
     )
 
@@ -69,7 +70,7 @@ def _excess_beyond(landscape: Landscape, settings: TrainingSettings) -> float | 
 def _notes(
     state: StationaryState, landscape: Landscape, step: Array, settings: TrainingSettings
 ) -> list[str]:
-    notes = [landscape.note] if landscape.note else []
+    notes = []
     if state.dropped:
         listed = ", ".join(map(str, state.dropped[:10])) + (", ..." if len(state.dropped) > 10 else "")
         many = "s" if len(state.dropped) > 1 else ""
