@@ -58,6 +58,16 @@ def test_multiple_eigenvalues_need_another_start():
     np.testing.assert_allclose(alone.values, [3, 1], atol=1e-9)
 
 
+def test_a_check_at_the_moment_the_space_is_exhausted_does_not_stop():
+    """Five distinct values, each twice: the space of one start ends after 5 steps, when the first check is due."""
+    matrix = symmetric([5.0, 5.0, 4.0, 4.0, 3.0, 3.0, 2.0, 2.0, 1.0, 1.0])
+    rng = np.random.default_rng(1)
+    ritz, _ = largest_eigenpairs(
+        lambda v: matrix @ v, rng.normal(size=10), np.zeros((10, 10)), 2, again=lambda: rng.normal(size=10)
+    )
+    np.testing.assert_allclose(ritz.values, [5, 5], atol=1e-9)
+
+
 def test_too_few_steps_are_said_to_be_too_few():
     matrix = symmetric(np.linspace(0, 1, 100))
     ritz, _ = largest_eigenpairs(lambda v: matrix @ v, np.ones(100), np.zeros((12, 100)), 5)

@@ -53,10 +53,11 @@ def lanczos(
     Args:
         matvec: v `(P,)` -> A v, A symmetric.
         start: `(P,)`, not 0.
-        basis: `(steps + 1, P)`, or `(P, P)` at most; its rows are filled.
+        basis: `(steps, P)`, of which P rows at most are used; they are filled.
         again: gives another start when the space is exhausted, so that multiple eigenvalues are found; without it
             the iteration ends there.
-        enough: `(diagonal, off_diagonal) -> bool`, asked every 5 steps whether to stop.
+        enough: `(diagonal, off_diagonal) -> bool`, asked every 5 steps whether to stop; no more once the space was
+            exhausted, since another start may find a large eigenvalue again.
 
     Returns:
         Diagonal `(n,)`, off-diagonal `(n,)` (the last one leads out of the space), and the number n of filled rows.
@@ -69,7 +70,7 @@ def lanczos(
     steps = min(len(basis), len(start))
     diagonal, off = np.zeros(steps), np.zeros(steps)
     basis[0] = start / _norm(start)
-    scale = 0.0
+    scale, whole = 0.0, True
     for step in range(steps):
         image = matvec(basis[step])
         diagonal[step] = float(image @ basis[step])
@@ -79,11 +80,13 @@ def lanczos(
         rows = step + 1
         last = rows == steps
         if off[step] <= _BREAKDOWN * scale:
-            off[step] = 0.0
+            off[step], whole = 0.0, False
             if again is None or last:
                 return diagonal[:rows], off[:rows], rows
             rest = _orthogonal(again(), basis, rows)
-        if last or (enough is not None and rows % _CHECK_EVERY == 0 and enough(diagonal[:rows], off[:rows])):
+        if last or (
+            enough is not None and whole and rows % _CHECK_EVERY == 0 and enough(diagonal[:rows], off[:rows])
+        ):
             break
         basis[rows] = rest / _norm(rest)
     return diagonal[:rows], off[:rows], rows

@@ -98,13 +98,18 @@ def effective_loss(landscape: Landscape, settings: TrainingSettings) -> Effectiv
         squared += column.T @ column
     bent = hessian @ hessian
     spread = squared / count
+    left_out = []
     if landscape.third_derivative is not None:
         bent = bent + landscape.third_derivative @ gradient
+    elif gradient.any():
+        left_out.append("of the mean")
     if landscape.third_derivative_gradient is not None:
         spread = spread + landscape.third_derivative_gradient
-        third = "third derivatives included"
     else:
-        third = "third derivatives of the samples taken as 0"
+        left_out.append("of the samples")
+    third = (
+        f"third derivatives {' and '.join(left_out)} taken as 0" if left_out else "third derivatives included"
+    )
     strength = settings.learning_rate * steps * (steps - 1) / 2
     slope = (count * hessian @ gradient - along_gradient / count) / (count - 1)
     curvature = (count * bent - spread) / (count - 1)
