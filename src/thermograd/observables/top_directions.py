@@ -63,5 +63,5 @@ def top_directions(
             f"of {ritz.values[0]:.3g}; ask for fewer directions, or take them as they are"
         )
         warnings.warn(message, RuntimeWarning, stacklevel=3)
-    vectors = torch.linalg.qr(vectors.clone())[0] * 1.0
+    vectors = torch.linalg.qr(vectors.clone())[0]
     return torch.from_numpy(ritz.values.copy()).to(point), vectors, ritz.smallest

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from thermograd.errors import MissingExtraError
+from thermograd.problems.digits_images import read_digits
 from thermograd.problems.problem import Problem
 
 _POOL, _TEST = 1297, 500
@@ -58,13 +58,7 @@ class Digits:
         Raises:
             MissingExtraError: scikit-learn is not installed.
         """
-        try:
-            from sklearn.datasets import load_digits
-        except ImportError as cause:
-            raise MissingExtraError(
-                package="scikit-learn", extra="lab", purpose="The problem Digits"
-            ) from cause
-        images, labels = load_digits(return_X_y=True)
+        images, labels = read_digits("The problem Digits")
         order = np.random.default_rng(0).permutation(len(labels))
         train, test = order[: self.train_samples], order[-_TEST:]
         noise = np.random.default_rng(1)

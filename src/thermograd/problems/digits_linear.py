@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from thermograd.errors import MissingExtraError
+from thermograd.problems.digits_images import read_digits
 from thermograd.problems.linear_classifier import check_count, linear_classifier
 from thermograd.problems.problem import Problem
 
@@ -40,13 +40,7 @@ class DigitsLinear:
         Raises:
             MissingExtraError: scikit-learn is not installed.
         """
-        try:
-            from sklearn.datasets import load_digits
-        except ImportError as cause:
-            raise MissingExtraError(
-                package="scikit-learn", extra="lab", purpose="The problem DigitsLinear"
-            ) from cause
-        images, labels = load_digits(return_X_y=True)
+        images, labels = read_digits("The problem DigitsLinear")
         return linear_classifier(
             images[: self.train_samples].reshape(-1, 8, 8),
             labels[: self.train_samples],

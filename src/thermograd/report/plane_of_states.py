@@ -61,21 +61,9 @@ def plane_of_states(plane: PlaneOfStates) -> Figure:
         np.linspace(min(m - r, least - 0.1 * r), max(m + r, least + 0.1 * r), _BINS + 1)
         for m, r, least in zip(plane.mean, reach, plane.minimum, strict=True)
     ]
-    count = np.histogram2d(plane.weights[:, 0], plane.weights[:, 1], bins=edges)[0]
-    centres = [(edge[1:] + edge[:-1]) / 2 for edge in edges]
-    density = count.T / max(count.max(), 1.0)
     measured = np.cov(plane.weights.T)
     traces: list[dict[str, Any]] = [
-        {
-            "type": "heatmap",
-            "x": numbers(centres[0]),
-            "y": numbers(centres[1]),
-            "z": [numbers(np.where(row > 0, row, np.nan)) for row in density],
-            "colorscale": [[0, "#F0F6FB"], [1, style(0).colour]],
-            "showscale": False,
-            "hoverinfo": "skip",
-            "name": "simulation",
-        },
+        _heatmap(plane.weights, edges),
         *_ellipses(plane.mean, plane.covariance, "theory, density / 10", style(1).colour, "dash"),
         *_ellipses(plane.minimum, _loss_ellipse(plane), "loss", INK, "dot"),
         *_arrows(plane, reach),
@@ -121,6 +109,21 @@ def plane_of_states(plane: PlaneOfStates) -> Figure:
             ],
         },
     )
+
+
+def _heatmap(weights: Array, edges: list[Array]) -> dict[str, Any]:
+    count = np.histogram2d(weights[:, 0], weights[:, 1], bins=edges)[0]
+    density = count.T / max(count.max(), 1.0)
+    return {
+        "type": "heatmap",
+        "x": numbers((edges[0][1:] + edges[0][:-1]) / 2),
+        "y": numbers((edges[1][1:] + edges[1][:-1]) / 2),
+        "z": [numbers(np.where(row > 0, row, np.nan)) for row in density],
+        "colorscale": [[0, "#F0F6FB"], [1, style(0).colour]],
+        "showscale": False,
+        "hoverinfo": "skip",
+        "name": "simulation",
+    }
 
 
 def _range(edge: Array) -> list[float]:
