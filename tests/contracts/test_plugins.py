@@ -12,7 +12,7 @@ from torch import nn
 
 import thermograd as tg
 from thermograd.discover import available, snake_case
-from thermograd.minibatching import WithoutReplacement
+from thermograd.minibatching import Persistent, WithoutReplacement
 from thermograd.numerics.log_times import At, Every
 from thermograd.observables import DissipationAndFluctuation
 from thermograd.perturbations import ShrinkAndPerturb
@@ -133,16 +133,23 @@ def check_perturbation(perturbation):
 
 
 def check_minibatching(rule, samples=40):
+    """Batches of a trajectory do not depend on the others, differ from theirs, and leave the state as it was."""
     per_epoch = rule.steps_per_epoch(samples)
     rows, state = (0, 4, 9), rule.start(2, (0, 4, 9), samples)
     alone = rule.start(2, (4,), samples)
     for step in range(2 * per_epoch + 1):
-        batch, state = rule.draw(state, 2, rows, step, samples)
+        kept = {key: value.copy() for key, value in state.items()} if isinstance(state, dict) else {}
+        batch, later = rule.draw(state, 2, rows, step, samples)
+        for key, value in kept.items():
+            assert np.array_equal(state[key], value), f"{key} was changed in place"
+        state = later
         single, alone = rule.draw(alone, 2, (4,), step, samples)
+        shares = np.ones(batch.indices.shape) if batch.weights is None else batch.weights
         assert np.array_equal(single.indices[0], batch.indices[1])
+        assert batch.weights is None or np.array_equal(single.weights[0], batch.weights[1])
         assert batch.indices.min() >= 0
         assert batch.indices.max() < samples
-        assert not np.array_equal(batch.indices[0], batch.indices[1])
+        assert not np.array_equal(batch.indices[0] * shares[0], batch.indices[1] * shares[1])
 
 
 @pytest.mark.parametrize(("role", "kind", "cls"), [pytest.param(*p, id=f"{p[0]}.{p[1]}") for p in PLUGINS])
@@ -176,6 +183,11 @@ def test_problem(cls, request):
 def test_minibatching(cls):
     check_minibatching(cls())
     check_bits(make_experiment(minibatching=cls()))
+
+
+def test_persistent_minibatching_of_a_fixed_size():
+    check_minibatching(Persistent(persistence=30, fixed_size=True))
+    check_bits(make_experiment(minibatching=Persistent(persistence=30, fixed_size=True)))
 
 
 @pytest.mark.parametrize("cls", of("dynamics"))
@@ -266,6 +278,16 @@ class SharedPermutation:
 
 
 @dataclass(frozen=True)
+class ChangesItsState(Persistent):
+    """Broken: the state it was given is that of the next update already."""
+
+    def draw(self, state, seed, trajectories, step, samples):
+        batch, later = super().draw(state, seed, trajectories, step, samples)
+        state.update(later)
+        return batch, state
+
+
+@dataclass(frozen=True)
 class Undocumented:
     """Broken: says nothing of its field."""
 
@@ -278,9 +300,10 @@ def test_broken_perturbations_fail(broken):
         check_perturbation(broken)
 
 
-def test_broken_minibatching_fails():
+@pytest.mark.parametrize("broken", [SharedPermutation(), ChangesItsState()])
+def test_broken_minibatching_fails(broken):
     with pytest.raises(AssertionError):
-        check_minibatching(SharedPermutation())
+        check_minibatching(broken)
 
 
 def test_broken_form_fails():
@@ -308,7 +331,7 @@ def test_something_was_found():
         "mnist_linear",
     }
     assert not {name for name in found["problems"] if "images" in name or "data" in name}
-    assert found["minibatching"] >= {"with_replacement", "without_replacement"}
+    assert found["minibatching"] >= {"with_replacement", "without_replacement", "persistent"}
     assert found["observables"] >= {
         "loss",
         "accuracy",

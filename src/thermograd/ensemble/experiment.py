@@ -21,7 +21,7 @@ from thermograd.observables.accuracy import Accuracy
 from thermograd.observables.loss import Loss
 from thermograd.problems.functional import FunctionalProblem
 from thermograd.problems.problem import DTYPES, Problem
-from thermograd.protocols import Accumulator, Observable, Tracker
+from thermograd.protocols import Accumulator, Batch, Observable, Tracker
 
 if TYPE_CHECKING:
     from thermograd.protocols import Dynamics, Kicks, Minibatching, Perturbation, Times
@@ -162,6 +162,10 @@ class Experiment:
     def indices(self, trajectory: int | Sequence[int], step: int) -> npt.NDArray[np.int64]:
         """The samples of the update `step` to `step + 1`, so that anybody can redo a run by hand.
 
+        Where batches are weighted, those of weight 0 are left out: `Persistent` gives the samples it selected,
+        whose losses enter as Σ l_i/(bM). A minibatching that keeps a state is replayed from update 0: a call
+        costs `step` + 1 draws.
+
         Args:
             trajectory: one trajectory, or several.
             step: 0 ≤ step < total steps.
@@ -170,7 +174,8 @@ class Experiment:
             (m,), or (B, m) for a sequence of trajectories.
 
         Raises:
-            ValueError: a trajectory or step outside the experiment.
+            ValueError: a trajectory or step outside the experiment, or several trajectories whose batches
+                have different numbers of samples.
         """
         rows = np.atleast_1d(np.asarray(trajectory, np.int64)).tolist()
         _check_integer("step", step, 0, self.total_steps)
@@ -181,8 +186,17 @@ class Experiment:
         for earlier in range(step if state is not None else 0):
             _, state = self.minibatching.draw(state, self.seed, rows, earlier, samples)
         batch, _ = self.minibatching.draw(state, self.seed, rows, step, samples)
-        indices = np.asarray(batch.indices, np.int64)
-        return indices[0] if np.ndim(trajectory) == 0 else indices
+        used = _used(batch)
+        if np.ndim(trajectory) == 0:
+            return used[0]
+        sizes = [len(row) for row in used]
+        if len(set(sizes)) > 1:
+            message = (
+                f"trajectory {rows} have batches of {sizes} samples at step {step}, which make no array; "
+                "ask for one trajectory at a time"
+            )
+            raise ValueError(message)
+        return np.array(used, np.int64)
 
     def initial_weights(self, trajectories: Sequence[int]) -> dict[str, npt.NDArray[Any]]:
         """Weights at time 0, name to `(B, ...)`, in the dtype of the run."""
@@ -218,6 +232,14 @@ class Experiment:
             key: place("dynamics", key, value, known[key].shape) for key, value in start.dynamics.items()
         }
         return weights, buffers, dynamics
+
+
+def _used(batch: Batch) -> list[npt.NDArray[np.int64]]:
+    """The samples of each trajectory that count in its loss."""
+    indices = np.asarray(batch.indices, np.int64)
+    if batch.weights is None:
+        return list(indices)
+    return [row[weights != 0] for row, weights in zip(indices, batch.weights, strict=True)]
 
 
 class _Placer:
