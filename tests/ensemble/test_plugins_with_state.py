@@ -280,3 +280,12 @@ def test_indices_outside_the_experiment():
         experiment.indices(0, 24)
     with pytest.raises(ValueError, match="trajectory is 6"):
         experiment.indices(6, 0)
+
+
+def test_indices_leave_out_the_padding_of_spread_batches():
+    experiment = make_experiment(minibatching=WithoutReplacement(6, remainder="spread"))
+    batches = [experiment.indices([1, 3], step) for step in range(4)]
+    assert [batch.shape for batch in batches] == [(2, 5)] * 4
+    assert np.array_equal(np.sort(np.concatenate(batches, axis=1), axis=1), [range(20)] * 2)
+    uneven = make_experiment(minibatching=WithoutReplacement(7, remainder="spread"))
+    assert [len(uneven.indices(2, step)) for step in range(3)] == [6, 7, 7]

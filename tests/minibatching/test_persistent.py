@@ -111,6 +111,24 @@ def test_batches_of_a_fixed_size_equal_the_reference(fraction, persistence):
     assert all(batch.weights is None for batch in batches)
 
 
+def test_words_at_the_threshold_are_compared_exactly(monkeypatch):
+    """0.3·2³² lies between 1288490188 and 1288490189; 0.25·2³² = 2³⁰ is itself not below."""
+    words = np.array([[1288490188, 1288490189, 2**30 - 1, 2**30]], np.uint32)
+    monkeypatch.setattr(philox, "words", lambda *_: words)
+    assert Persistent(0.3).start(0, [0], 4)["selected"].tolist() == [[True, False, True, True]]
+    assert Persistent(0.25).start(0, [0], 4)["selected"].tolist() == [[False, False, True, False]]
+
+
+@pytest.mark.parametrize("fixed_size", [False, True])
+def test_drawing_twice_from_one_state_gives_the_same(fixed_size):
+    rule, rows = Persistent(0.3, 10, fixed_size), (1, 2)
+    _, state = rule.draw(rule.start(0, rows, 20), 0, rows, 0, 20)
+    (first, later), (second, again) = (rule.draw(state, 0, rows, 1, 20) for _ in range(2))
+    assert np.array_equal(first.indices, second.indices)
+    assert fixed_size or np.array_equal(first.weights, second.weights)
+    assert all(np.array_equal(later[key], again[key]) for key in later)
+
+
 @pytest.mark.parametrize("fixed_size", [False, True])
 @pytest.mark.parametrize(("fraction", "persistence"), [(0.3, 5), (0.3, 40), (0.7, 2)])
 def test_stationary_mean_and_correlation(fraction, persistence, fixed_size):

@@ -179,7 +179,7 @@ class Persistent:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
 
 
 def _below(words: philox.Words, probability: float) -> npt.NDArray[np.bool_]:
