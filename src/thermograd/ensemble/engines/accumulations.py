@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd.ensemble.block import BlockState, Tensors, part, prefixed
+from thermograd.numerics.log_times import Every
 from thermograd.protocols import Accumulator
 
 if TYPE_CHECKING:
@@ -71,6 +72,32 @@ class Accumulations:
                 kept = kept | prefixed(first, begun) | prefixed(pull, slope)
         return kept
 
+    @property
+    def spaced(self) -> tuple[Accumulator, ...]:
+        """The accumulators that do not add at every step."""
+        return tuple(entry for entry, ends in self._ends if not ends.every_step)
+
+    def start_of_constant(self, weights: Tensors) -> Tensors:
+        """What those that add at every step keep at time 0."""
+        kept: Tensors = {}
+        for entry, ends in self._ends:
+            if ends.every_step:
+                kept |= prefixed(entry.start(weights), f"{entry.name}/{_SUMS}")
+        return kept
+
+    def after_each(self, kept: Tensors, before: Tensors, after: Tensors, gradient: Tensors) -> Tensors:
+        """What those that add at every step keep after one."""
+        for entry, ends in self._ends:
+            if ends.every_step:
+                sums = f"{entry.name}/{_SUMS}"
+                kept = kept | prefixed(entry.accumulate(part(kept, sums), before, after, gradient), sums)
+        return kept
+
+    def ends(self, entry: Accumulator, first: int, steps: int) -> npt.NDArray[np.bool_]:
+        """Whether a stretch of an accumulator ends at each of the times `first` to `first + steps`; one begins at 0."""
+        found = next(ends for known, ends in self._ends if known is entry)
+        return np.array([step == 0 or step in found for step in range(first, first + steps + 1)])
+
     @staticmethod
     def read(entry: Accumulator, kept: Tensors) -> Tensors:
         """The record of one accumulator by field, "" if it has one only."""
@@ -104,6 +131,11 @@ class _Ends:
     def __init__(self, every: Times, experiment: Experiment) -> None:
         self._every, self._steps_per_epoch = every, experiment.steps_per_epoch
         self._flags = self._until(experiment.total_steps)
+
+    @property
+    def every_step(self) -> bool:
+        """Whether a stretch is one step, and always will be."""
+        return isinstance(self._every, Every) and self._every.steps == 1
 
     def __contains__(self, step: int) -> bool:
         if step >= self._flags.size:

@@ -35,7 +35,7 @@ class EagerOracle:
 
     Args:
         problem: the problem, bound to the trajectory's buffers where they change.
-        supplied: tensors by demand; a batch has `indices` and maybe `weights`.
+        supplied: tensors by demand; a batch has `indices`, or `inputs` and `targets`, and maybe `weights`.
         batch_size: m.
         steps_per_epoch: updates per epoch.
         functional: whether gradients are taken by `torch.func` (inside a `vmap`) or by plain autograd,
@@ -69,8 +69,11 @@ class EagerOracle:
         return self._supplied[demand]
 
     def _batch_loss(self, batch: dict[str, Tensor]) -> LossOfWeights:
-        inputs, targets = self._problem.train
-        data = inputs[batch["indices"]], targets[batch["indices"]]
+        if "indices" in batch:
+            inputs, targets = self._problem.train
+            data = inputs[batch["indices"]], targets[batch["indices"]]
+        else:
+            data = batch["inputs"], batch["targets"]
         return lambda weights: self._problem.mean_loss(weights, data, batch.get("weights"), training=True)
 
     @property
