@@ -1,0 +1,120 @@
+"""How the kernel chooses the samples of an update."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from thermograd.ensemble.engines.kernel.terms import TYPE, Term
+from thermograd.minibatching.with_replacement import WithReplacement
+from thermograd.minibatching.without_replacement import WithoutReplacement
+
+if TYPE_CHECKING:
+    from thermograd.ensemble.experiment import Experiment
+
+_LARGEST = 2**22
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """The rule as the kernel carries it out.
+
+    Attributes:
+        rule: "distinct", "repeated", "reshuffled", "spread", "all" (no choice), or "given": indices and weights are
+            drawn by the minibatching itself and come with a call.
+        samples: M.
+        size: m.
+        per_epoch: updates per epoch.
+    """
+
+    rule: str
+    samples: int
+    size: int
+    per_epoch: int
+
+    @classmethod
+    def of(cls, experiment: Experiment) -> Sampling:
+        """That of an experiment."""
+        minibatching, samples = experiment.minibatching, experiment.functional.samples
+        per_epoch = experiment.steps_per_epoch
+        start = minibatching.start(experiment.seed, (0,), samples)
+        size = minibatching.draw(start, experiment.seed, (0,), 0, samples)[0].indices.shape[1]
+        if getattr(minibatching, "batch_size", 0) is None:
+            rule = "all"
+        elif type(minibatching) is WithReplacement and samples <= _LARGEST:
+            rule = "distinct" if minibatching.distinct else "repeated"
+        elif type(minibatching) is WithoutReplacement and samples <= _LARGEST:
+            rule = "spread" if minibatching.remainder == "spread" else "reshuffled"
+        else:
+            rule = "given"
+        return cls(rule, samples, size, per_epoch)
+
+    def declarations(self) -> str:
+        """The type `Sampler`, which a thread has one of."""
+        permutations = self.rule in {"distinct", "reshuffled", "spread"}
+        held = f"Permutations<{self.samples}> permutations;" if permutations else ""
+        start = {
+            "distinct": "permutations.identity();",
+            "reshuffled": "epoch = -1;",
+            "spread": "epoch = -1;",
+        }.get(self.rule, "")
+        return (
+            f"namespace {{ struct Sampler {{ static constexpr int SIZE = {1 if self.rule == 'all' else self.size}; "
+            f"{held} int64_t epoch; void start() {{ {start} }} }}; }}"
+        )
+
+    def statements(self) -> str:
+        """What fills `w.chosen` for an update."""
+        arguments = "call.key, uint32_t(step), trajectory"
+        match self.rule:
+            case "distinct":
+                return f"  w.sampler.permutations.distinct<{self.size}>({arguments}, w.chosen);"
+            case "repeated":
+                return f"  independent<{self.samples}, {self.size}>({arguments}, w.chosen);"
+            case "reshuffled" | "spread":
+                return self._permuted()
+            case "given":
+                return (
+                    f"  for (int j = 0; j < {self.size}; j++) for (int l = 0; l < LANES; l++)\n"
+                    f"    w.chosen[j][l] = call.chosen[((step - call.first) * call.members + row[l]) * {self.size} + j];"
+                )
+        return ""
+
+    def weights(self, term: Term) -> list[str]:
+        """What fills the weights of the samples, if there are any."""
+        kind = TYPE[term.dtype]
+        number = "float" if term.dtype == "float32" else "double"
+        if self.rule == "spread":
+            share = self.size * self.per_epoch / self.samples
+            return [
+                f"  for (int j = 0; j < {self.size}; j++) {term.name}[j] = {kind}_(j < last - first ? "
+                f"({number}){share!r} : 0);"
+            ]
+        return [
+            f"  for (int j = 0; j < {self.size}; j++) for (int l = 0; l < LANES; l++) (({number}*){term.name})[j * LANES + l] =\n"
+            f"    ({number})call.shares[((step - call.first) * call.members + row[l]) * {self.size} + j];"
+        ]
+
+    def _permuted(self) -> str:
+        samples, per_epoch = self.samples, self.per_epoch
+        if self.rule == "spread":
+            bounds = (
+                f"int(position * {samples}ll / {per_epoch})",
+                f"int((position + 1) * {samples}ll / {per_epoch})",
+            )
+        else:
+            bounds = (f"int(position * {self.size})", f"int((position + 1) * {self.size})")
+        padding = (
+            f"\n  for (int j = last - first; j < {self.size}; j++) for (int l = 0; l < LANES; l++) w.chosen[j][l] = 0;"
+            if self.rule == "spread"
+            else ""
+        )
+        return f"""\
+  const int64_t epoch = step / {per_epoch}, position = step % {per_epoch};
+  const int first = {bounds[0]}, last = {bounds[1]};
+  if (epoch != w.sampler.epoch) {{
+    w.sampler.epoch = epoch;
+    w.sampler.permutations.identity();
+    w.sampler.permutations.shuffle(0, first, call.key, uint32_t(epoch), trajectory, nullptr);
+  }}
+  w.sampler.permutations.shuffle(first, last, call.key, uint32_t(epoch), trajectory, w.chosen);{padding}"""
