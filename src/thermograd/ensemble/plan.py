@@ -10,15 +10,20 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from thermograd.ensemble.engines.compiled import choose_compiled
 from thermograd.ensemble.engines.eager import EagerEngine
+from thermograd.ensemble.engines.kernel.choice import choose_kernel
 from thermograd.errors import EngineUnavailableError
 
 if TYPE_CHECKING:
+    from thermograd.ensemble.engines.kernel.engine import KernelEngine
     from thermograd.ensemble.experiment import Experiment
     from thermograd.problems.functional import FunctionalProblem
 
+    Engine = EagerEngine | KernelEngine
+
 _WIDE = 16_384
-_NOT_YET = ("compiled", "kernel")
+_CHOICES = {"kernel": choose_kernel, "compiled": choose_compiled}
 
 
 @dataclass(frozen=True)
@@ -26,8 +31,9 @@ class Plan:
     """How an experiment will run.
 
     Attributes:
-        engine: "eager".
-        mode: "vmap", a block of trajectories in one batched call, or "loop", one after another.
+        engine: "eager", "compiled" or "kernel".
+        mode: "vmap", a block of trajectories in one batched call; "loop", one after another; of the kernel "lanes",
+            vectors of trajectories, or "features", vectors of the inputs of one trajectory.
         reason: one sentence with the deciding fact.
         rejected: (engine, reason) of those that were not chosen.
         block_bytes: estimated working memory of one block.
@@ -46,7 +52,7 @@ class Plan:
 
 
 def plan(experiment: Experiment) -> Plan:
-    """How `run` would run an experiment. Tries two steps of two trajectories, trains nothing.
+    """How `run` would run an experiment. Traces an update and tries one step of two trajectories, trains nothing.
 
     Args:
         experiment: what would run.
@@ -58,18 +64,38 @@ def plan(experiment: Experiment) -> Plan:
         EngineUnavailableError: an engine asked for by name cannot run.
         ValueError: the experiment cannot run at all.
     """
-    return prepare(experiment)[0]
+    return prepare(experiment, build=False)[0]
 
 
-def prepare(experiment: Experiment) -> tuple[Plan, EagerEngine]:
+def prepare(experiment: Experiment, *, build: bool = True) -> tuple[Plan, Engine]:
     """The plan of an experiment and its engine.
+
+    Args:
+        experiment: what is trained.
+        build: whether the engine is to be made ready; else it is the reference engine, whatever the plan says.
 
     Raises:
         EngineUnavailableError: an engine asked for by name cannot run.
     """
-    if experiment.engine in _NOT_YET:
-        message = f"{experiment.engine}: not in this version; use engine='auto' or 'eager'"
-        raise EngineUnavailableError(message)
+    eager, why = _eager_engine(experiment)
+    rejected: list[tuple[str, str]] = []
+    for name, choose in _CHOICES.items():
+        if experiment.engine not in {"auto", name}:
+            continue
+        chosen = choose(experiment, eager, build=build)
+        if not isinstance(chosen, str):
+            engine, mode, reason = chosen
+            bytes_needed = _block_bytes(experiment, eager)
+            return Plan(name, mode, reason, tuple(rejected), bytes_needed), engine or eager
+        if experiment.engine == name:
+            message = f"{name}: {chosen}; use engine='auto' or 'eager'"
+            raise EngineUnavailableError(message)
+        rejected.append((name, chosen))
+    return Plan("eager", eager.mode, why, tuple(rejected), _block_bytes(experiment, eager)), eager
+
+
+def _eager_engine(experiment: Experiment) -> tuple[EagerEngine, str]:
+    """The reference engine, and why in its mode."""
     problem = experiment.functional
     random_forward, changing_buffers = _probe_forward(problem)
     why_loop = _why_loop(problem, random_forward=random_forward, changing_buffers=changing_buffers)
@@ -80,13 +106,10 @@ def prepare(experiment: Experiment) -> tuple[Plan, EagerEngine]:
         engine = EagerEngine(
             experiment, "loop", random_forward=random_forward, changing_buffers=changing_buffers
         )
-        reason = f"eager (loop): {why_loop}"
-    else:
-        members = min(experiment.block_size, experiment.trajectories)
-        many = "1 trajectory" if members == 1 else f"{members} trajectories"
-        reason = f"eager (vmap): {problem.parameters} parameters, {many} in one batched call"
-    rejected = tuple((name, "not in this version") for name in _NOT_YET)
-    return Plan("eager", engine.mode, reason, rejected, _block_bytes(experiment, engine)), engine
+        return engine, f"eager (loop): {why_loop}"
+    members = min(experiment.block_size, experiment.trajectories)
+    many = "1 trajectory" if members == 1 else f"{members} trajectories"
+    return engine, f"eager (vmap): {problem.parameters} parameters, {many} in one batched call"
 
 
 def _probe_forward(problem: FunctionalProblem) -> tuple[bool, bool]:

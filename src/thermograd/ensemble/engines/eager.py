@@ -59,6 +59,13 @@ class EagerEngine:
         self._accumulations = Accumulations(experiment)
 
     @property
+    def alone(self) -> str | None:
+        """What keeps an update from being a function of weights and batch alone, None if nothing does."""
+        if self._changing_buffers:
+            return "the forward pass changes buffers (batch normalisation)"
+        return "the forward pass draws random numbers (dropout)" if self._random_forward else None
+
+    @property
     def batch_size(self) -> int:
         """Samples per update."""
         return self._supplies.batch_size
@@ -97,6 +104,11 @@ class EagerEngine:
             while block.step < end:
                 block = self._several(block, self._steps_together(block, end), self._at_epoch(block))
         return block
+
+    def at_epoch(self, block: BlockState) -> BlockState:
+        """The block at the beginning of an epoch, after the dynamics' hook."""
+        with _one_thread():
+            return self._epoch(block, self._supplies.draw(block))
 
     def _at_epoch(self, block: BlockState) -> bool:
         """Whether the dynamics' epoch hook is due."""

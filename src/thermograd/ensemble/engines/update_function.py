@@ -67,6 +67,11 @@ class UpdateFunction:
         self.examples = {name: value.clone() for name, value in self.examples.items()}
 
     @property
+    def data(self) -> tuple[Tensor, Tensor]:
+        """Training inputs and targets, as batches are taken from them."""
+        return self._problem.train
+
+    @property
     def draws(self) -> tuple[int, ...]:
         """Numbers of the draws of normals."""
         return tuple(sorted(demand.number for demand in self._demands if demand.kind == NORMAL))

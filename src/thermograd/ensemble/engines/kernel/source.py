@@ -67,6 +67,11 @@ class KernelSource:
     features: bool
 
     @property
+    def gradient_dtype(self) -> str:
+        """The type gradients are computed in."""
+        return str(self.update.data[0].dtype).removeprefix("torch.")
+
+    @property
     def operations(self) -> int:
         """Operations of an update."""
         return self.programs["update"].operations

@@ -1,0 +1,90 @@
+"""Whether the kernel engine runs an experiment, in which form, and why."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from thermograd.ensemble.engines.kernel.compiler import compiler, no_compiler
+from thermograd.ensemble.engines.kernel.engine import KernelEngine
+from thermograd.ensemble.engines.kernel.source import KernelSource, kernel_source
+from thermograd.ensemble.engines.update_function import CannotTraceError
+from thermograd.errors import EngineUnavailableError
+
+if TYPE_CHECKING:
+    from thermograd.ensemble.engines.eager import EagerEngine
+    from thermograd.ensemble.experiment import Experiment
+
+_WIDEST = 64
+_LONGEST_INPUT = 4096
+_LONG_INPUT = 128
+_WORTH = 2000
+
+
+def choose_kernel(
+    experiment: Experiment, eager: EagerEngine, *, build: bool
+) -> str | tuple[KernelEngine | None, str, str]:
+    """Engine (None if it is not to be built), mode and reason; or why not, in a few words.
+
+    Args:
+        experiment: what is trained.
+        eager: the reference engine for it.
+        build: whether to build the kernel.
+    """
+    by_name = experiment.engine == "kernel"
+    why_not = _impossible(experiment, eager) or ("" if by_name else _not_worth_it(experiment))
+    if why_not:
+        return why_not
+    features = _inputs(experiment) >= _LONG_INPUT
+    try:
+        source = kernel_source(experiment, features=features)
+        engine = KernelEngine(experiment, eager, source) if build else None
+    except CannotTraceError as failure:
+        return f"{failure} has no form in it" if str(failure).startswith("operation") else str(failure)
+    except EngineUnavailableError as failure:
+        return str(failure)
+    mode = "features" if features else "lanes"
+    return engine, mode, _reason(experiment, source, mode)
+
+
+def _reason(experiment: Experiment, source: KernelSource, mode: str) -> str:
+    members = min(experiment.block_size, experiment.trajectories)
+    many = "1 trajectory" if members == 1 else f"{members} trajectories"
+    sides = "side by side in vectors" if mode == "lanes" else "one after another in vectors of inputs"
+    return (
+        f"kernel ({mode}): {experiment.functional.parameters} parameters, {source.operations} operations, {many} {sides}"
+    )
+
+
+def _impossible(experiment: Experiment, eager: EagerEngine) -> str:
+    """What rules the kernel out before anything is traced."""
+    problem = experiment.functional
+    if problem.device.type != "cpu":
+        return f"it runs on the processor, and device is {experiment.device!r}"
+    if compiler() is None:
+        return no_compiler()
+    if eager.alone is not None:
+        return eager.alone
+    return ""
+
+
+def _not_worth_it(experiment: Experiment) -> str:
+    """What makes another engine the better choice."""
+    problem = experiment.functional
+    blocks = -(-experiment.trajectories // experiment.block_size)
+    work = experiment.total_steps * blocks
+    if work < _WORTH:
+        return f"{work} batched updates are done before a kernel would be built (worth it from {_WORTH} on)"
+    wide = [(name, shape) for name, shape in problem.shapes.items() if len(shape) > 1]
+    for place, (name, shape) in enumerate(wide):
+        layer = name.rpartition(".")[0] or name
+        if shape[0] >= _WIDEST:
+            return f"layer {layer} has {shape[0]} outputs; from {_WIDEST} on matrix products of a library are faster"
+        limit = _LONGEST_INPUT if place == 0 else _WIDEST
+        if math.prod(shape[1:]) > limit:
+            return f"layer {layer} has {math.prod(shape[1:])} inputs; up to {limit} are worth it"
+    return ""
+
+
+def _inputs(experiment: Experiment) -> int:
+    return math.prod(experiment.functional.train[0].shape[1:])
