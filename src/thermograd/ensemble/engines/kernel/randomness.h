@@ -4,37 +4,64 @@ namespace {
 
 enum Stream : uint32_t { MINIBATCH = 1, DYNAMICS = 2 };
 
-struct Words { uint32_t word[4][LANES]; };
+#if FEATURES
+using Word = uint32_t;
+inline Word product_high(Word a, uint32_t b) { return uint64_t(a) * b >> 32; }
+#else
+// A 32-bit word a lane. Products of 64 bits run in two halves, of the even and of the odd lanes.
+typedef uint32_t Word __attribute__((vector_size(4 * LANES)));
+typedef uint64_t WideWord __attribute__((vector_size(4 * LANES)));
+inline Word product_high(Word a, uint32_t b) {
+  WideWord even = ((WideWord)a & 0xffffffffu) * uint64_t(b), odd = ((WideWord)a >> 32) * uint64_t(b);
+  return (Word)(even >> 32 | (odd & 0xffffffff00000000u));
+}
+#endif
+inline Word word_of(uint32_t x) { return Word{} + x; }
+inline Word words_of(const uint32_t* x) { Word r; memcpy(&r, x, sizeof r); return r; }
+
+// The whole part of w n / 2^32 for w random words: uniform in 0 ... n - 1; n up to `LARGEST`.
+template <int LARGEST> inline Word scaled(Word w, uint32_t n) {
+  if (LARGEST > 65536) return product_high(w, n);
+  return ((w >> 16) * n + ((w & 0xffffu) * n >> 16)) >> 16;
+}
+
+struct Words { Word word[4]; };
 
 // Philox4x32-10 of one counter a lane; only the trajectory differs between lanes.
 inline Words philox(const uint32_t* key, uint32_t block, uint32_t step, const uint32_t* trajectory, uint32_t purpose) {
-  uint32_t a[LANES], b[LANES], c[LANES], d[LANES];
-  for (int l = 0; l < LANES; l++) a[l] = block, b[l] = step, c[l] = trajectory[l], d[l] = purpose;
   uint32_t low = key[0], high = key[1];
+#if FEATURES
+  Word a = block, b = step, c = *trajectory, d = purpose;
+  for (int round = 0; round < 10; round++, low += 0x9E3779B9u, high += 0xBB67AE85u) {
+    uint64_t first = uint64_t(a) * 0xD2511F53u, second = uint64_t(c) * 0xCD9E8D57u;
+    a = uint32_t(second >> 32) ^ b ^ low, b = uint32_t(second);
+    c = uint32_t(first >> 32) ^ d ^ high, d = uint32_t(first);
+  }
+  return {{a, b, c, d}};
+#else
+  const WideWord lower = WideWord{} + 0xffffffffu, own = (WideWord)words_of(trajectory);
+  WideWord a[2], b[2], c[2] = {own & lower, own >> 32}, d[2];
+  for (int half = 0; half < 2; half++) a[half] = WideWord{} + block, b[half] = WideWord{} + step, d[half] = WideWord{} + purpose;
   for (int round = 0; round < 10; round++, low += 0x9E3779B9u, high += 0xBB67AE85u)
-    for (int l = 0; l < LANES; l++) {
-      uint64_t first = uint64_t(a[l]) * 0xD2511F53u, second = uint64_t(c[l]) * 0xCD9E8D57u;
-      a[l] = uint32_t(second >> 32) ^ b[l] ^ low;
-      b[l] = uint32_t(second);
-      c[l] = uint32_t(first >> 32) ^ d[l] ^ high;
-      d[l] = uint32_t(first);
+    for (int half = 0; half < 2; half++) {
+      WideWord first = a[half] * uint64_t(0xD2511F53u), second = c[half] * uint64_t(0xCD9E8D57u);
+      a[half] = (second >> 32) ^ b[half] ^ uint64_t(low), b[half] = second & lower;
+      c[half] = (first >> 32) ^ d[half] ^ uint64_t(high), d[half] = first & lower;
     }
-  Words words;
-  memcpy(words.word[0], a, sizeof a);
-  memcpy(words.word[1], b, sizeof b);
-  memcpy(words.word[2], c, sizeof c);
-  memcpy(words.word[3], d, sizeof d);
-  return words;
+  return {{(Word)(a[0] | a[1] << 32), (Word)(b[0] | b[1] << 32), (Word)(c[0] | c[1] << 32), (Word)(d[0] | d[1] << 32)}};
+#endif
 }
 
 // Normals by Box and Muller, two a block, in float64.
 inline void normals(D* out, int count, const uint32_t* key, uint32_t step, const uint32_t* trajectory, uint32_t draw) {
   for (int pair = 0; 2 * pair < count; pair++) {
     Words words = philox(key, pair, step, trajectory, DYNAMICS + 256 * draw);
+    uint32_t word[4][LANES];
+    memcpy(word, words.word, sizeof word);
     alignas(64) double fractions[2][LANES];
     for (int half = 0; half < 2; half++)
       for (int l = 0; l < LANES; l++) {
-        uint64_t wide = (uint64_t(words.word[2 * half][l]) << 32 | words.word[2 * half + 1][l]) >> 11;
+        uint64_t wide = (uint64_t(word[2 * half][l]) << 32 | word[2 * half + 1][l]) >> 11;
         fractions[half][l] = (double(int64_t(wide)) + 0.5) * 0x1p-53;
       }
     D u, v;
@@ -48,65 +75,82 @@ inline void normals(D* out, int count, const uint32_t* key, uint32_t step, const
 
 template <int SAMPLES> using Place = typename std::conditional<(SAMPLES <= 65536), uint16_t, uint32_t>::type;
 
+// Where the position i is exchanged with: for `count` positions from `first` on.
+template <int SAMPLES>
+inline void exchanges(Word* other, int first, int count, const uint32_t* key, uint32_t step, const uint32_t* trajectory) {
+  for (int block = first / 4; 4 * block < first + count; block++) {
+    Words words = philox(key, block, step, trajectory, MINIBATCH);
+    for (int j = 0; j < 4; j++) {
+      int i = 4 * block + j;
+      if (i >= first && i < first + count)
+        other[i - first] = scaled<SAMPLES>(words.word[j], uint32_t(SAMPLES - i)) + uint32_t(i);
+    }
+  }
+}
+
 // A permutation a lane, made by the Fisher-Yates loop as far as it is asked for.
-template <int SAMPLES> struct Permutations {
-  Place<SAMPLES> place[SAMPLES][LANES];
+template <int SAMPLES, int SIZE> struct Permutations {
+  Place<SAMPLES> place[LANES][SAMPLES];
 
   void identity() {
-    for (int i = 0; i < SAMPLES; i++)
-      for (int l = 0; l < LANES; l++) place[i][l] = static_cast<Place<SAMPLES>>(i);
+    for (int l = 0; l < LANES; l++)
+      for (int i = 0; i < SAMPLES; i++) place[l][i] = static_cast<Place<SAMPLES>>(i);
   }
 
-  // Positions first to last with their words; what ends up there goes to `chosen` unless that is null.
+  // Positions first to last, at most SIZE; what ends up there goes to `chosen`.
   void shuffle(int first, int last, const uint32_t* key, uint32_t step, const uint32_t* trajectory,
                int32_t (*chosen)[LANES]) {
-    Words words;
-    for (int i = first; i < last; i++) {
-      if (i == first || i % 4 == 0) words = philox(key, i / 4, step, trajectory, MINIBATCH);
-      const uint32_t* word = words.word[i % 4];
-      uint32_t other[LANES];
-      for (int l = 0; l < LANES; l++) other[l] = i + uint32_t(uint64_t(word[l]) * uint32_t(SAMPLES - i) >> 32);
-      for (int l = 0; l < LANES; l++) {
-        Place<SAMPLES> here = place[i][l], there = place[other[l]][l];
-        place[other[l]][l] = here;
-        if (chosen) chosen[i - first][l] = there;
+    alignas(64) uint32_t other[SIZE][LANES];
+    exchanges<SAMPLES>(reinterpret_cast<Word*>(other), first, last - first, key, step, trajectory);
+    for (int l = 0; l < LANES; l++)
+      for (int i = first; i < last; i++) {
+        Place<SAMPLES> there = place[l][other[i - first][l]];
+        place[l][other[i - first][l]] = place[l][i];
+        chosen[i - first][l] = there;
       }
-    }
   }
 
-  // The first `size` positions of a fresh permutation; the identity is there again afterwards.
-  template <int SIZE> void distinct(const uint32_t* key, uint32_t step, const uint32_t* trajectory,
-                                    int32_t (*chosen)[LANES]) {
-    uint32_t touched[SIZE][LANES];
-    for (int block = 0; 4 * block < SIZE; block++) {
-      Words words = philox(key, block, step, trajectory, MINIBATCH);
-      for (int j = 0; j < 4 && 4 * block + j < SIZE; j++) {
-        int i = 4 * block + j;
-        for (int l = 0; l < LANES; l++)
-          touched[i][l] = i + uint32_t(uint64_t(words.word[j][l]) * uint32_t(SAMPLES - i) >> 32);
+  // The first positions of a fresh permutation; the identity is there again afterwards.
+  void distinct(const uint32_t* key, uint32_t step, const uint32_t* trajectory, int32_t (*chosen)[LANES]) {
+    alignas(64) uint32_t other[SIZE][LANES];
+    exchanges<SAMPLES>(reinterpret_cast<Word*>(other), 0, SIZE, key, step, trajectory);
+    for (int l = 0; l < LANES; l++) {
+      for (int i = 0; i < SIZE; i++) {
+        chosen[i][l] = place[l][other[i][l]];
+        place[l][other[i][l]] = place[l][i];
+      }
+      for (int i = 0; i < SIZE; i++) {
+        place[l][i] = static_cast<Place<SAMPLES>>(i);
+        place[l][other[i][l]] = static_cast<Place<SAMPLES>>(other[i][l]);
       }
     }
-    for (int i = 0; i < SIZE; i++)
-      for (int l = 0; l < LANES; l++) {
-        Place<SAMPLES> there = place[touched[i][l]][l];
-        place[touched[i][l]][l] = place[i][l];
-        chosen[i][l] = there;
-      }
-    for (int i = 0; i < SIZE; i++)
-      for (int l = 0; l < LANES; l++) {
-        place[i][l] = static_cast<Place<SAMPLES>>(i);
-        place[touched[i][l]][l] = static_cast<Place<SAMPLES>>(touched[i][l]);
-      }
   }
 };
+
+// The same without a table, by looking back: position i was last changed by the latest earlier exchange with it.
+template <int SAMPLES, int SIZE>
+inline void few_distinct(const uint32_t* key, uint32_t step, const uint32_t* trajectory, int32_t (*chosen)[LANES]) {
+  Word other[SIZE], here[SIZE];
+  exchanges<SAMPLES>(other, 0, SIZE, key, step, trajectory);
+  for (int i = 0; i < SIZE; i++) {
+    Word position = word_of(i), there = other[i];
+    here[i] = position;
+    for (int j = 0; j < i; j++) {
+      here[i] = other[j] == position ? here[j] : here[i];
+      there = other[j] == other[i] ? here[j] : there;
+    }
+    memcpy(chosen[i], &there, sizeof there);
+  }
+}
 
 template <int SAMPLES, int SIZE>
 inline void independent(const uint32_t* key, uint32_t step, const uint32_t* trajectory, int32_t (*chosen)[LANES]) {
   for (int block = 0; 4 * block < SIZE; block++) {
     Words words = philox(key, block, step, trajectory, MINIBATCH);
-    for (int j = 0; j < 4 && 4 * block + j < SIZE; j++)
-      for (int l = 0; l < LANES; l++)
-        chosen[4 * block + j][l] = int32_t(uint64_t(words.word[j][l]) * uint32_t(SAMPLES) >> 32);
+    for (int j = 0; j < 4 && 4 * block + j < SIZE; j++) {
+      Word place = scaled<SAMPLES>(words.word[j], SAMPLES);
+      memcpy(chosen[4 * block + j], &place, sizeof place);
+    }
   }
 }
 

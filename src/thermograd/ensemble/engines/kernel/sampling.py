@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from thermograd.ensemble.experiment import Experiment
 
 _LARGEST = 2**22
+_FEW = 48
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,9 @@ class Sampling:
 
     def declarations(self) -> str:
         """The type `Sampler`, which a thread has one of."""
-        permutations = self.rule in {"distinct", "reshuffled", "spread"}
-        held = f"Permutations<{self.samples}> permutations;" if permutations else ""
-        start = {
-            "distinct": "permutations.identity();",
-            "reshuffled": "epoch = -1;",
-            "spread": "epoch = -1;",
-        }.get(self.rule, "")
+        table = self.rule in {"reshuffled", "spread"} or (self.rule == "distinct" and self.size > _FEW)
+        held = f"Permutations<{self.samples}, {self.size}> permutations;" if table else ""
+        start = "epoch = -1;" if self.rule != "distinct" else "permutations.identity();" if table else ""
         return (
             f"namespace {{ struct Sampler {{ static constexpr int SIZE = {1 if self.rule == 'all' else self.size}; "
             f"{held} int64_t epoch; void start() {{ {start} }} }}; }}"
@@ -68,7 +65,9 @@ class Sampling:
         arguments = "call.key, uint32_t(step), trajectory"
         match self.rule:
             case "distinct":
-                return f"  w.sampler.permutations.distinct<{self.size}>({arguments}, w.chosen);"
+                if self.size <= _FEW:
+                    return f"  few_distinct<{self.samples}, {self.size}>({arguments}, w.chosen);"
+                return f"  w.sampler.permutations.distinct({arguments}, w.chosen);"
             case "repeated":
                 return f"  independent<{self.samples}, {self.size}>({arguments}, w.chosen);"
             case "reshuffled" | "spread":
@@ -115,6 +114,7 @@ class Sampling:
   if (epoch != w.sampler.epoch) {{
     w.sampler.epoch = epoch;
     w.sampler.permutations.identity();
-    w.sampler.permutations.shuffle(0, first, call.key, uint32_t(epoch), trajectory, nullptr);
+    for (int i = 0; i < first; i += {self.size})
+      w.sampler.permutations.shuffle(i, std::min(first, i + {self.size}), call.key, uint32_t(epoch), trajectory, w.chosen);
   }}
   w.sampler.permutations.shuffle(first, last, call.key, uint32_t(epoch), trajectory, w.chosen);{padding}"""
