@@ -46,6 +46,15 @@ using IntegerOfData = int64_t;
 inline I I_(int64_t x) { return I{} + static_cast<IntegerOfData>(x); }
 
 #if FEATURES
+// Vectors of consecutive elements, for products of matrices.
+typedef float WideFloat __attribute__((vector_size(VECTOR_BYTES)));
+typedef double WideDouble __attribute__((vector_size(VECTOR_BYTES)));
+template <class N> using Wide = typename std::conditional<sizeof(N) == 4, WideFloat, WideDouble>::type;
+template <class N> constexpr int WIDTH = VECTOR_BYTES / sizeof(N);
+template <class N> inline Wide<N> wide(const N* x) { Wide<N> r; memcpy(&r, x, sizeof r); return r; }
+template <class N> inline void put(N* x, Wide<N> v) { memcpy(x, &v, sizeof v); }
+inline float total(WideFloat v) { float s = 0; for (int l = 0; l < WIDTH<float>; l++) s += v[l]; return s; }
+inline double total(WideDouble v) { double s = 0; for (int l = 0; l < WIDTH<double>; l++) s += v[l]; return s; }
 inline F F_(float x) { return x; }
 inline D D_(double x) { return x; }
 template <class V> inline V select(I mask, V yes, V no) { return mask ? yes : no; }
