@@ -77,7 +77,7 @@ class Trainer:
             if (self.experiment.dtype or self.experiment.functional.problem.dtype) == "float32":
                 notes.append(
                     "float32 without replacement: rounding widens the stationary distribution along flat "
-                    "directions; use float64 for variances"
+                    "directions; use dtype='mixed' (as fast) or 'float64' for variances"
                 )
         return tuple(notes)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from thermograd.problems.problem import Data, Problem
     from thermograd.protocols import State, Weights
 
-_TORCH_DTYPES = {"float64": torch.float64, "float32": torch.float32}
+_TORCH_DTYPES = {"float64": torch.float64, "float32": torch.float32, "mixed": torch.float64}
 
 
 class FunctionalProblem:
@@ -34,11 +34,13 @@ class FunctionalProblem:
         module: the module that serves updates, None for a `forward` function.
         buffers: buffers of the trajectory at hand, changed in place by a training pass that updates them;
             `{}` = the module's own.
+        gradients: the same problem in the type that gradients are computed in; itself unless the dtype is "mixed":
+            weights, updates and records in float64, losses of updates and their gradients in float32.
     """
 
     def __init__(self, problem: Problem, dtype: str, device: str) -> None:
         if dtype not in _TORCH_DTYPES:
-            message = f"dtype {dtype!r} is not in this version; use 'float64' or 'float32'"
+            message = f"dtype is {dtype!r}; use one of {', '.join(_TORCH_DTYPES)}"
             raise ValueError(message)
         self.problem = problem
         self.device = torch.device(device)
@@ -59,6 +61,7 @@ class FunctionalProblem:
             self.module = template.to(device=self.device, dtype=self.dtype)
             self._evaluation = copy.deepcopy(self.module).eval()
         self._check_loss(weights, buffers)
+        self.gradients = FunctionalProblem(problem, "float32", device) if dtype == "mixed" else self
 
     @property
     def samples(self) -> int:
@@ -120,6 +123,22 @@ class FunctionalProblem:
         if sample_weights is not None:
             losses = losses * sample_weights
         return losses.mean() + self.regularisation(weights)
+
+    def training_loss(self, weights: Weights, data: Data, sample_weights: Tensor | None = None) -> Tensor:
+        """The loss of an update, in the type of `gradients`, whose data these are; weights are rounded to it.
+
+        Gradients come back in the type of the weights.
+        """
+        side = self.gradients
+        if side is self:
+            return self.mean_loss(weights, data, sample_weights, training=True)
+        rounded = {name: value.to(side.dtype) for name, value in weights.items()}
+        buffers = {name: side._cast(value.clone()) for name, value in self.buffers.items()}
+        shares = None if sample_weights is None else sample_weights.to(side.dtype)
+        loss = side.with_buffers(buffers).mean_loss(rounded, data, shares, training=True)
+        for name, value in buffers.items():
+            self.buffers[name].copy_(value)
+        return loss
 
     def regularisation(self, weights: Weights) -> Tensor | float:
         """R(θ)."""

@@ -70,11 +70,11 @@ class EagerOracle:
 
     def _batch_loss(self, batch: dict[str, Tensor]) -> LossOfWeights:
         if "indices" in batch:
-            inputs, targets = self._problem.train
+            inputs, targets = self._problem.gradients.train
             data = inputs[batch["indices"]], targets[batch["indices"]]
         else:
             data = batch["inputs"], batch["targets"]
-        return lambda weights: self._problem.mean_loss(weights, data, batch.get("weights"), training=True)
+        return lambda weights: self._problem.training_loss(weights, data, batch.get("weights"))
 
     @property
     def loss(self) -> LossOfWeights:
@@ -84,7 +84,7 @@ class EagerOracle:
     @property
     def full_loss(self) -> LossOfWeights:
         """The loss of the whole training set, regulariser included."""
-        return lambda weights: self._problem.mean_loss(weights, self._problem.train, training=True)
+        return lambda weights: self._problem.training_loss(weights, self._problem.gradients.train)
 
     def minibatch(self, position: int) -> LossOfWeights:
         """The loss of the minibatch at a position of this epoch."""

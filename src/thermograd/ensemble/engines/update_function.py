@@ -69,7 +69,7 @@ class UpdateFunction:
     @property
     def data(self) -> tuple[Tensor, Tensor]:
         """Training inputs and targets, as batches are taken from them."""
-        return self._problem.train
+        return self._problem.gradients.train
 
     @property
     def draws(self) -> tuple[int, ...]:
@@ -170,16 +170,16 @@ class UpdateFunction:
             return {}
         rule, samples, seed = self._experiment.minibatching, self._problem.samples, self._experiment.seed
         (indices, shares), _ = rule.draw(rule.start(seed, (0,), samples), seed, (0,), 0, samples)
-        inputs, targets = self._problem.train
+        inputs, targets = self.data
         rows = torch.from_numpy(np.array(indices[0]))
         found = {"batch/inputs": inputs[rows], "batch/targets": targets[rows]}
         if shares is not None:
-            found["batch/weights"] = torch.from_numpy(shares[0]).to(self._problem.dtype)
+            found["batch/weights"] = torch.from_numpy(shares[0]).to(self._problem.gradients.dtype)
         return found
 
     def _supply(self, demand: Demand, given: Tensors) -> Tensors:
         if demand.kind == BATCH and self._full_batch:
-            inputs, targets = self._problem.train
+            inputs, targets = self.data
             return {"inputs": inputs, "targets": targets}
         prefix = f"{NORMAL}/{demand.number}" if demand.kind == NORMAL else demand.kind
         return part(given, prefix)
