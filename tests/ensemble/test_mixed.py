@@ -31,7 +31,8 @@ def by_hand(experiment, optimiser):
     problem = experiment.functional.problem
     inputs, targets = (part.float() if part.is_floating_point() else part for part in problem.train)
     weights = {
-        name: torch.from_numpy(value[0]).requires_grad_() for name, value in experiment.initial_weights([0]).items()
+        name: torch.from_numpy(value[0]).requires_grad_()
+        for name, value in experiment.initial_weights([0]).items()
     }
     model, moving = problem.model(), optimiser(list(weights.values()))
     for step in range(experiment.total_steps):
@@ -39,7 +40,9 @@ def by_hand(experiment, optimiser):
         rounded = {name: value.detach().float().requires_grad_() for name, value in weights.items()}
         loss = problem.loss(functional_call(model, rounded, (inputs[chosen],)), targets[chosen]).mean()
         loss = loss + problem.regulariser * sum(value.square().sum() for value in rounded.values())
-        for value, slope in zip(weights.values(), torch.autograd.grad(loss, list(rounded.values())), strict=True):
+        for value, slope in zip(
+            weights.values(), torch.autograd.grad(loss, list(rounded.values())), strict=True
+        ):
             value.grad = slope.double()
         moving.step()
     return {name: value.detach().numpy() for name, value in weights.items()}
@@ -55,7 +58,14 @@ def by_hand(experiment, optimiser):
 )
 def test_updates_are_those_of_a_loop_written_by_hand(problem, dynamics, optimiser):
     experiment = tg.Experiment(
-        problem, WithoutReplacement(10), dynamics, observe=[Loss()], trajectories=1, steps=20, dtype="mixed", engine="eager"
+        problem,
+        WithoutReplacement(10),
+        dynamics,
+        observe=[Loss()],
+        trajectories=1,
+        steps=20,
+        dtype="mixed",
+        engine="eager",
     )
     found = tg.run(experiment).weights()
     for name, value in by_hand(experiment, optimiser).items():
@@ -91,7 +101,9 @@ def test_mixed_follows_float64_where_float32_does_not():
 
 
 def test_records_are_float64_and_a_resumed_run_is_the_same():
-    experiment = tg.Experiment(CLASSIFIER, WithoutReplacement(10), SGD(0.1), trajectories=3, epochs=5, dtype="mixed")
+    experiment = tg.Experiment(
+        CLASSIFIER, WithoutReplacement(10), SGD(0.1), trajectories=3, epochs=5, dtype="mixed"
+    )
     whole = tg.run(experiment)
     resumed = tg.run(resume=tg.run(experiment, until=7))
     assert whole["train_loss"].dtype == np.float64

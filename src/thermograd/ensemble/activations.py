@@ -12,11 +12,11 @@ from thermograd.ensemble.seeds import random_forward
 from thermograd.perturbations.hidden_layers import HiddenLayers
 
 if TYPE_CHECKING:
-    from thermograd.ensemble.engines.eager import EagerEngine
+    from thermograd.ensemble.plan import Engine
     from thermograd.protocols import HiddenLayer
 
 
-def hidden_layers_of(engine: EagerEngine, block: BlockState) -> Callable[[int], tuple[HiddenLayer, ...]]:
+def hidden_layers_of(engine: Engine, block: BlockState) -> Callable[[int], tuple[HiddenLayer, ...]]:
     """A function from the row of a trajectory to its hidden layers.
 
     The pass is one of training, with buffers and random state of its own: it leaves no trace.

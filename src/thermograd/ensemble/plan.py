@@ -37,6 +37,7 @@ class Plan:
         reason: one sentence with the deciding fact.
         rejected: (engine, reason) of those that were not chosen.
         block_bytes: estimated working memory of one block.
+        notes: what kept a faster engine from an experiment that it would have been worth for.
     """
 
     engine: str
@@ -44,6 +45,7 @@ class Plan:
     reason: str
     rejected: tuple[tuple[str, str], ...]
     block_bytes: int
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"{self.reason}; about {self.block_bytes / 1e6:.1f} MB a block"]
@@ -79,19 +81,27 @@ def prepare(experiment: Experiment, *, build: bool = True) -> tuple[Plan, Engine
     """
     eager, why = _eager_engine(experiment)
     rejected: list[tuple[str, str]] = []
+    notes: list[str] = []
     for name, choose in _CHOICES.items():
         if experiment.engine not in {"auto", name}:
             continue
-        chosen = choose(experiment, eager, build=build)
+        try:
+            chosen = choose(experiment, eager, build=build)
+        except EngineUnavailableError as failure:
+            if experiment.engine == name:
+                message = f"{name}: {failure}; use engine='auto' or 'eager'"
+                raise EngineUnavailableError(message) from failure
+            notes.append(f"not the {name} engine: {failure}")
+            rejected.append((name, str(failure)))
+            continue
         if not isinstance(chosen, str):
             engine, mode, reason = chosen
             bytes_needed = _block_bytes(experiment, eager)
-            return Plan(name, mode, reason, tuple(rejected), bytes_needed), engine or eager
-        if experiment.engine == name:
-            message = f"{name}: {chosen}; use engine='auto' or 'eager'"
-            raise EngineUnavailableError(message)
+            return Plan(name, mode, reason, tuple(rejected), bytes_needed, tuple(notes)), engine or eager
         rejected.append((name, chosen))
-    return Plan("eager", eager.mode, why, tuple(rejected), _block_bytes(experiment, eager)), eager
+    return Plan(
+        "eager", eager.mode, why, tuple(rejected), _block_bytes(experiment, eager), tuple(notes)
+    ), eager
 
 
 def _eager_engine(experiment: Experiment) -> tuple[EagerEngine, str]:

@@ -68,7 +68,7 @@ class Trainer:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the numbers should know, before anything has run."""
-        notes = []
+        notes = list(self.plan.notes)
         rule, samples = self.experiment.minibatching, self.experiment.functional.samples
         if isinstance(rule, WithoutReplacement):
             left = samples % rule.batch_size if rule.batch_size and rule.remainder == "drop" else 0

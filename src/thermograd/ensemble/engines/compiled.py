@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from thermograd.errors import EngineUnavailableError
+
 if TYPE_CHECKING:
     from thermograd.ensemble.engines.eager import EagerEngine
     from thermograd.ensemble.experiment import Experiment
@@ -11,4 +13,7 @@ if TYPE_CHECKING:
 
 def choose_compiled(experiment: Experiment, eager: EagerEngine, *, build: bool) -> str:
     """Why not."""
-    return "not in this version"
+    message = "not in this version"
+    if experiment.engine == "compiled":
+        raise EngineUnavailableError(message)
+    return message

@@ -124,7 +124,8 @@ class UpdateFunction:
     def _batch_size(self) -> int:
         rule, samples = self._experiment.minibatching, self._problem.samples
         start = rule.start(self._experiment.seed, (0,), samples)
-        return rule.draw(start, self._experiment.seed, (0,), 0, samples)[0].indices.shape[1]
+        indices = rule.draw(start, self._experiment.seed, (0,), 0, samples)[0].indices
+        return int(indices.shape[1])
 
     def _with(self, hyperparameters: Tensors) -> Any:
         bound = copy.copy(self._experiment.dynamics)

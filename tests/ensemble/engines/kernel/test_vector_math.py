@@ -14,7 +14,9 @@ from thermograd.ensemble.engines.kernel import compiler
 HEADER = compiler.__file__.replace("compiler.py", "vector_math.h")
 NAMES = ("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "sin", "cos", "erf", "sin_two_pi", "cos_two_pi")
 NAMES += ("square_root", "reciprocal_square_root")
-BOUNDS = dict.fromkeys(NAMES, 4) | dict.fromkeys(("exp", "expm1", "log", "log1p", "reciprocal_square_root"), 2)
+BOUNDS = dict.fromkeys(NAMES, 4) | dict.fromkeys(
+    ("exp", "expm1", "log", "log1p", "reciprocal_square_root"), 2
+)
 BOUNDS |= {"square_root": 0.5}
 TYPES = {np.float32: "float", np.float64: "double"}
 
@@ -42,7 +44,13 @@ def functions(tmp_path_factory):
         pytest.skip(compiler.no_compiler())
     folder = tmp_path_factory.mktemp("vector_math")
     (folder / "wrapper.cpp").write_text(wrapper())
-    command = [compiler.compiler()[0], *compiler.FLAGS, str(folder / "wrapper.cpp"), "-o", str(folder / "wrapper.so")]
+    command = [
+        compiler.compiler()[0],
+        *compiler.FLAGS,
+        str(folder / "wrapper.cpp"),
+        "-o",
+        str(folder / "wrapper.so"),
+    ]
     subprocess.run(command, check=True)
     library = ctypes.CDLL(str(folder / "wrapper.so"))
 
@@ -97,7 +105,9 @@ def samples(name, dtype, generator):
         return np.clip(x.astype(dtype), 0, 1)
     patterns = generator.integers(0, np.iinfo(whole).max, count, dtype=whole, endpoint=True).view(dtype)
     usual = generator.normal(0, 3, count).astype(dtype)
-    edges = np.array([1, 2, np.sqrt(0.5), np.log(2), np.log(2) / 2, np.pi, np.pi / 2, 20 * np.pi, 88.7, 103, 709.7, 745])
+    edges = np.array(
+        [1, 2, np.sqrt(0.5), np.log(2), np.log(2) / 2, np.pi, np.pi / 2, 20 * np.pi, 88.7, 103, 709.7, 745]
+    )
     near = (edges[:, None] * (1 + np.arange(-40, 41) * information.eps)).ravel().astype(dtype)
     small = np.exp2(generator.uniform(-30, 1, count)).astype(dtype)
     x = np.concatenate([patterns, usual, near, -near, small, -small, usual * dtype(20)])
@@ -143,7 +153,9 @@ def test_special_values_are_exact(functions, dtype):
         found = functions(name, x)[:5]
         np.testing.assert_array_equal(found, np.array(expected, dtype), err_msg=name)
         zeros = found == 0
-        np.testing.assert_array_equal(np.signbit(found[zeros]), np.signbit(np.array(expected)[zeros]), err_msg=name)
+        np.testing.assert_array_equal(
+            np.signbit(found[zeros]), np.signbit(np.array(expected)[zeros]), err_msg=name
+        )
     quarters = np.arange(5, dtype=dtype) / 4
     np.testing.assert_array_equal(functions("sin_two_pi", quarters)[:5], [0, 1, 0, -1, 0])
     np.testing.assert_array_equal(functions("cos_two_pi", quarters)[:5], [1, 0, -1, 0, 1])

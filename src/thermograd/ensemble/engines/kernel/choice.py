@@ -24,36 +24,38 @@ _WORTH = 2000
 def choose_kernel(
     experiment: Experiment, eager: EagerEngine, *, build: bool
 ) -> str | tuple[KernelEngine | None, str, str]:
-    """Engine (None if it is not to be built), mode and reason; or why not, in a few words.
+    """Engine (None if it is not to be built), mode and reason; or why another is the better choice.
 
     Args:
         experiment: what is trained.
         eager: the reference engine for it.
         build: whether to build the kernel.
+
+    Raises:
+        EngineUnavailableError: it cannot run the experiment; says what is missing.
     """
-    by_name = experiment.engine == "kernel"
-    why_not = _impossible(experiment, eager) or ("" if by_name else _not_worth_it(experiment))
-    if why_not:
-        return why_not
+    if experiment.engine != "kernel":
+        why_not = _not_worth_it(experiment, eager)
+        if why_not:
+            return why_not
+    impossible = _impossible(experiment, eager)
+    if impossible:
+        raise EngineUnavailableError(impossible)
     features = _inputs(experiment) >= _LONG_INPUT
+    mode = "features" if features else "lanes"
     try:
         source = kernel_source(experiment, features=features)
-        engine = KernelEngine(experiment, eager, source) if build else None
     except CannotTraceError as failure:
-        return f"{failure} has no form in it" if str(failure).startswith("operation") else str(failure)
-    except EngineUnavailableError as failure:
-        return str(failure)
-    mode = "features" if features else "lanes"
-    return engine, mode, _reason(experiment, source, mode)
+        message = f"{failure} has no form in it" if str(failure).startswith("operation") else str(failure)
+        raise EngineUnavailableError(message) from failure
+    return KernelEngine(experiment, eager, source) if build else None, mode, _reason(experiment, source, mode)
 
 
 def _reason(experiment: Experiment, source: KernelSource, mode: str) -> str:
     members = min(experiment.block_size, experiment.trajectories)
     many = "1 trajectory" if members == 1 else f"{members} trajectories"
     sides = "side by side in vectors" if mode == "lanes" else "one after another in vectors of inputs"
-    return (
-        f"kernel ({mode}): {experiment.functional.parameters} parameters, {source.operations} operations, {many} {sides}"
-    )
+    return f"kernel ({mode}): {experiment.functional.parameters} parameters, {source.operations} operations, {many} {sides}"
 
 
 def _impossible(experiment: Experiment, eager: EagerEngine) -> str:
@@ -63,18 +65,20 @@ def _impossible(experiment: Experiment, eager: EagerEngine) -> str:
         return f"it runs on the processor, and device is {experiment.device!r}"
     if compiler() is None:
         return no_compiler()
-    if eager.alone is not None:
-        return eager.alone
-    return ""
+    return eager.alone or ""
 
 
-def _not_worth_it(experiment: Experiment) -> str:
+def _not_worth_it(experiment: Experiment, eager: EagerEngine) -> str:
     """What makes another engine the better choice."""
     problem = experiment.functional
+    if eager.alone is not None:
+        return eager.alone
     blocks = -(-experiment.trajectories // experiment.block_size)
     work = experiment.total_steps * blocks
     if work < _WORTH:
         return f"{work} batched updates are done before a kernel would be built (worth it from {_WORTH} on)"
+    if any(len(shape) > 2 for shape in problem.shapes.values()):
+        return "convolutions are the business of a library"
     wide = [(name, shape) for name, shape in problem.shapes.items() if len(shape) > 1]
     for place, (name, shape) in enumerate(wide):
         layer = name.rpartition(".")[0] or name

@@ -32,7 +32,9 @@ def compiler() -> tuple[str, str] | None:
         if path is None:
             continue
         try:
-            asked = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=60, check=True)
+            asked = subprocess.run(
+                [path, "--version"], capture_output=True, text=True, timeout=60, check=True
+            )
         except (OSError, subprocess.SubprocessError):
             continue
         return path, asked.stdout.strip().splitlines()[0] if asked.stdout.strip() else path
@@ -131,7 +133,9 @@ def _build(path: str, text: str, target: Path) -> None:
         source.write_text(text)
         command = [path, *FLAGS, str(source), "-o", str(built)]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_SECONDS, check=False)
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=_LIMIT_SECONDS, check=False
+            )
         except (OSError, subprocess.TimeoutExpired) as failure:
             message = f"{path} could not build a kernel: {failure}"
             raise EngineUnavailableError(message) from failure

@@ -100,7 +100,9 @@ class KernelEngine:
         if not set(changed) <= set(self._source.hyperparameters):
             return False
         present = block.state | {f"weights/{name}": value for name, value in block.weights.items()}
-        wanted = {slot.name: slot for slot in self._source.slots if slot.name.startswith(("optimizer/", "weights/"))}
+        wanted = {
+            slot.name: slot for slot in self._source.slots if slot.name.startswith(("optimizer/", "weights/"))
+        }
         extra = {name for name in block.state if name.startswith("optimizer/")} - set(wanted)
         return not extra and all(
             name in present and tuple(present[name].shape[1:]) == slot.shape for name, slot in wanted.items()
@@ -170,7 +172,11 @@ class KernelEngine:
         """Indices and weights of the next updates, where the minibatching draws them, and its state after them."""
         if self._source.sampling.rule != "given":
             return None, None, block.sampler
-        rule, samples, seed = self.experiment.minibatching, self._source.sampling.samples, self.experiment.seed
+        rule, samples, seed = (
+            self.experiment.minibatching,
+            self._source.sampling.samples,
+            self.experiment.seed,
+        )
         sampler, chosen, shares = block.sampler, [], []
         for step in range(block.step, block.step + steps):
             (indices, weights), sampler = rule.draw(sampler, seed, block.trajectories, step, samples)

@@ -26,9 +26,20 @@ Shape = tuple[int, ...]
 FLOAT64, FLOAT32, INT64, BOOL = "float64", "float32", "int64", "bool"
 FLOATS = (FLOAT64, FLOAT32)
 
-UNARY = ("neg", "abs", "sign", "sqrt", "rsqrt", "exp", "log", "log1p", "expm1", "tanh", "sigmoid", "sin", "cos")
-UNARY += ("erf", "not", "is_nan")
-BINARY = ("add", "sub", "mul", "div", "max", "min", "pow", "and", "or")
+UNARY: tuple[str, ...] = (
+    "neg",
+    "abs",
+    "sign",
+    "sqrt",
+    "rsqrt",
+    "exp",
+    "log",
+    "log1p",
+    "expm1",
+    "tanh",
+    "sigmoid",
+)
+UNARY += ("sin", "cos", "erf", "not", "is_nan")
 COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 
 
@@ -114,7 +125,9 @@ class Builder:
             return simpler
         # An operand that holds one number everywhere takes part as that number.
         bare = tuple(_bare(operand) for operand in operands)
-        value = self._value("map", bare, tuple(np.broadcast_shapes(*[entry.shape for entry in bare])), dtype, function)
+        value = self._value(
+            "map", bare, tuple(np.broadcast_shapes(*[entry.shape for entry in bare])), dtype, function
+        )
         return self.expand(value, shape)
 
     def convert(self, operand: Value, dtype: str) -> Value:
@@ -194,8 +207,10 @@ class Builder:
         shape = (*first.shape[:axis], length, *first.shape[axis + 1 :])
         return self._value("cat", tuple(parts), shape, first.dtype, axis)
 
-    def reduce(self, function: str, operand: Value, axes: Iterable[int] | None, *, keep: bool = False) -> Value:
-        """ "sum", "max" or "min" along axes (None or none given: all)."""
+    def reduce(
+        self, function: str, operand: Value, axes: Iterable[int] | None, *, keep: bool = False
+    ) -> Value:
+        """The sum, "max" or "min" along axes; None or none given: along all."""
         rank = len(operand.shape)
         gone = tuple(sorted({axis % rank for axis in axes or ()})) or tuple(range(rank))
         kept = tuple(length for axis, length in enumerate(operand.shape) if axis not in gone)
@@ -226,7 +241,9 @@ class Builder:
         inputs = {value.detail: value for value in order.values() if value.operation == "input"}
         return Program(inputs, tuple(self._arrays), outputs, tuple(order.values()))
 
-    def _value(self, operation: str, operands: tuple[Value, ...], shape: Shape, dtype: str, detail: Any = None) -> Value:
+    def _value(
+        self, operation: str, operands: tuple[Value, ...], shape: Shape, dtype: str, detail: Any = None
+    ) -> Value:
         # By text, so that 0.0 and -0.0, 1 and 1.0 and True stay apart and NaN is found again.
         key = (operation, tuple(map(id, operands)), shape, dtype, repr(detail))
         if key not in self._known:
@@ -256,7 +273,7 @@ class Builder:
             square = self.map("mul", (base, base), dtype)
             other = {2: None, 3: base, 4: square}[int(exponent)]
             return square if other is None else self.map("mul", (square, other), dtype)
-        if exponent == 0.5:
+        if 2 * exponent == 1:
             return self.map("sqrt", (base,), dtype)
         if exponent == -1:
             return self.map("div", (self.number(1, dtype), base), dtype)

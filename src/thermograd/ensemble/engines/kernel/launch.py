@@ -47,9 +47,7 @@ class Kernel:
         EngineUnavailableError: it cannot be built.
     """
 
-    def __init__(
-        self, source: KernelSource, inputs: npt.NDArray[Any], targets: npt.NDArray[Any]
-    ) -> None:
+    def __init__(self, source: KernelSource, inputs: npt.NDArray[Any], targets: npt.NDArray[Any]) -> None:
         self.source = source
         self._library = library(source.text)
         for name in ("lanes", "integer_bytes", "work_bytes", "advance"):

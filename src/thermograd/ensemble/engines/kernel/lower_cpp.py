@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from thermograd.ensemble.engines.kernel.ir import BOOL, FLOAT32, FLOAT64, Program, Value
 from thermograd.ensemble.engines.kernel.products import product
-from thermograd.ensemble.engines.kernel.terms import BROADCAST, TYPE, Term, memory
+from thermograd.ensemble.engines.kernel.terms import BROADCAST, TYPE, Index, Term, memory
 
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
 _CALLED = {
@@ -31,7 +31,9 @@ _CALLED = {
     "where": "select",
     "pow": "of::pow",
 }
-_CALLED |= {name: f"of::{name}" for name in ("exp", "log", "log1p", "expm1", "tanh", "sigmoid", "sin", "cos", "erf")}
+_CALLED |= {
+    name: f"of::{name}" for name in ("exp", "log", "log1p", "expm1", "tanh", "sigmoid", "sin", "cos", "erf")
+}
 _CALLED |= {name: name for name in ("eq", "ne", "lt", "le", "gt", "ge")}
 _COST = {"div": 4.0, "sqrt": 6.0, "rsqrt": 8.0, "pow": 40.0}
 _COST |= dict.fromkeys(("exp", "log", "log1p", "expm1", "tanh", "sigmoid", "sin", "cos", "erf"), 20.0)
@@ -240,7 +242,9 @@ class _Printer:
 
     def _assign(self, target: Term, source: Term) -> None:
         index = _index(target.shape)
-        loops = [_loop(entry, length) for entry, length in zip(index, target.shape, strict=True) if length > 1]
+        loops = [
+            _loop(entry, length) for entry, length in zip(index, target.shape, strict=True) if length > 1
+        ]
         self._text.lines.append("  " + " ".join([*loops, f"{target.at(index)} = {source.at(index)};"]))
 
     def _store(self, outputs: dict[str, Term]) -> None:
@@ -249,7 +253,9 @@ class _Printer:
         pending = {
             name: term
             for name, term in pending.items()
-            if not (term.name == outputs[name].name and term.strides == outputs[name].strides and not term.offset)
+            if not (
+                term.name == outputs[name].name and term.strides == outputs[name].strides and not term.offset
+            )
         }
         while pending:
             free = [
@@ -299,11 +305,11 @@ def _literal(value: Value) -> str:
     return f"I_({number})"
 
 
-def _written(value: Value, terms: list[Term]) -> Callable[[list[str | int]], str]:
+def _written(value: Value, terms: list[Term]) -> Callable[[Index], str]:
     """How an element of a map is written."""
     function = value.detail
 
-    def parts(index: list[str | int]) -> list[str]:
+    def parts(index: Index) -> list[str]:
         return [term.at(index if term.shape else []) for term in terms]
 
     if function in _INFIX and value.dtype != BOOL:
@@ -350,5 +356,3 @@ def _reduction(
     )
     body = f"for (int {name} = 0; {name} < {even}; {name} += {_PARTIAL_SUMS}) {{ {steps} }} {rest}"
     return f"{start} {outer} {{ {body} }} {target} = ({names[0]} + {names[1]}) + ({names[2]} + {names[3]});"
-
-

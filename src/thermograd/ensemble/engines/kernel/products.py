@@ -34,7 +34,9 @@ def product(
     lines = []
     for first, count, height in _blocks(rows, high):
         for begin, number, width in _blocks(columns, wide):
-            lines.append(_block(out, left, right, start, lead, (first, count, height), (begin, number, width)))
+            lines.append(
+                _block(out, left, right, start, lead, (first, count, height), (begin, number, width))
+            )
     return lines
 
 
@@ -56,7 +58,9 @@ def _along_inner(out: Term, left: Term, right: Term, start: Term | None, lead: I
             begun = " ".join(f"Wide<{number}> s{r}_{c} = {{}};" for r, c in cells)
             reads = " ".join(f"auto a{r} = wide(x{r} + k);" for r in range(height))
             sums = " ".join(
-                f"{{ auto b = wide(y{c} + k); " + " ".join(f"s{r}_{c} += a{r} * b;" for r in range(height)) + " }"
+                f"{{ auto b = wide(y{c} + k); "
+                + " ".join(f"s{r}_{c} += a{r} * b;" for r in range(height))
+                + " }"
                 for c in range(width)
             )
             ended = " ".join(
@@ -103,7 +107,9 @@ def _along_columns(out: Term, left: Term, right: Term, start: Term | None, lead:
                 for r in range(height)
             )
             ended = " ".join(f"put(&{out.at([*lead, row[r], 'c'])} + {v} * W, s{r}_{v});" for r, v in cells)
-            body.append(f"{_loops(count, 1)}{{ {begun} for (int k = 0; k < {inner}; k++) {{ {reads} {sums} }} {ended} }}")
+            body.append(
+                f"{_loops(count, 1)}{{ {begun} for (int k = 0; k < {inner}; k++) {{ {reads} {sums} }} {ended} }}"
+            )
         lines.append(f"    for (; c + {several} * W <= {columns}; c += {several} * W) {{ {' '.join(body)} }}")
     begin = f"{number}(0)" if start is None else start.at([*lead, "r", "c"])
     lines.append(

@@ -5,26 +5,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from string import Template
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from thermograd.ensemble.block import Tensors, part
+from thermograd.ensemble.block import part
 from thermograd.ensemble.engines.accumulations import Accumulations
 from thermograd.ensemble.engines.kernel.ir import Program
 from thermograd.ensemble.engines.kernel.lower_cpp import Lowered, lowered
 from thermograd.ensemble.engines.kernel.sampling import Sampling
 from thermograd.ensemble.engines.kernel.terms import TYPE, Term, memory
 from thermograd.ensemble.engines.kernel.trace import traced
-from thermograd.ensemble.engines.update_function import BATCH, NORMAL, START, STEP, CannotTraceError, UpdateFunction, updates
+from thermograd.ensemble.engines.update_function import (
+    BATCH,
+    NORMAL,
+    START,
+    STEP,
+    CannotTraceError,
+    UpdateFunction,
+    updates,
+)
 
 if TYPE_CHECKING:
     from thermograd.ensemble.experiment import Experiment
 
 _HEADERS = ("vector_math.h", "lanes.h", "randomness.h")
-_FUNCTIONS = Path(__file__).parent
+_FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -91,7 +100,9 @@ def kernel_source(experiment: Experiment, *, features: bool = False) -> KernelSo
             break
         except (CannotTraceError, RuntimeError, TypeError) as failure:
             if way is ways[-1]:
-                raise failure if isinstance(failure, CannotTraceError) else CannotTraceError(str(failure)) from failure
+                raise (
+                    failure if isinstance(failure, CannotTraceError) else CannotTraceError(str(failure))
+                ) from failure
     return _Assembly(experiment, update, program, features).source()
 
 
@@ -118,10 +129,10 @@ class _Assembly:
         update = self._printed_update()
         added = [self._printed_accumulation(place) for place in range(len(self._spaced))]
         normals = self._normals()
-        text = _TEMPLATE.format(
+        text = Template(_read("kernel.cpp")).substitute(
             has_float32=int(self._has_float32),
             features=int(self._features),
-            headers="\n".join(_header(name) for name in _HEADERS),
+            headers="\n".join(_read(name) for name in _HEADERS),
             sampling=self._sampling.declarations(),
             fields="\n".join(f"  {field}" for field in self._fields),
             shared="\n".join(
@@ -134,7 +145,8 @@ class _Assembly:
             sample=self._sampling.statements(),
             gathered="\n".join(self._gathered()),
             normals="\n".join(normals),
-            begin="\n".join(self._begun()),
+            begin="\n".join(self._copies("before", "weights")),
+            slopes="\n".join(self._copies("gradient", "gradient")),
             update="\n".join(update.lines),
             add="\n".join(line for lines in added for line in lines),
             finite="\n".join(self._finite()),
@@ -154,7 +166,10 @@ class _Assembly:
     @property
     def _has_float32(self) -> bool:
         values = (value for program in self._programs.values() for value in program.order)
-        return any(value.dtype == "float32" for value in values) or self._experiment.functional.dtype.itemsize == 4
+        return (
+            any(value.dtype == "float32" for value in values)
+            or self._experiment.functional.dtype.itemsize == 4
+        )
 
     def _printed_update(self) -> Lowered:
         program, inputs, outputs = self._programs["update"], {}, {}
@@ -166,7 +181,9 @@ class _Assembly:
                 inputs[name] = self._field(name, example)
             else:
                 used = role != START or name in program.inputs
-                inputs[name] = self._slot(name, example, kept=role not in {"hyperparameters", START}) if used else _NONE
+                inputs[name] = (
+                    self._slot(name, example, kept=role not in {"hyperparameters", START}) if used else _NONE
+                )
         for name, value in program.outputs.items():
             outputs[name] = inputs[name] if name in inputs else self._field(name, value)
         self._inputs, self._outputs = inputs, outputs
@@ -186,7 +203,11 @@ class _Assembly:
                 inputs[name] = self._slot(f"accumulators/{entry.name}/{name}", example)
         outputs = {name: inputs[name] for name in program.outputs}
         printed = self._lowered(program, inputs, outputs, f"a{place}_")
-        return [f"  if (call.ends[{place} * (call.steps + 1) + (step - call.first) + 1]) {{", *printed.lines, "  }"]
+        return [
+            f"  if (call.ends[{place} * (call.steps + 1) + (step - call.first) + 1]) {{",
+            *printed.lines,
+            "  }",
+        ]
 
     def _lowered(
         self, program: Program, inputs: dict[str, Term], outputs: dict[str, Term], prefix: str
@@ -213,7 +234,9 @@ class _Assembly:
 
     def _field(self, name: str, example: Any) -> Term:
         """Memory for the length of one update."""
-        field = "f_" + "".join(letter if letter.isalnum() else "_" for letter in name) + f"_{len(self._fields)}"
+        field = (
+            "f_" + "".join(letter if letter.isalnum() else "_" for letter in name) + f"_{len(self._fields)}"
+        )
         dtype, shape = str(example.dtype).removeprefix("torch."), tuple(example.shape)
         self._fields.append(f"{TYPE[dtype]} {field}[{max(int(np.prod(shape, dtype=np.int64)), 1)}];")
         return memory(f"w.{field}", shape, dtype)
@@ -258,19 +281,15 @@ class _Assembly:
                 first += value.numel()
         return lines
 
-    def _begun(self) -> list[str]:
-        """Weights at the beginning of a stretch, kept before they change."""
-        return self._copies("before", "weights", 0)
-
-    def _copies(self, role: str, source: str, offset: int) -> list[str]:
+    def _copies(self, role: str, source: str) -> list[str]:
+        """Where a stretch begins, weights before they change, or the gradient there, are kept."""
         lines = []
         for place, entry in enumerate(self._spaced):
-            lines.append(f"  if (call.ends[{place} * (call.steps + 1) + (step - call.first) + {offset}]) {{")
+            lines.append(f"  if (call.ends[{place} * (call.steps + 1) + (step - call.first)]) {{")
             for name in part(self._update.examples, "weights"):
                 held = f"accumulators/{entry.name}/{role}/{name}"
                 target = next(f"w.t{k}" for k, slot in enumerate(self._slots) if slot.name == held)
-                terms = self._inputs if source == "weights" else self._outputs
-                term = terms[f"{source}/{name}"]
+                term = (self._inputs | self._outputs)[f"{source}/{name}"]
                 count = int(np.prod(term.shape, dtype=np.int64))
                 lines.append(f"    memcpy({target}, {term.name}, sizeof({target}[0]) * {count});")
             lines.append("  }")
@@ -301,98 +320,5 @@ def _stored(dtype: str) -> str:
 
 
 @cache
-def _header(name: str) -> str:
-    return (_FUNCTIONS / name).read_text()
-
-
-_TEMPLATE = """\
-#define HAS_FLOAT32 {has_float32}
-#define FEATURES {features}
-{headers}
-{sampling}
-
-struct Call {{
-  int64_t members, first, steps;
-  const uint32_t* trajectory;
-  void** slots;
-  const void** arrays;
-  const void *inputs, *targets;
-  const int32_t* chosen;
-  const double* shares;
-  const uint8_t* ends;
-  int64_t* diverged_at;
-  std::atomic<int64_t>* next;
-  uint32_t key[2];
-}};
-
-namespace {{
-
-using NumberF = float;
-using NumberD = double;
-
-struct alignas(64) Work {{
-{fields}
-  Sampler sampler;
-  int32_t chosen[Sampler::SIZE][LANES];
-}};
-
-void advance_group(const Call& call, Work& __restrict w, int64_t group) {{
-  int64_t row[LANES];
-  uint32_t trajectory[LANES];
-  const int used = int(std::min<int64_t>(LANES, call.members - group * LANES));
-  bool gone[LANES];
-  for (int l = 0; l < LANES; l++) {{
-    row[l] = group * LANES + (l < used ? l : used - 1);
-    trajectory[l] = call.trajectory[row[l]];
-    gone[l] = call.diverged_at[row[l]] >= 0;
-  }}
-{shared}
-{load}
-  w.sampler.start();
-  for (int64_t step = call.first; step < call.first + call.steps; step++) {{
-{sample}
-{gathered}
-{normals}
-{begin}
-{update}
-{add}
-  D doubt = D_(0);
-#if HAS_FLOAT32 || FEATURES
-  F doubt_single = F_(0);
-#endif
-{finite}
-#if HAS_FLOAT32 || FEATURES
-  doubt += to_D(doubt_single);
-#endif
-  double seen[LANES];
-  memcpy(seen, &doubt, sizeof seen);
-  bool any = false;
-  for (int l = 0; l < LANES; l++) any |= seen[l] != seen[l];
-  if (any) for (int l = 0; l < LANES; l++) if (seen[l] != seen[l]) {{
-    if (!gone[l]) {{
-      gone[l] = true;
-      if (l < used) call.diverged_at[row[l]] = step + 1;
-    }}
-{gone}
-  }}
-  }}
-{store}
-}}
-
-}}  // namespace
-
-extern "C" int64_t lanes() {{ return LANES; }}
-extern "C" int64_t integer_bytes() {{ return sizeof(IntegerOfData); }}
-extern "C" int64_t work_bytes() {{ return sizeof(Work); }}
-extern "C" int64_t advance(const Call* call) {{
-  Work* work = static_cast<Work*>(aligned_alloc(64, (sizeof(Work) + 63) / 64 * 64));
-  if (!work) return 1;
-  for (;;) {{
-    int64_t group = call->next->fetch_add(1);
-    if (group * LANES >= call->members) break;
-    advance_group(*call, *work, group);
-  }}
-  free(work);
-  return 0;
-}}
-"""
+def _read(name: str) -> str:
+    return (_FOLDER / name).read_text()

@@ -51,7 +51,9 @@ class Term:
         """The axes in another order."""
         shape = tuple(self.shape[axis] for axis in axes)
         if self.name is not None:
-            return replace(self, shape=shape, strides=tuple(self.strides[axis] for axis in axes), elsewhere=self.reads)
+            return replace(
+                self, shape=shape, strides=tuple(self.strides[axis] for axis in axes), elsewhere=self.reads
+            )
 
         def write(index: Index) -> str:
             before: list[str | int] = [0] * len(axes)
@@ -70,7 +72,9 @@ class Term:
             return replace(self, shape=shape, strides=tuple(strides), elsewhere=self.reads)
 
         def write(index: Index) -> str:
-            return self.at([0 if lead + axis in wide else index[lead + axis] for axis in range(len(self.shape))])
+            return self.at(
+                [0 if lead + axis in wide else index[lead + axis] for axis in range(len(self.shape))]
+            )
 
         return replace(self, shape=shape, write=write, elsewhere=self.reads)
 
@@ -93,7 +97,9 @@ class Term:
         """The same elements in another shape, None where these are not a view of the memory."""
         if self.name is not None:
             strides = _strides_after(self.shape, self.strides, shape)
-            return None if strides is None else replace(self, shape=shape, strides=strides, elsewhere=self.reads)
+            return (
+                None if strides is None else replace(self, shape=shape, strides=strides, elsewhere=self.reads)
+            )
         if [n for n in self.shape if n != 1] != [n for n in shape if n != 1]:
             return None
 
@@ -137,9 +143,7 @@ def contiguous(shape: Shape) -> tuple[int, ...]:
 
 def memory(name: str, shape: Shape, dtype: str, *, shared: bool = False) -> Term:
     """An array of its own."""
-    return Term(
-        shape, dtype, name=name, strides=contiguous(shape), shared=shared, reads=frozenset({name})
-    )
+    return Term(shape, dtype, name=name, strides=contiguous(shape), shared=shared, reads=frozenset({name}))
 
 
 def _strides_after(shape: Shape, strides: tuple[int, ...], wanted: Shape) -> tuple[int, ...] | None:

@@ -15,15 +15,18 @@ from torch.func import functionalize
 from torch.fx import GraphModule, Node
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from thermograd.ensemble.engines.kernel.aten_rules import RULES, Site, UnknownFormError, named
-from thermograd.ensemble.engines.kernel.ir import Builder, Program, Value
+from thermograd.ensemble.engines.kernel import aten_arithmetic, aten_shapes  # ruff: ignore[unused-import]  # they register rules
+from thermograd.ensemble.engines.kernel.aten_site import RULES, Site, UnknownFormError, named
+from thermograd.ensemble.engines.kernel.ir import Builder, Program
 from thermograd.ensemble.engines.update_function import CannotTraceError
 
 _OWN_FILES = re.compile(r"/(torch|thermograd)/")
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 
 
-def traced(function: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]], examples: Mapping[str, Tensor]) -> Program:
+def traced(
+    function: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]], examples: Mapping[str, Tensor]
+) -> Program:
     """The program of a function of named tensors.
 
     Args:
@@ -47,7 +50,9 @@ def traced(function: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]], exa
             name, example = next(inputs)
             known[node] = builder.input(name, tuple(example.shape), named(example.dtype))
         elif node.op == "get_attr":
-            known[node] = builder.array(np.ascontiguousarray(getattr(graph, node.target).detach().cpu().numpy()))
+            known[node] = builder.array(
+                np.ascontiguousarray(getattr(graph, node.target).detach().cpu().numpy())
+            )
         elif node.op == "output":
             results = node.args[0]
         else:
@@ -66,9 +71,10 @@ def _graph_of(
         return list(found.values())
 
     try:
-        graph = make_fx(
-            functionalize(flat), decomposition_table=core_aten_decompositions(), record_stack_traces=True
-        )(*examples.values())
+        table: Any = core_aten_decompositions()
+        graph = make_fx(functionalize(flat), decomposition_table=table, record_stack_traces=True)(
+            *examples.values()
+        )
     except RuntimeError as failure:
         reason = str(failure).strip().splitlines()[0]
         if "data-dependent" in str(failure).lower() or "proxy" in str(failure).lower():
@@ -82,7 +88,8 @@ def _applied(node: Node, known: Mapping[Node, Any], builder: Builder) -> Any:
     """What a node computes."""
     args = torch.fx.node.map_arg(node.args, known.__getitem__)
     if node.target is operator.getitem:
-        return args[0][args[1]]
+        several: Any = args[0]
+        return several[args[1]]
     kwargs = torch.fx.node.map_arg(dict(node.kwargs), known.__getitem__)
     packet, _, overload = str(node.target).removeprefix("aten.").partition(".")
     rule = RULES.get(f"{packet}_{overload}", RULES.get(packet))
@@ -104,8 +111,3 @@ def _asked_for_at(node: Node) -> str:
     frames = _FRAME.findall(node.meta.get("stack_trace") or "")
     own = [(path, line) for path, line in frames if not _OWN_FILES.search(path)]
     return f" ({own[-1][0]}:{own[-1][1]})" if own else ""
-
-
-def shared_inputs(program: Program) -> tuple[Value, ...]:
-    """The arrays that all trajectories share, in the order of `Program.arrays`."""
-    return tuple(value for value in program.order if value.operation == "array")
