@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+
+# Built kernels of tests, kept from run to run outside the user's own cache.
+os.environ.setdefault("THERMOGRAD_CACHE", f"{tempfile.gettempdir()}/thermograd-test-kernels-{os.getuid()}")
 
 THREADS = 2 // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) or 1
 

@@ -70,11 +70,20 @@ def _flip(site: Site, a: Value, axes: Sequence[int]) -> Value:
 def _slice_scatter(
     site: Site, a: Value, part: Value, axis: int = 0, start: Any = None, stop: Any = None, step: int = 1
 ) -> Value:
-    if step != 1:
-        message = f"slice_scatter with step {step}"
-        raise UnknownFormError(message)
+    """`part` in place of every `step`-th element; with gaps it is stretched, and the gaps keep what was there."""
+    axis %= len(a.shape)
     low = slice(start, stop).indices(a.shape[axis])[0]
-    high = low + part.shape[axis]
+    count = part.shape[axis]
+    high = low + (count - 1) * step + 1
+    if step > 1:
+        wide = (*part.shape[: axis + 1], 1, *part.shape[axis + 1 :])
+        stretched = (*part.shape[: axis + 1], step, *part.shape[axis + 1 :])
+        part = site.builder.expand(site.builder.reshape(part, wide), stretched)
+        part = site.builder.reshape(part, (*a.shape[:axis], count * step, *a.shape[axis + 1 :]))
+        part = site.builder.slice(part, axis, 0, high - low)
+        hit = site.builder.array(np.arange(high - low) % step == 0)
+        hit = site.builder.reshape(hit, [-1 if place == axis else 1 for place in range(len(a.shape))])
+        part = site.where(hit, part, site.builder.slice(a, axis, low, high))
     before, after = site.builder.slice(a, axis, 0, low), site.builder.slice(a, axis, high, a.shape[axis])
     return site.builder.cat([before, part, after], axis)
 
@@ -88,14 +97,14 @@ def _select_scatter(site: Site, a: Value, part: Value, axis: int, place: int) ->
 
 @rule("constant_pad_nd")
 def _pad(site: Site, a: Value, widths: Sequence[int], value: float = 0) -> Value:
-    if min(widths) < 0:
-        message = "padding by a negative number"
-        raise UnknownFormError(message)
     for place in range(len(widths) // 2):
-        axis = len(a.shape) - 1 - place
+        axis, (before, after) = len(a.shape) - 1 - place, widths[2 * place : 2 * place + 2]
+        a = site.builder.slice(a, axis, max(-before, 0), a.shape[axis] - max(-after, 0))
         sides = [
-            site.builder.expand(site.typed(value, a.dtype), (*a.shape[:axis], count, *a.shape[axis + 1 :]))
-            for count in widths[2 * place : 2 * place + 2]
+            site.builder.expand(
+                site.typed(value, a.dtype), (*a.shape[:axis], max(count, 0), *a.shape[axis + 1 :])
+            )
+            for count in (before, after)
         ]
         a = site.builder.cat([sides[0], a, sides[1]], axis)
     return a
@@ -130,6 +139,44 @@ def _scatter(site: Site, a: Value, axis: int, index: Value, source: Any) -> Valu
     places = _count(site, a.shape[axis])
     places = site.builder.reshape(places, [-1 if place == axis else 1 for place in range(len(a.shape))])
     return site.where(site.compare("eq", index, places), source, a)
+
+
+@rule("scatter_add")
+def _scatter_add(site: Site, a: Value, axis: int, index: Value, source: Value) -> Value:
+    """Elements added where the index says, all of them compared with all places."""
+    axis %= len(a.shape)
+    if any(n != a.shape[place] for place, n in enumerate(index.shape) if place != axis):
+        message = "scatter_add of a part of an array"
+        raise UnknownFormError(message)
+    last = [*(place for place in range(len(a.shape)) if place != axis), axis]
+    shape = (*index.shape[:axis], 1, *index.shape[axis + 1 :], index.shape[axis])
+    here, added = (
+        site.builder.reshape(site.builder.permute(entry, last), shape) for entry in (index, source)
+    )
+    places = site.builder.reshape(
+        _count(site, a.shape[axis]), [-1 if place == axis else 1 for place in range(len(a.shape) + 1)]
+    )
+    matched = site.compare("eq", here, places)
+    chosen = site.builder.map("where", [matched, added, site.typed(0, a.dtype)], a.dtype)
+    return site.map("add", a, site.builder.reduce("sum", chosen, [len(a.shape)]))
+
+
+@rule("index_put")
+def _index_put(
+    site: Site, a: Value, indices: Sequence[Any], source: Value, accumulate: bool = False
+) -> Value:
+    """Rows added to the rows that an index names: the gradient of an embedding."""
+    if not accumulate or len(indices) != 1 or indices[0] is None:
+        message = "index_put other than adding rows"
+        raise UnknownFormError(message)
+    rows = site.builder.reshape(indices[0], (1, indices[0].size))
+    places = site.builder.reshape(_count(site, a.shape[0]), (a.shape[0], 1))
+    one_hot = site.builder.convert(site.compare("eq", rows, places), a.dtype)
+    flat = site.builder.reshape(
+        site.builder.expand(source, (*indices[0].shape, *a.shape[1:])),
+        (indices[0].size, a.size // a.shape[0]),
+    )
+    return site.map("add", a, site.builder.reshape(site.builder.matmul(one_hot, flat), a.shape))
 
 
 @rule("max_dim")

@@ -44,6 +44,7 @@ using IntegerOfData = int64_t;
 #endif
 
 inline I I_(int64_t x) { return I{} + static_cast<IntegerOfData>(x); }
+inline I B_(bool x) { return I_(-int(x)); }
 
 #if FEATURES
 // Vectors of consecutive elements, for products of matrices.

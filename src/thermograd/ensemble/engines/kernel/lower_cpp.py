@@ -180,7 +180,7 @@ class _Printer:
         term = self._of(value.operands[0])
         found = term.reshaped(value.shape)
         if found is None:
-            found = self._in_memory(term).reshaped(value.shape)
+            found = self._copied(term).reshaped(value.shape)
         assert found is not None  # contiguous memory has every shape
         return found
 
@@ -226,8 +226,9 @@ class _Printer:
         return term if term.name is not None else self._in_memory(term)
 
     def _in_memory(self, term: Term) -> Term:
-        if term.name is not None:
-            return term
+        return term if term.name is not None else self._copied(term)
+
+    def _copied(self, term: Term) -> Term:
         out = self._memory(term.shape, term.dtype)
         self._assign(out, term)
         return out
@@ -296,7 +297,7 @@ def _loop(entry: str | int, length: int) -> str:
 def _literal(value: Value) -> str:
     number = value.detail
     if value.dtype == BOOL:
-        return f"I_({-int(number)})"
+        return f"B_({int(number)})"
     if value.dtype in {FLOAT32, FLOAT64}:
         # hexadecimal: exactly this number
         text = repr(number) if number == number and abs(number) != float("inf") else ""

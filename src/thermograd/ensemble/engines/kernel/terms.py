@@ -110,7 +110,7 @@ class Term:
         return replace(self, shape=shape, write=write, elsewhere=self.reads)
 
 
-BROADCAST = {"float32": "F_", "float64": "D_", "int64": "I_", "bool": "I_"}
+BROADCAST = {"float32": "F_", "float64": "D_", "int64": "I_", "bool": "B_"}
 TYPE = {"float32": "F", "float64": "D", "int64": "I", "bool": "I"}
 
 

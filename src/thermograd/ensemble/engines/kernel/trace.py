@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.fx.traceback
 from torch import Tensor
 from torch._decomp import core_aten_decompositions
 from torch.func import functionalize
@@ -80,6 +81,10 @@ def _graph_of(
         if "data-dependent" in str(failure).lower() or "proxy" in str(failure).lower():
             reason = "it decides by the value of a tensor (an `if`, float() or int() of one)"
         raise CannotTraceError(reason) from failure
+    if any(str(node.target).partition(".")[2].partition(".")[0].endswith("_") for node in graph.graph.nodes):
+        # Decompositions may write in place; a second pass makes new arrays of that.
+        with torch.fx.traceback.preserve_node_meta():
+            graph = make_fx(functionalize(torch.fx.Interpreter(graph).run))(*examples.values())
     graph.graph.eliminate_dead_code()
     return graph, names
 
