@@ -16,11 +16,11 @@ from thermograd.ensemble.engines.kernel.choice import choose_kernel
 from thermograd.errors import EngineUnavailableError
 
 if TYPE_CHECKING:
-    from thermograd.ensemble.engines.kernel.engine import KernelEngine
+    from thermograd.ensemble.engines.accelerated import AcceleratedEngine
     from thermograd.ensemble.experiment import Experiment
     from thermograd.problems.functional import FunctionalProblem
 
-    Engine = EagerEngine | KernelEngine
+    Engine = EagerEngine | AcceleratedEngine
 
 _WIDE = 16_384
 _CHOICES = {"kernel": choose_kernel, "compiled": choose_compiled}

@@ -8,8 +8,8 @@ import subprocess
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F  # noqa: N812  # as everybody calls it
 from torch import nn
+from torch.nn import functional
 
 from thermograd.ensemble.engines.kernel import compiler
 from thermograd.ensemble.engines.kernel.interpreter import interpret
@@ -26,29 +26,29 @@ W = torch.randn(4, 4, generator=GENERATOR, dtype=torch.float64)
 CLASSES = torch.tensor([0, 3, 1, 2, 2, 0])
 
 FUNCTIONS = {
-    "relu": F.relu,
-    "gelu": F.gelu,
-    "gelu by tanh": lambda h: F.gelu(h, approximate="tanh"),
-    "silu": F.silu,
-    "mish": F.mish,
-    "elu": F.elu,
-    "selu": F.selu,
-    "softplus": F.softplus,
-    "leaky relu": F.leaky_relu,
-    "hardtanh": F.hardtanh,
-    "hardswish": F.hardswish,
-    "log sigmoid": F.logsigmoid,
-    "softmax": lambda h: F.softmax(h, -1),
-    "log softmax along rows": lambda h: F.log_softmax(h, 0),
-    "layer norm": lambda h: F.layer_norm(h, (4,), h[0], h[1]),
-    "rms norm": lambda h: F.rms_norm(h, (4,)),
-    "normalised": lambda h: F.normalize(h, dim=1),
+    "relu": functional.relu,
+    "gelu": functional.gelu,
+    "gelu by tanh": lambda h: functional.gelu(h, approximate="tanh"),
+    "silu": functional.silu,
+    "mish": functional.mish,
+    "elu": functional.elu,
+    "selu": functional.selu,
+    "softplus": functional.softplus,
+    "leaky relu": functional.leaky_relu,
+    "hardtanh": functional.hardtanh,
+    "hardswish": functional.hardswish,
+    "log sigmoid": functional.logsigmoid,
+    "softmax": lambda h: functional.softmax(h, -1),
+    "log softmax along rows": lambda h: functional.log_softmax(h, 0),
+    "layer norm": lambda h: functional.layer_norm(h, (4,), h[0], h[1]),
+    "rms norm": lambda h: functional.rms_norm(h, (4,)),
+    "normalised": lambda h: functional.normalize(h, dim=1),
     "variance": lambda h: h.var(1, keepdim=True),
     "standard deviation": lambda h: h.std(0),
     "log-sum-exp": lambda h: torch.logsumexp(h, 1),
-    "gated": F.glu,
+    "gated": functional.glu,
     "part": lambda h: h[:, 1:3] * h[::2, :1].sum(),
-    "padded": lambda h: F.pad(h, (1, 2, 0, 1)),
+    "padded": lambda h: functional.pad(h, (1, 2, 0, 1)),
     "chunks": lambda h: torch.mul(*h.chunk(2, 1)),
     "flipped": lambda h: h.flip(0) * h,
     "stacked": lambda h: torch.stack([h, h.sin()], 1).reshape(6, 8),
@@ -64,13 +64,19 @@ FUNCTIONS = {
     "clamped": lambda h: (
         h.clamp(-0.5, 0.7) + h.clamp(min=0.1) + torch.maximum(h, -h) + torch.minimum(h, h * h)
     ),
-    "cross entropy": lambda h: F.cross_entropy(h, CLASSES, reduction="none"),
-    "smoothed cross entropy": lambda h: F.cross_entropy(h, CLASSES, reduction="none", label_smoothing=0.1),
-    "binary cross entropy": lambda h: F.binary_cross_entropy_with_logits(h, X.sigmoid(), reduction="none"),
-    "huber": lambda h: F.huber_loss(h, X, reduction="none"),
-    "divergence": lambda h: F.kl_div(F.log_softmax(h, 1), F.softmax(X, 1), reduction="none"),
+    "cross entropy": lambda h: functional.cross_entropy(h, CLASSES, reduction="none"),
+    "smoothed cross entropy": lambda h: functional.cross_entropy(
+        h, CLASSES, reduction="none", label_smoothing=0.1
+    ),
+    "binary cross entropy": lambda h: functional.binary_cross_entropy_with_logits(
+        h, X.sigmoid(), reduction="none"
+    ),
+    "huber": lambda h: functional.huber_loss(h, X, reduction="none"),
+    "divergence": lambda h: functional.kl_div(
+        functional.log_softmax(h, 1), functional.softmax(X, 1), reduction="none"
+    ),
     "gathered": lambda h: h.gather(1, CLASSES[:, None]),
-    "embedded": lambda h: F.embedding(CLASSES, torch.cat([h, h.square()]).T[:4]),
+    "embedded": lambda h: functional.embedding(CLASSES, torch.cat([h, h.square()]).T[:4]),
     "chosen": lambda h: torch.where(h > X, h, X * h.abs()),
 }
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from thermograd.ensemble.engines.accelerated import AcceleratedEngine
 from thermograd.ensemble.engines.kernel.compiler import compiler, no_compiler
-from thermograd.ensemble.engines.kernel.engine import KernelEngine
 from thermograd.ensemble.engines.kernel.source import KernelSource, kernel_source
+from thermograd.ensemble.engines.kernel.updates import KernelUpdates
 from thermograd.ensemble.engines.update_function import CannotTraceError
 from thermograd.errors import EngineUnavailableError
 
@@ -23,7 +24,7 @@ _WORTH = 2000
 
 def choose_kernel(
     experiment: Experiment, eager: EagerEngine, *, build: bool
-) -> str | tuple[KernelEngine | None, str, str]:
+) -> str | tuple[AcceleratedEngine | None, str, str]:
     """Engine (None if it is not to be built), mode and reason; or why another is the better choice.
 
     Args:
@@ -48,7 +49,8 @@ def choose_kernel(
     except CannotTraceError as failure:
         message = f"{failure} has no form in it" if str(failure).startswith("operation") else str(failure)
         raise EngineUnavailableError(message) from failure
-    return KernelEngine(experiment, eager, source) if build else None, mode, _reason(experiment, source, mode)
+    engine = AcceleratedEngine(experiment, eager, KernelUpdates(experiment, source)) if build else None
+    return engine, mode, _reason(experiment, source, mode)
 
 
 def _reason(experiment: Experiment, source: KernelSource, mode: str) -> str:

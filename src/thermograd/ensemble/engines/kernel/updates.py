@@ -1,4 +1,4 @@
-"""The engine that runs a built kernel; what is not an update it leaves to the reference engine."""
+"""Updates of a block by a built kernel."""
 
 from __future__ import annotations
 
@@ -10,27 +10,24 @@ import numpy.typing as npt
 import torch
 
 from thermograd.ensemble.block import BlockState, Tensors, part
+from thermograd.ensemble.engines.accelerated import keeps_form
 from thermograd.ensemble.engines.accumulations import Accumulations
-from thermograd.ensemble.engines.eager import EagerEngine
 from thermograd.ensemble.engines.kernel.agreement import disagreement
 from thermograd.ensemble.engines.kernel.launch import Kernel
 from thermograd.ensemble.engines.kernel.source import KernelSource
 from thermograd.errors import EngineUnavailableError
 
 if TYPE_CHECKING:
-    from thermograd.ensemble.engines.supplies import Drawn
     from thermograd.ensemble.experiment import Experiment
-    from thermograd.protocols import Accumulator, Observable
 
 _GIVEN_AT_ONCE = 2**22
 
 
-class KernelEngine:
-    """Trains a block with a kernel; starts, records and perturbations are those of the reference engine.
+class KernelUpdates:
+    """Updates of a block by a kernel.
 
     Args:
-        experiment: what to train.
-        eager: the reference engine for it.
+        experiment: what is trained.
         source: its update as C++.
 
     Raises:
@@ -39,10 +36,9 @@ class KernelEngine:
 
     name = "kernel"
 
-    def __init__(self, experiment: Experiment, eager: EagerEngine, source: KernelSource) -> None:
-        self.experiment = experiment
+    def __init__(self, experiment: Experiment, source: KernelSource) -> None:
         self.mode = "features" if source.features else "lanes"
-        self._eager = eager
+        self._experiment = experiment
         self._source = source
         self._accumulations = Accumulations(experiment)
         inputs, targets = source.update.data
@@ -52,63 +48,18 @@ class KernelEngine:
             message = f"the built kernel differs from the operations it was made from ({found})"
             raise EngineUnavailableError(message)
 
-    @property
-    def batch_size(self) -> int:
-        """Samples per update."""
-        return self._eager.batch_size
+    def fits(self, block: BlockState) -> bool:
+        """Whether the block has the form the kernel was made for."""
+        return keeps_form(block, self._source.update.examples, set(self._source.hyperparameters))
 
-    def start(self, trajectories: list[int] | range) -> BlockState:
-        """The block at time 0."""
-        return self._eager.start(trajectories)
-
-    def measure(self, block: BlockState, observable: Observable | Accumulator) -> dict[str, npt.NDArray[Any]]:
-        """What is read from every trajectory, by name of the record; NaN where diverged."""
-        return self._eager.measure(block, observable)
-
-    def draw(self, block: BlockState) -> Drawn:
-        """The batch of the block's next update."""
-        return self._eager.draw(block)
-
-    def with_weights(self, block: BlockState, weights: Tensors, state: Tensors) -> BlockState:
-        """The block with other weights and state (a perturbation), divergence looked for."""
-        return self._eager.with_weights(block, weights, state)
+    def longest(self, block: BlockState) -> int:
+        """Bounded only where batches are drawn outside of the kernel."""
+        if self._source.sampling.rule != "given":
+            return 2**31
+        return max(1, _GIVEN_AT_ONCE // (len(block.trajectories) * self._source.sampling.size))
 
     def advance(self, block: BlockState, steps: int) -> BlockState:
-        """The block after `steps` more updates.
-
-        Where a perturbation has changed a hyperparameter that is written into the kernel, or the form of the state,
-        the reference engine makes the updates.
-        """
-        if not self._fits(block):
-            return self._eager.advance(block, steps)
-        end = block.step + steps
-        while block.step < end:
-            ahead = end - block.step
-            if hasattr(self.experiment.dynamics, "epoch"):
-                per_epoch = self.experiment.steps_per_epoch
-                if block.step % per_epoch == 0:
-                    block = self._eager.at_epoch(block)
-                ahead = min(ahead, per_epoch - block.step % per_epoch)
-            if self._source.sampling.rule == "given":
-                each = len(block.trajectories) * self._source.sampling.size
-                ahead = min(ahead, max(1, _GIVEN_AT_ONCE // each))
-            block = self._advance(block, ahead)
-        return block
-
-    def _fits(self, block: BlockState) -> bool:
-        changed = part(block.state, "hyperparameters")
-        if not set(changed) <= set(self._source.hyperparameters):
-            return False
-        present = block.state | {f"weights/{name}": value for name, value in block.weights.items()}
-        wanted = {
-            slot.name: slot for slot in self._source.slots if slot.name.startswith(("optimizer/", "weights/"))
-        }
-        extra = {name for name in block.state if name.startswith("optimizer/")} - set(wanted)
-        return not extra and all(
-            name in present and tuple(present[name].shape[1:]) == slot.shape for name, slot in wanted.items()
-        )
-
-    def _advance(self, block: BlockState, steps: int) -> BlockState:
+        """The block after `steps` more updates."""
         chosen, shares, sampler = self._batches(block, steps)
         ends = self._ends(block.step, steps)
         found, diverged_at = self._kernel.advance(
@@ -116,7 +67,7 @@ class KernelEngine:
             block.trajectories,
             block.step,
             steps,
-            seed=self.experiment.seed,
+            seed=self._experiment.seed,
             diverged_at=block.diverged_at,
             chosen=chosen,
             shares=shares,
@@ -155,7 +106,7 @@ class KernelEngine:
             if slot.name in given:
                 arrays[slot.name] = _numpy(given[slot.name])
             elif slot.name.startswith("hyperparameters/"):
-                number = getattr(self.experiment.dynamics, slot.name.partition("/")[2])
+                number = getattr(self._experiment.dynamics, slot.name.partition("/")[2])
                 arrays[slot.name] = np.full((members, *slot.shape), number, slot.dtype)
             else:  # the beginning of a stretch that has not begun
                 arrays[slot.name] = np.zeros((members, *slot.shape), slot.dtype)
@@ -173,9 +124,9 @@ class KernelEngine:
         if self._source.sampling.rule != "given":
             return None, None, block.sampler
         rule, samples, seed = (
-            self.experiment.minibatching,
+            self._experiment.minibatching,
             self._source.sampling.samples,
-            self.experiment.seed,
+            self._experiment.seed,
         )
         sampler, chosen, shares = block.sampler, [], []
         for step in range(block.step, block.step + steps):
