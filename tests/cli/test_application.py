@@ -112,12 +112,34 @@ def test_doctor(capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["ok"]
     assert found["found"]["engine eager"] == "one step of two trajectories is right"
-    assert found["found"]["engine kernel"] == "not in this version"
+    for engine in ("kernel", "compiled"):
+        assert found["found"][f"engine {engine}"].startswith(
+            ("one step of two trajectories is right", "needs a C++")
+        )
+    assert "kernels in" in found["found"]["engine kernel"] or "no C++ compiler" in found["found"]["compiler"]
     assert main(["doctor"]) == 0
     assert capsys.readouterr().out.rstrip().endswith("all is well")
 
 
-def test_doctor_finds_a_fault(capsys, monkeypatch):
+@pytest.fixture
+def quick_doctor(monkeypatch):
+    """Without torch.compile, which takes seconds to load."""
+    monkeypatch.setattr("thermograd.cli.doctor._compiled", lambda: "not tried")
+
+
+def test_doctor_without_a_compiler_is_no_fault(capsys, monkeypatch, quick_doctor):
+    monkeypatch.setenv("THERMOGRAD_CXX", "/nonexistent/c++")
+    compiler.compiler.cache_clear()
+    try:
+        assert main(["doctor", "--json"]) == 0
+    finally:
+        compiler.compiler.cache_clear()
+    found = json.loads(capsys.readouterr().out)["found"]
+    assert "install g++ or set THERMOGRAD_CXX" in found["compiler"]
+    assert found["engine kernel"] == "needs a C++ compiler"
+
+
+def test_doctor_finds_a_fault(capsys, monkeypatch, quick_doctor):
     monkeypatch.setattr(
         "thermograd.dynamics.sgd.SGD.step", lambda self, weights, state, oracle, step: (weights, state)
     )
@@ -127,7 +149,7 @@ def test_doctor_finds_a_fault(capsys, monkeypatch):
     assert "one step is wrong by" in found["faults"][0]
 
 
-def test_doctor_names_the_data_sets(capsys, monkeypatch, tmp_path):
+def test_doctor_names_the_data_sets(capsys, monkeypatch, tmp_path, quick_doctor):
     def said(code):
         assert main(["doctor", "--json"]) == code
         return json.loads(capsys.readouterr().out)

@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +19,6 @@ from thermograd.cli.exit_codes import DONE, INCOMPLETE
 
 _CORE = ("torch", "numpy", "scipy")
 _LAB = ("zarr", "safetensors", "pydantic", "cyclopts", "rich", "plotly", "scikit-learn")
-_COMPILERS = ("c++", "g++", "clang++")
 
 
 def doctor(*, json: Annotated[bool, Parameter(negative=())] = False) -> int:
@@ -35,15 +35,20 @@ def doctor(*, json: Annotated[bool, Parameter(negative=())] = False) -> int:
         "thermograd": thermograd.__version__,
         "Python": f"{platform.python_version()} on {platform.machine()}",
         "processors": str(os.cpu_count()),
-        "compiler": next((path for name in _COMPILERS if (path := shutil.which(name))), "none found"),
         "free disk": f"{shutil.disk_usage(Path.cwd()).free / 1e9:.3g} GB here",
     }
     for package in (*_CORE, *_LAB):
         found[package] = _version(package, faults)
-    checks = (("processor features", _features), ("engine eager", _one_step), ("data folder", _data_folder))
+    checks = (
+        ("compiler", _compiler),
+        ("processor features", _features),
+        ("engine eager", partial(_one_step, "eager")),
+        ("engine compiled", _compiled),
+        ("engine kernel", _kernel),
+        ("data folder", _data_folder),
+    )
     for name, check in checks:
         found[name] = _tried(name, check, faults)
-    found |= {f"engine {name}": "not in this version" for name in ("compiled", "kernel")}
     if json:
         terminal.result_json({"ok": not faults, "found": found, "faults": faults})
     else:
@@ -99,7 +104,33 @@ def _data_folder() -> str:
     return f"{folder}: {', '.join(held)}"
 
 
-def _one_step() -> str:
+def _compiler() -> str:
+    """The C++ compiler that builds kernels; that there is none is no fault."""
+    from thermograd.ensemble.engines.kernel.compiler import compiler, no_compiler
+
+    known = compiler()
+    return no_compiler() if known is None else f"{known[0]}: {known[1]}"
+
+
+def _compiled() -> str:
+    """One step of the compiled engine, which needs a C++ compiler on the processor."""
+    from thermograd.ensemble.engines.kernel.compiler import compiler
+
+    return "needs a C++ compiler" if compiler() is None else _one_step("compiled")
+
+
+def _kernel() -> str:
+    """One step of the kernel engine, and where built kernels are kept."""
+    from thermograd.ensemble.engines.kernel.compiler import cache_folder, compiler
+
+    return (
+        "needs a C++ compiler"
+        if compiler() is None
+        else f"{_one_step('kernel')}; kernels in {cache_folder()}"
+    )
+
+
+def _one_step(engine: str) -> str:
     """One step of a problem whose answer is known: θ' = θ − η (θ − x̄) for unit curvature and full batches."""
     from thermograd.dynamics import SGD
     from thermograd.ensemble.experiment import Experiment
@@ -109,7 +140,12 @@ def _one_step() -> str:
 
     problem = Quadratic(curvatures=(1.0,), samples=4)
     experiment = Experiment(
-        problem, minibatching=WithoutReplacement(batch_size=None), dynamics=SGD(0.5), trajectories=2, steps=1
+        problem,
+        minibatching=WithoutReplacement(batch_size=None),
+        dynamics=SGD(0.5),
+        trajectories=2,
+        steps=1,
+        engine=engine,
     )
     before = experiment.initial_weights([0, 1])["position"]
     mean = float(experiment.functional.train[0].mean())

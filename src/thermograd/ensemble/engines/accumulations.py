@@ -59,7 +59,25 @@ class Accumulations:
             after: weights after it.
             gradient: gives the gradient of the update's minibatch at `before`.
         """
-        for entry, ends in self._ends:
+        return self._after(self._ends, kept, step, before, after, gradient)
+
+    def after_spaced(
+        self, kept: Tensors, step: int, before: Tensors, after: Tensors, gradient: Tensors
+    ) -> Tensors:
+        """The same of those that do not add at every step."""
+        spaced = [(entry, ends) for entry, ends in self._ends if not ends.every_step]
+        return self._after(spaced, kept, step, before, after, lambda: gradient)
+
+    @staticmethod
+    def _after(
+        some: list[tuple[Accumulator, _Ends]],
+        kept: Tensors,
+        step: int,
+        before: Tensors,
+        after: Tensors,
+        gradient: Callable[[], Tensors],
+    ) -> Tensors:
+        for entry, ends in some:
             begun, slope = f"{entry.name}/{_BEFORE}", f"{entry.name}/{_GRADIENT}"
             begins = step == 0 or step in ends
             first, pull = (before, gradient()) if begins else (part(kept, begun), part(kept, slope))

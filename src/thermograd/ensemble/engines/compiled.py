@@ -1,19 +1,247 @@
-"""The compiled engine: not there yet."""
+"""The compiled engine: one update of a block, batched and translated by `torch.compile`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import torch
+from torch import Tensor
+from torch.func import vmap
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from thermograd.ensemble.block import BlockState, Tensors, part
+from thermograd.ensemble.engines.accelerated import AcceleratedEngine, keeps_form
+from thermograd.ensemble.engines.accumulations import Accumulations
+from thermograd.ensemble.engines.eager import one_thread
+from thermograd.ensemble.engines.supplies import Drawn, Supplies
+from thermograd.ensemble.engines.update_function import (
+    BATCH,
+    NORMAL,
+    START,
+    STEP,
+    CannotTraceError,
+    UpdateFunction,
+    updates,
+)
 from thermograd.errors import EngineUnavailableError
+from thermograd.numerics import philox
 
 if TYPE_CHECKING:
     from thermograd.ensemble.engines.eager import EagerEngine
     from thermograd.ensemble.experiment import Experiment
 
+_WORTH = 100_000
+_SECONDS = 10
 
-def choose_compiled(experiment: Experiment, eager: EagerEngine, *, build: bool) -> str:
-    """Why not."""
-    message = "not in this version"
-    if experiment.engine == "compiled":
-        raise EngineUnavailableError(message)
-    return message
+
+class CompiledUpdates:
+    """Updates of a block, one compiled call each; a shorter block is filled up with its last trajectory.
+
+    Args:
+        experiment: what is trained.
+        update: its update.
+
+    Raises:
+        EngineUnavailableError: it cannot be compiled.
+    """
+
+    name, mode = "compiled", "vmap"
+
+    def __init__(self, experiment: Experiment, update: UpdateFunction) -> None:
+        self._experiment = experiment
+        self._update = update
+        self._supplies = Supplies(experiment)
+        self._accumulations = Accumulations(experiment)
+        self._width = min(experiment.block_size, experiment.trajectories)
+        self._hyperparameters = set(part(update.examples, "hyperparameters"))
+        self._names = [name for name in update.examples if not name.startswith(f"{BATCH}/")]
+        self._outputs: list[str] = []
+        self._call = self._compiled()
+
+    def fits(self, block: BlockState) -> bool:
+        """Whether the block has the form that was compiled."""
+        return keeps_form(block, self._update.examples, self._hyperparameters)
+
+    def longest(self, block: BlockState) -> int:
+        """Not bounded."""
+        return 2**31
+
+    def advance(self, block: BlockState, steps: int) -> BlockState:
+        """The block after `steps` more updates."""
+        with one_thread(), torch.no_grad():
+            for _ in range(steps):
+                block = self._next(block)
+        return block
+
+    def _next(self, block: BlockState) -> BlockState:
+        batch = self._supplies.draw(block)
+        gone = torch.from_numpy(self._filled_rows(block.diverged_at >= 0)).to(
+            self._experiment.functional.device
+        )
+        found = self._call(*self._batch(batch), gone, *[self._tensor(name, block) for name in self._names])
+        count = len(block.trajectories)
+        tensors = dict(zip(self._outputs, (value[:count] for value in found[:-1]), strict=True))
+        lost = found[-1][:count].cpu().numpy() & (block.diverged_at < 0)
+        return replace(
+            block,
+            step=block.step + 1,
+            weights=part(tensors, "weights"),
+            state=block.state | {name: v for name, v in tensors.items() if name.startswith("optimizer/")},
+            accumulators=self._accumulated(block, tensors),
+            sampler=batch.sampler,
+            diverged_at=np.where(lost, block.step + 1, block.diverged_at),
+        )
+
+    def _accumulated(self, block: BlockState, tensors: Tensors) -> Tensors:
+        kept = block.accumulators | part(tensors, "accumulators")
+        if not self._accumulations.spaced:
+            return kept
+        after, gradient = part(tensors, "weights"), part(tensors, "gradient")
+
+        def add(kept: Tensors, before: Tensors, after: Tensors, gradient: Tensors) -> Tensors:
+            return self._accumulations.after_spaced(kept, block.step, before, after, gradient)
+
+        found: Tensors = vmap(add)(kept, block.weights, after, gradient)
+        return found
+
+    def _compiled(self) -> Callable[..., list[Tensor]]:
+        """Batch, mask of the diverged and tensors in; tensors and the new mask out."""
+        problem, update, width = self._experiment.functional, self._update, self._width
+        inputs, targets = update.data
+        weights = [name for name in update.examples if name.startswith("weights/")]
+
+        def one(given: Tensors, gone: Tensor) -> tuple[Tensors, Tensor]:
+            found = update(given)
+            finite = torch.stack([found[name].isfinite().all() for name in weights]).all()
+            gone = gone | ~finite
+            return found | {name: found[name].masked_fill(gone, math.nan) for name in weights}, gone
+
+        def flat(indices: Tensor, shares: Tensor, gone: Tensor, *tensors: Tensor) -> list[Tensor]:
+            given = dict(zip(self._names, tensors, strict=True))
+            if f"{BATCH}/inputs" in update.examples:
+                given |= {f"{BATCH}/inputs": inputs[indices], f"{BATCH}/targets": targets[indices]}
+            if f"{BATCH}/weights" in update.examples:
+                given[f"{BATCH}/weights"] = shares
+            lanes = {name: None if name == STEP else 0 for name in given}
+            found, gone = vmap(one, in_dims=(lanes, 0))(given, gone)
+            self._outputs = list(found)
+            return [*found.values(), gone]
+
+        block = self._experiment.minibatching.draw(
+            self._experiment.minibatching.start(self._experiment.seed, (0,), problem.samples),
+            self._experiment.seed,
+            (0,),
+            0,
+            problem.samples,
+        )[0]
+        batch = [
+            value.expand(width, *value.shape[1:]).contiguous() for value in self._batch(Drawn(*block, None))
+        ]
+        lanes = [self._widened(name, update.examples[name]) for name in self._names]
+        gone = torch.zeros(width, dtype=torch.bool, device=problem.device)
+        try:
+            with one_thread(), torch.no_grad(), warnings.catch_warnings():
+                warnings.simplefilter(
+                    "ignore", DeprecationWarning
+                )  # torch's own, while it loads its compiler
+                compiled = torch.compile(make_fx(flat)(*batch, gone, *lanes), dynamic=False)
+                compiled(*batch, gone, *lanes)
+        except Exception as failure:  # whatever a compiler meets is one thing here: it cannot be used
+            message = f"torch.compile failed ({(str(failure).strip().splitlines() or [type(failure).__name__])[0][:200]})"
+            raise EngineUnavailableError(message) from failure
+        return compiled
+
+    def _batch(self, batch: Drawn) -> tuple[Tensor, Tensor]:
+        """Indices and weights of the samples, filled up to the width."""
+        tensors = batch.tensors(self._experiment.functional)
+        shares = tensors.get("weights", tensors["indices"])
+        dtype = self._update.data[0].dtype
+        return self._filled(tensors["indices"]), self._filled(shares).to(
+            dtype if "weights" in tensors else shares.dtype
+        )
+
+    def _tensor(self, name: str, block: BlockState) -> Tensor:
+        """What goes in under a name."""
+        role, _, rest = name.partition("/")
+        if role == STEP:
+            return torch.tensor(
+                float(block.step), dtype=torch.float64, device=self._experiment.functional.device
+            )
+        if role == NORMAL:
+            draw, _, parameter = rest.partition("/")
+            return self._filled(self._supplies.normals(block, philox.DYNAMICS, int(draw))[parameter])
+        if role == "hyperparameters" and name not in block.state:
+            return self._widened(name, self._update.examples[name])
+        source = {"weights": block.weights, "accumulators": block.accumulators, START: block.start}
+        return self._filled(source[role][rest] if role in source else block.state[name])
+
+    def _widened(self, name: str, value: Tensor) -> Tensor:
+        return value if name == STEP else value.expand(self._width, *value.shape).contiguous()
+
+    def _filled(self, tensor: Tensor) -> Tensor:
+        missing = self._width - len(tensor)
+        if missing <= 0:
+            return tensor.contiguous()
+        return torch.cat([tensor, tensor[-1:].expand(missing, *tensor.shape[1:])])
+
+    def _filled_rows(self, flags: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        return np.pad(flags, (0, max(0, self._width - len(flags))), mode="edge")
+
+
+def choose_compiled(
+    experiment: Experiment, eager: EagerEngine, *, build: bool
+) -> str | tuple[AcceleratedEngine | None, str, str]:
+    """Engine (None if it is not to be built), mode and reason; or why another is the better choice.
+
+    Args:
+        experiment: what is trained.
+        eager: the reference engine for it.
+        build: whether to compile.
+
+    Raises:
+        EngineUnavailableError: it cannot run the experiment; says why.
+    """
+    work = experiment.total_steps * -(-experiment.trajectories // experiment.block_size)
+    if experiment.engine != "compiled":
+        if eager.mode == "loop":
+            return "one trajectory at a time is faster"
+        if work < _WORTH:
+            return f"{work} batched updates do not repay about {_SECONDS} s of compilation (worth it from {_WORTH} on)"
+    if eager.alone is not None:
+        raise EngineUnavailableError(eager.alone)
+    update = _update_of(experiment)
+    engine = AcceleratedEngine(experiment, eager, CompiledUpdates(experiment, update)) if build else None
+    members = min(experiment.block_size, experiment.trajectories)
+    many = "1 trajectory" if members == 1 else f"{members} trajectories"
+    reason = (
+        f"compiled (vmap): {experiment.functional.parameters} parameters, {many} in one call; {work} batched updates "
+        f"against about {_SECONDS} s of compilation"
+    )
+    return engine, "vmap", reason
+
+
+def _update_of(experiment: Experiment) -> UpdateFunction:
+    """The update in the first way that can be traced.
+
+    Raises:
+        EngineUnavailableError: there is none.
+    """
+    reason = ""
+    for way in updates(experiment):
+        try:
+            update = way()
+            make_fx(
+                lambda *given, known=update: list(
+                    known(dict(zip(known.examples, given, strict=True))).values()
+                )
+            )(*update.examples.values())
+        except (CannotTraceError, RuntimeError, TypeError) as failure:
+            reason = (str(failure).strip().splitlines() or [type(failure).__name__])[0][:200]
+        else:
+            return update
+    raise EngineUnavailableError(reason)

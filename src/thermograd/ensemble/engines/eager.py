@@ -97,7 +97,7 @@ class EagerEngine:
 
     def advance(self, block: BlockState, steps: int) -> BlockState:
         """The block after `steps` more updates."""
-        with _one_thread():
+        with one_thread():
             if self.mode == "loop":
                 return self._advance_loop(block, steps)
             end = block.step + steps
@@ -107,7 +107,7 @@ class EagerEngine:
 
     def at_epoch(self, block: BlockState) -> BlockState:
         """The block at the beginning of an epoch, after the dynamics' hook."""
-        with _one_thread():
+        with one_thread():
             return self._epoch(block, self._supplies.draw(block))
 
     def _at_epoch(self, block: BlockState) -> bool:
@@ -149,7 +149,7 @@ class EagerEngine:
             measured = observable.measure(weights, problem, self._oracle(problem, supplied[0]))
             return measured if isinstance(measured, dict) else {"": torch.as_tensor(measured)}
 
-        with _one_thread():
+        with one_thread():
             values = self._map(read, joined(block), philox.OBSERVABLE, [None], forward_draw=1)
         gone = block.diverged_at >= 0
         records = {}
@@ -385,7 +385,7 @@ def _concatenate(members: list[Tensors]) -> Tensors:
 
 
 @contextmanager
-def _one_thread() -> Generator[None]:
+def one_thread() -> Generator[None]:
     """Blocks run on one thread: results must not depend on how many there are."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)

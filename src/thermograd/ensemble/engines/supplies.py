@@ -98,7 +98,7 @@ class Supplies:
         if demand.kind == "pair":
             return self._pair(block, demand.number)
         if demand.kind == "normal":
-            return self._normals(block, stream, demand.number)
+            return self.normals(block, stream, demand.number)
         return block.start
 
     def _pair(self, block: BlockState, epoch: int) -> Tensors:
@@ -115,7 +115,8 @@ class Supplies:
         permutations = fisher_yates.identity(samples, len(block.trajectories))
         return Drawn(fisher_yates.shuffle(permutations, words, 0), None, None).tensors(self._problem)
 
-    def _normals(self, block: BlockState, stream: int, draw: int) -> Tensors:
+    def normals(self, block: BlockState, stream: int, draw: int) -> Tensors:
+        """Standard normals shaped like the weights of each trajectory."""
         problem = self._problem
         drawn = philox.normal(
             self._experiment.seed, stream, block.trajectories, block.step, problem.parameters, draw
