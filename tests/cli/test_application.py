@@ -13,6 +13,7 @@ import pytest
 import thermograd
 from thermograd.cli import main
 from thermograd.cli.application import VERBS
+from thermograd.ensemble.engines.kernel import compiler
 
 HEAVY = ("torch", "numpy", "scipy", "zarr", "plotly")
 
