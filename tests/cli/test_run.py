@@ -10,6 +10,7 @@ import pytest
 
 import thermograd
 from thermograd.cli import main
+from thermograd.ensemble.engines.kernel import compiler
 
 
 def test_a_run_ends_with_its_path_and_the_numbers_of_a_run_in_memory(config, capsys):
@@ -100,9 +101,14 @@ def test_too_many_files_say_how_many_and_what_fits(config, capsys):
     assert main(["run", str(config), "--trajectories", "1000000000", "--block_size", fits, "--dry-run"]) == 0
 
 
-def test_another_engine_is_not_in_this_version(config, capsys, tmp_path):
-    assert main(["run", str(config), "--engine", "kernel"]) == 4
-    assert "kernel: not in this version" in capsys.readouterr().err
+def test_an_engine_that_cannot_run_is_refused_before_a_file_is_written(config, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("THERMOGRAD_CXX", "/nonexistent/c++")
+    compiler.compiler.cache_clear()
+    try:
+        assert main(["run", str(config), "--engine", "kernel"]) == 4
+    finally:
+        compiler.compiler.cache_clear()
+    assert "kernel: no C++ compiler found (tried /nonexistent/c++); install g++" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == [config]
 
 

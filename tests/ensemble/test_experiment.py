@@ -102,7 +102,6 @@ def test_bad_settings_are_named_at_once(options, says):
         ({"problem": linear(model=Bare())}, "Bare has parameters but no reset_parameters.*factory"),
         ({"problem": linear(model=Unused)}, "'idle.weight', 'idle.bias' \\(unused in forward\\)"),
         ({"problem": linear(model=lambda: 3)}, "must return a torch.nn.Module"),
-        ({"problem": linear(dtype="mixed")}, "'mixed' is not in this version"),
     ],
 )
 def test_what_the_data_decide_is_refused_before_a_step(options, says):
@@ -180,7 +179,8 @@ def test_modes_and_their_reasons():
     branching = mode(lambda: Branching(3, 4))
     assert (branching.mode, "vmap cannot batch" in branching.reason) == ("loop", True)
     assert "rejected" not in str(branching)
-    assert "not kernel: not in this version" in str(branching)
+    assert "not kernel: 4 batched updates are done before a kernel would be built" in str(branching)
+    assert "not compiled: one trajectory at a time is faster" in str(branching)
 
 
 def test_defaults_fit_the_problem():

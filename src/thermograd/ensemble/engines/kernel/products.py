@@ -131,7 +131,7 @@ def block_size(rows: int, columns: int, inner: int) -> tuple[int, int]:
     """Rows and columns of the result that are summed at once, by counting loads and additions.
 
     >>> block_size(100, 5, 5), block_size(2, 1, 10)
-    ((4, 3), (2, 1))
+    ((2, 5), (2, 1))
     """
 
     def time(high: int, wide: int) -> float:
