@@ -1,0 +1,1 @@
+"""Parts of the speed table of the engines, one file each."""
