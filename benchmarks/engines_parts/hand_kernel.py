@@ -34,7 +34,7 @@ class _Task(ctypes.Structure):
     )
 
 
-def _built() -> ctypes.CDLL:
+def _built(tuning: tuple[str, ...]) -> ctypes.CDLL:
     """The library, in a folder that goes with the process.
 
     Raises:
@@ -47,10 +47,9 @@ def _built() -> ctypes.CDLL:
     folder = tempfile.mkdtemp()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     target = Path(folder, "hand_kernel.so")
-    wide = ("-mprefer-vector-width=512",) if platform.machine() == "x86_64" else ()
     source = Path(__file__).with_name("hand_kernel.c")
     made = subprocess.run(
-        [compiler, *FLAGS, *wide, "-o", target, source, "-lm"], capture_output=True, text=True, check=False
+        [compiler, *FLAGS, *tuning, "-o", target, source, "-lm"], capture_output=True, text=True, check=False
     )
     if made.returncode:
         message = f"{compiler} cannot compile hand_kernel.c: {made.stderr.strip().splitlines()[0]}"
@@ -75,8 +74,14 @@ def _grouped(rows: np.ndarray) -> np.ndarray:
 
 
 def forms(workload: Workload, sampler: str) -> dict[str, Callable[[], Form]]:
-    """The one form."""
-    return {"lanes": lambda: _form(_built(), workload, sampler)}
+    """One form for each tuning: compilers that do not know the processor leave gathers out unless told."""
+    tunings: dict[str, tuple[str, ...]] = {"as the compiler tunes": ()}
+    if platform.machine() == "x86_64":
+        wide = "-mprefer-vector-width=512"
+        tunings = {"512 bits": (wide,), "512 bits, gathers": (wide, "-mtune=skylake-avx512")}
+    return {
+        name: lambda flags=flags: _form(_built(flags), workload, sampler) for name, flags in tunings.items()
+    }
 
 
 def _form(library: ctypes.CDLL, workload: Workload, sampler: str) -> Form:
@@ -112,6 +117,6 @@ def _form(library: ctypes.CDLL, workload: Workload, sampler: str) -> Form:
         for group in range(groups):
             arrays = (pointer(state[group]), pointer(order[group]), ctypes.c_int64(steps), reshuffled)
             library.draw(task(0.0), *arrays, pointer(seen[group]))
-        return seen.transpose(1, 0, 3, 2).reshape(steps, -1, size)
+        return seen.transpose(1, 0, 3, 2).reshape(steps, -1, size)[:, : workload.trajectories]
 
     return Form(one_step, advance, draws=draws)

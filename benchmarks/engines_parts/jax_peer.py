@@ -96,7 +96,7 @@ def _cut(workload: Workload, order: Any) -> Any:
 
 def _sampling_advance(workload: Workload, draw: Callable[..., Any], generator: str) -> Any:
     """Training with batches of `draw`, and its unit; and the draws alone."""
-    updates = _updates(workload, False)
+    updates = _updates(workload, True)
     data = tuple(jnp.asarray(part) for part in workload.data())
     steps_drawn = 1 if draw is _floyd else workload.samples // workload.batch
 
@@ -164,7 +164,7 @@ def forms(workload: Workload, sampler: str | None) -> dict[str, Callable[[], For
 
     def sampled(draw: Callable[..., Any], generator: str) -> Form:
         advance, draws = _sampling_advance(workload, draw, generator)
-        return Form(one_step(False), advance, STEPS_A_CALL, draws)
+        return Form(one_step(True), advance, STEPS_A_CALL, draws)
 
     if sampler is None:
         return {"matrix products": lambda: given(True), "sums of products": lambda: given(False)}
