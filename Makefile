@@ -43,6 +43,7 @@ test-slow: $(VENV)/.dev ## long physics: coverage of intervals, long ensembles
 
 bench: $(VENV)/.dev ## measured ratios, see benchmarks/README.md
 	@$(BIN)/python benchmarks/engines.py --foundation
+	@$(BIN)/python benchmarks/engines.py --quick
 	@$(BIN)/python benchmarks/first_passage.py
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/fluctuation_dissipation.py --quick
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/stationary_state.py

@@ -15,6 +15,8 @@ from thermograd.dynamics import SGD
 from thermograd.errors import EngineUnavailableError
 
 LONGER_WHEN_COMPILED = 10
+SHORT_STEPS = 16
+MANY = 16  # trajectories; fewer are large networks, of which one step is long enough
 
 
 def planned(workload: Workload, engine: str, dtype: str, sampler: str) -> tg.Plan:
@@ -51,4 +53,5 @@ def speed(workload: Workload, engine: str, dtype: str, sampler: str, effort: Eff
             warnings.simplefilter("ignore")
             tg.run(workload.experiment(steps, engine, dtype, sampler, start=start))
 
-    return steps_per_second_of_differences(train, effort)
+    unit = SHORT_STEPS if workload.trajectories >= MANY else 1
+    return steps_per_second_of_differences(train, effort, unit)

@@ -50,7 +50,7 @@ def steps_per_second(advance: Callable[[int], object], effort: Effort, unit: int
     return _speed([steps / _seconds(advance, steps) for _ in range(effort.repeats)])
 
 
-def steps_per_second_of_differences(run: Callable[[int], object], effort: Effort, unit: int = 16) -> Speed:
+def steps_per_second_of_differences(run: Callable[[int], object], effort: Effort, unit: int) -> Speed:
     """Speed of `run(steps)`, which starts anew, from the difference of a short and a long run.
 
     What a run costs besides its steps (planning, compiling, first and last weights) cancels.
