@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 from engines_parts.peer import AbsentError, Form, Weights
 from engines_parts.workloads import Workload
 
+# numba asks for a package coverage, and would find the file coverage.py beside this folder
+sys.path[:] = [folder for folder in sys.path if folder != str(Path(__file__).parents[1])]
 try:
     import numba
 except ImportError:
