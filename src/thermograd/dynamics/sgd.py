@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from thermograd.protocols import Oracle, State, Weights
 
 
@@ -49,14 +51,20 @@ class SGD:
         """One update."""
         gradient = oracle.gradient(weights)
         if not state:
-            return {name: value - self.learning_rate * gradient[name] for name, value in weights.items()}, {}
+            return {name: self._moved(value, gradient[name]) for name, value in weights.items()}, {}
         moved, after = {}, {}
         for name, value in weights.items():
             started = state.get(f"momentum_started/{name}", 1.0)
             buffer = self.momentum * state[f"momentum_buffer/{name}"]
             buffer = buffer + (1 - self.dampening * started) * gradient[name]
-            moved[name] = value - self.learning_rate * buffer
+            moved[name] = self._moved(value, buffer)
             after[f"momentum_buffer/{name}"] = buffer
             if f"momentum_started/{name}" in state:
                 after[f"momentum_started/{name}"] = torch.ones_like(state[f"momentum_started/{name}"])
         return moved, after
+
+    def _moved(self, value: Tensor, direction: Tensor) -> Tensor:
+        """value − η direction, in one pass where η is a number; perturbations make it a tensor."""
+        if isinstance(self.learning_rate, torch.Tensor):
+            return value - self.learning_rate * direction
+        return torch.sub(value, direction, alpha=self.learning_rate)

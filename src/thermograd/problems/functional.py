@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from thermograd.problems.problem import Data, Problem
     from thermograd.protocols import State, Weights
 
+_PLAIN = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.LayerNorm, nn.Embedding)
 _TORCH_DTYPES = {"float64": torch.float64, "float32": torch.float32, "mixed": torch.float64}
 
 
@@ -60,6 +61,12 @@ class FunctionalProblem:
             template = copy.deepcopy(drawn_with_seed(0, self._model))
             self.module = template.to(device=self.device, dtype=self.dtype)
             self._evaluation = copy.deepcopy(self.module).eval()
+            held = [
+                *self.module.named_parameters(remove_duplicate=False),
+                *self.module.named_buffers(remove_duplicate=False),
+            ]
+            self._tied = len({id(value) for _, value in held}) < len(held)
+            self._places = [] if self._tied else _places(self.module)
         self._check_loss(weights, buffers)
         self.gradients = FunctionalProblem(problem, "float32", device) if dtype == "mixed" else self
 
@@ -106,7 +113,24 @@ class FunctionalProblem:
             return self.problem.forward(weights, inputs)
         module = self.module if training else self._evaluation
         assert module is not None
-        result: Tensor = functional_call(module, {**weights, **self.buffers}, (inputs,))
+        if not self.buffers and self._places:
+            return self._called(module, weights, inputs)
+        result: Tensor = functional_call(
+            module, {**weights, **self.buffers}, (inputs,), tie_weights=self._tied
+        )
+        return result
+
+    def _called(self, module: nn.Module, weights: Weights, inputs: Tensor) -> Tensor:
+        """`functional_call` for layers that read their parameters where they are kept, without its checks."""
+        slots = [(module.get_submodule(path)._parameters, own, name) for path, own, name in self._places]
+        before = [held[own] for held, own, _ in slots]
+        try:
+            for held, own, name in slots:
+                held[own] = weights[name]  # type: ignore[assignment]  # a tensor in place of the parameter
+            result: Tensor = module(inputs)
+        finally:
+            for (held, own, _), value in zip(slots, before, strict=True):
+                held[own] = value
         return result
 
     def mean_loss(
@@ -202,3 +226,14 @@ class FunctionalProblem:
         fan = max((math.prod(shape[1:]) for shape in self.shapes.values() if len(shape) > 1), default=1)
         wide = max((shape[0] for shape in self.shapes.values() if shape), default=1)
         return max(fan, wide, math.prod(self.train[0].shape[1:]))
+
+
+def _places(module: nn.Module) -> list[tuple[str, str, str]]:
+    """Path of the layer, name there and full name of each trainable parameter; [] if a layer is not a plain one."""
+    places = []
+    for path, layer in module.named_modules():
+        own = [name for name, value in layer.named_parameters(recurse=False) if value.requires_grad]
+        if own and type(layer) not in _PLAIN:
+            return []
+        places += [(path, name, f"{path}.{name}" if path else name) for name in own]
+    return places

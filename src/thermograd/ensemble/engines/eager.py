@@ -102,7 +102,8 @@ class EagerEngine:
                 return self._advance_loop(block, steps)
             end = block.step + steps
             while block.step < end:
-                block = self._several(block, self._steps_together(block, end), self._at_epoch(block))
+                batches = self._drawn(block, self._steps_together(block, end))
+                block = self._through(block, batches, self._at_epoch(block))
         return block
 
     def at_epoch(self, block: BlockState) -> BlockState:
@@ -116,28 +117,33 @@ class EagerEngine:
 
     def _steps_together(self, block: BlockState, end: int) -> int:
         """How many updates go into one batched call, whose entry and exit cost as much as several kernels."""
-        if (block.diverged_at >= 0).any():
+        if self._random_forward or self._changing_buffers or (block.diverged_at >= 0).any():
             return 1
         ahead = end - block.step
         if hasattr(self.experiment.dynamics, "epoch"):
             ahead = min(ahead, self._steps_per_epoch - block.step % self._steps_per_epoch)
         return min(ahead, _STEPS_TOGETHER)
 
-    def _several(self, block: BlockState, count: int, at_epoch: bool) -> BlockState:
-        """The block after `count` updates in one batched call; one by one if a trajectory diverged."""
+    def _drawn(self, block: BlockState, count: int) -> list[Drawn]:
+        """The batches of the next updates."""
         batches: list[Drawn] = []
         for offset in range(count):
             sampler = batches[-1].sampler if batches else block.sampler
             batches.append(self._supplies.draw(replace(block, step=block.step + offset, sampler=sampler)))
+        return batches
+
+    def _through(self, block: BlockState, batches: Sequence[Drawn], at_epoch: bool) -> BlockState:
+        """The block after an update for each batch, in one call; one by one if a trajectory diverged."""
+        count = len(batches)
         if at_epoch:
             block = self._epoch(block, batches[0])
-        path, state = self._map(self._steps_of(block), joined(block), philox.DYNAMICS, batches)
-        if count > 1 and not all(map(_all_finite, path)):
-            for _ in range(count):
-                block = self._several(block, 1, at_epoch=False)
+        weights, state, totals = self._map(self._steps_of(block), joined(block), philox.DYNAMICS, batches)
+        if count > 1 and not all(bool(total.isfinite().all()) for total in totals):
+            for batch in batches:
+                block = self._through(block, [batch], at_epoch=False)
             return block
         last = replace(block, step=block.step + count - 1)
-        return self._moved(last, path[-1], state, batches[-1])
+        return self._moved(last, weights, state, batches[-1])
 
     def measure(self, block: BlockState, observable: Observable | Accumulator) -> dict[str, npt.NDArray[Any]]:
         """What is read from every trajectory, by name of the record; NaN where diverged."""
@@ -171,13 +177,18 @@ class EagerEngine:
         return replace(block, weights=weights, state=state, diverged_at=diverged)
 
     def _steps_of(self, block: BlockState) -> OneTrajectory:
-        """As many updates as are supplied with a batch: weights after each, and the last state."""
+        """As many updates as are supplied with a batch: the last weights and state, and after each the sum of all weights.
+
+        The sum is not finite if a weight is not; that it overflows is possible, and only costs time.
+        """
         first = block.step
 
-        def one(weights: Tensors, state: Tensors, supplied: list[Supplied]) -> tuple[list[Tensors], Tensors]:
+        def one(
+            weights: Tensors, state: Tensors, supplied: list[Supplied]
+        ) -> tuple[Tensors, Tensors, list[torch.Tensor]]:
             dynamics = _with_hyperparameters(self.experiment.dynamics, part(state, "hyperparameters"))
             state, kept = parted(state)
-            path = []
+            totals = []
             for step, inputs in enumerate(supplied, start=first):
                 problem = self._bound(state)
                 oracle = self._oracle(problem, inputs)
@@ -188,8 +199,8 @@ class EagerEngine:
                     kept = self._accumulations.after_update(kept, step, weights, moved, gradient)
                 weights = moved
                 state = state | prefixed(inner, "optimizer") | prefixed(problem.buffers, "buffers")
-                path.append(weights)
-            return path, rejoined(state, kept)
+                totals.append(_total(weights))
+            return weights, rejoined(state, kept), totals
 
         return one
 
@@ -233,16 +244,19 @@ class EagerEngine:
     def _advance_loop(self, block: BlockState, steps: int) -> BlockState:
         """One trajectory after another; they stay apart for the whole stretch, so nothing is copied."""
         members = [block.select([row]) for row in range(len(block.trajectories))]
-        sampler = block.sampler
-        for _ in range(steps):
-            whole = replace(block, step=members[0].step, sampler=sampler)
-            batch = self._supplies.draw(whole)
+        sampler, end = block.sampler, block.step + steps
+        while members[0].step < end:
+            whole = replace(
+                block,
+                step=members[0].step,
+                sampler=sampler,
+                diverged_at=np.concatenate([member.diverged_at for member in members]),
+            )
+            batches = self._drawn(whole, self._steps_together(whole, end))
             for row, member in enumerate(members):
-                single = batch.row(row)
-                current = self._epoch(member, single) if self._at_epoch(member) else member
-                path, state = self._map(self._steps_of(current), joined(current), philox.DYNAMICS, [single])
-                members[row] = self._moved(current, path[-1], state, single)
-            sampler = batch.sampler
+                own = [batch.row(row) for batch in batches]
+                members[row] = self._through(member, own, self._at_epoch(whole))
+            sampler = batches[-1].sampler
         return replace(
             block,
             step=members[0].step,
@@ -367,7 +381,11 @@ def _checked(update: Any, weights: Tensors) -> tuple[Tensors, Tensors]:
 
 def _all_finite(weights: Tensors) -> bool:
     """Whether no weight is infinite or NaN: by their sum, which may overflow, so False is only a hint."""
-    return math.isfinite(float(sum(value.sum() for value in weights.values())))
+    return math.isfinite(float(_total(weights)))
+
+
+def _total(weights: Tensors) -> torch.Tensor:
+    return torch.stack([value.sum() for value in weights.values()]).sum()
 
 
 def _stacked(rows: list[Any]) -> Any:
@@ -377,7 +395,7 @@ def _stacked(rows: list[Any]) -> Any:
         return {name: _stacked([row[name] for row in rows]) for name in first}
     if isinstance(first, list | tuple):
         return [_stacked([row[place] for row in rows]) for place in range(len(first))]
-    return torch.stack(rows)
+    return first[None] if len(rows) == 1 else torch.stack(rows)
 
 
 def _concatenate(members: list[Tensors]) -> Tensors:
