@@ -11,6 +11,7 @@ import pytest
 
 import thermograd as tg
 from thermograd.dynamics import SGD
+from thermograd.ensemble.engines.kernel.compiler import compiler, no_compiler
 from thermograd.minibatching import WithoutReplacement, WithReplacement
 from thermograd.problems import Quadratic
 
@@ -29,7 +30,7 @@ def stationary_variance(kind, a, spread):
     return a**2 * noise / (1 - (1 - a) ** (2 * updates))
 
 
-def simulate(minibatching):
+def simulate(minibatching, engine):
     problem = Quadratic(CURVATURES, samples=SAMPLES)
     run = tg.run(
         tg.Experiment(
@@ -41,11 +42,13 @@ def simulate(minibatching):
             block_size=3000,
             start={"position": problem.build().train[0].mean(0)},
             seed=2,
+            engine=engine,
         )
     )
     return run.weights()["position"]
 
 
+@pytest.mark.parametrize("engine", ["eager", "kernel"])
 @pytest.mark.parametrize(
     ("kind", "minibatching"),
     [
@@ -54,8 +57,10 @@ def simulate(minibatching):
         ("reshuffled", WithoutReplacement(BATCH)),
     ],
 )
-def test_variance_and_mean(kind, minibatching):
-    positions = simulate(minibatching)
+def test_variance_and_mean(kind, minibatching, engine):
+    if engine == "kernel" and compiler() is None:
+        pytest.skip(no_compiler())
+    positions = simulate(minibatching, engine)
     centres = Quadratic(CURVATURES, samples=SAMPLES).build().train[0].numpy()
     spreads = centres.var(axis=0, ddof=1)
     measured = positions.var(axis=0, ddof=1)

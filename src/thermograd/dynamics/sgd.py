@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -65,6 +65,7 @@ class SGD:
 
     def _moved(self, value: Tensor, direction: Tensor) -> Tensor:
         """value − η direction, in one pass where η is a number; perturbations make it a tensor."""
-        if isinstance(self.learning_rate, torch.Tensor):
-            return value - self.learning_rate * direction
-        return torch.sub(value, direction, alpha=self.learning_rate)
+        rate: Any = self.learning_rate
+        if isinstance(rate, torch.Tensor):
+            return value - rate * direction
+        return torch.sub(value, direction, alpha=rate)
