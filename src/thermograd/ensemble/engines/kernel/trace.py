@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,14 @@ def traced(
         CannotTraceError: names the operation that is missing, with the line that asked for it, or says that the
             function looks at the values of its inputs.
     """
-    graph, names = _graph_of(function, examples)
+    try:
+        return _program(*_graph_of(function, examples), examples)
+    except CannotTraceError:  # once more, now with the lines that asked for each operation
+        return _program(*_graph_of(function, examples, lines=True), examples)
+
+
+def _program(graph: GraphModule, names: list[str], examples: Mapping[str, Tensor]) -> Program:
+    """The program of a graph."""
     builder = Builder()
     known: dict[Node, Any] = {}
     inputs = iter(examples.items())
@@ -62,7 +70,10 @@ def traced(
 
 
 def _graph_of(
-    function: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]], examples: Mapping[str, Tensor]
+    function: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]],
+    examples: Mapping[str, Tensor],
+    *,
+    lines: bool = False,
 ) -> tuple[GraphModule, list[str]]:
     names: list[str] = []
 
@@ -72,8 +83,7 @@ def _graph_of(
         return list(found.values())
 
     try:
-        table: Any = core_aten_decompositions()
-        graph = make_fx(functionalize(flat), decomposition_table=table, record_stack_traces=True)(
+        graph = make_fx(functionalize(flat), decomposition_table=_decompositions(), record_stack_traces=lines)(
             *examples.values()
         )
     except RuntimeError as failure:
@@ -87,6 +97,12 @@ def _graph_of(
             graph = make_fx(functionalize(torch.fx.Interpreter(graph).run))(*examples.values())
     graph.graph.eliminate_dead_code()
     return graph, names
+
+
+@cache
+def _decompositions() -> Any:
+    """Operations in terms of fewer, which takes torch a while to collect."""
+    return core_aten_decompositions()
 
 
 def _applied(node: Node, known: Mapping[Node, Any], builder: Builder) -> Any:
