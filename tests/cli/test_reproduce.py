@@ -106,7 +106,7 @@ def test_cells_are_wrapped_and_no_line_is_wider_than_asked():
 def test_reproductions_are_listed(capsys):
     assert main(["list", "reproductions"]) == 0
     out = capsys.readouterr().out
-    assert out.splitlines()[0] == "first_passage"
+    assert out.splitlines()[0] == "engines"
     assert out.splitlines()[1].split()[0] == "digits"
     assert "[--full] [--live]" in out
     assert main(["list", "reproductions", "--json"]) == 0

@@ -64,7 +64,7 @@ class SGD:
         return moved, after
 
     def _moved(self, value: Tensor, direction: Tensor) -> Tensor:
-        """value − η direction, in one pass where η is a number; perturbations make it a tensor."""
+        """Value − η direction, in one pass where η is a number; perturbations make it a tensor."""
         rate: Any = self.learning_rate
         if isinstance(rate, torch.Tensor):
             return value - rate * direction

@@ -83,9 +83,9 @@ def _graph_of(
         return list(found.values())
 
     try:
-        graph = make_fx(functionalize(flat), decomposition_table=_decompositions(), record_stack_traces=lines)(
-            *examples.values()
-        )
+        graph = make_fx(
+            functionalize(flat), decomposition_table=_decompositions(), record_stack_traces=lines
+        )(*examples.values())
     except RuntimeError as failure:
         reason = str(failure).strip().splitlines()[0]
         if "data-dependent" in str(failure).lower() or "proxy" in str(failure).lower():
