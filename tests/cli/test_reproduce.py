@@ -107,7 +107,7 @@ def test_reproductions_are_listed(capsys):
     assert main(["list", "reproductions"]) == 0
     out = capsys.readouterr().out
     assert out.splitlines()[0] == "engines"
-    assert out.splitlines()[1].split()[0] == "digits"
+    assert out.splitlines()[1].split()[0] == "speed"
     assert "[--full] [--live]" in out
     assert main(["list", "reproductions", "--json"]) == 0
     assert "cifar10" in json.loads(capsys.readouterr().out)["first_passage"]
