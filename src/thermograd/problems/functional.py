@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -66,7 +66,8 @@ class FunctionalProblem:
                 *self.module.named_buffers(remove_duplicate=False),
             ]
             self._tied = len({id(value) for _, value in held}) < len(held)
-            self._places = [] if self._tied else _places(self.module)
+            both = (self._evaluation, self.module)
+            self._slots = () if self._tied or not _is_plain(self.module) else tuple(map(_slots, both))
         self._check_loss(weights, buffers)
         self.gradients = FunctionalProblem(problem, "float32", device) if dtype == "mixed" else self
 
@@ -113,24 +114,11 @@ class FunctionalProblem:
             return self.problem.forward(weights, inputs)
         module = self.module if training else self._evaluation
         assert module is not None
-        if not self.buffers and self._places:
-            return self._called(module, weights, inputs)
+        if not self.buffers and self._slots:
+            return _called(module, self._slots[training], weights, inputs)
         result: Tensor = functional_call(
             module, {**weights, **self.buffers}, (inputs,), tie_weights=self._tied
         )
-        return result
-
-    def _called(self, module: nn.Module, weights: Weights, inputs: Tensor) -> Tensor:
-        """`functional_call` for layers that read their parameters where they are kept, without its checks."""
-        slots = [(module.get_submodule(path)._parameters, own, name) for path, own, name in self._places]
-        before = [held[own] for held, own, _ in slots]
-        try:
-            for held, own, name in slots:
-                held[own] = weights[name]  # type: ignore[assignment]  # a tensor in place of the parameter
-            result: Tensor = module(inputs)
-        finally:
-            for (held, own, _), value in zip(slots, before, strict=True):
-                held[own] = value
         return result
 
     def mean_loss(
@@ -228,12 +216,36 @@ class FunctionalProblem:
         return max(fan, wide, math.prod(self.train[0].shape[1:]))
 
 
-def _places(module: nn.Module) -> list[tuple[str, str, str]]:
-    """Path of the layer, name there and full name of each trainable parameter; [] if a layer is not a plain one."""
-    places = []
-    for path, layer in module.named_modules():
-        own = [name for name, value in layer.named_parameters(recurse=False) if value.requires_grad]
-        if own and type(layer) not in _PLAIN:
-            return []
-        places += [(path, name, f"{path}.{name}" if path else name) for name in own]
-    return places
+_Slot = tuple[dict[str, Any], str, str]
+
+
+def _is_plain(module: nn.Module) -> bool:
+    """Whether all layers with parameters are such that read them where they are kept, at every call."""
+    return all(
+        type(layer) in _PLAIN
+        for layer in module.modules()
+        if next(layer.parameters(recurse=False), None) is not None
+    )
+
+
+def _slots(module: nn.Module) -> list[_Slot]:
+    """Where each trainable parameter is kept: dict, key there, full name."""
+    return [
+        (layer._parameters, own, f"{path}.{own}" if path else own)
+        for path, layer in module.named_modules()
+        for own, value in layer.named_parameters(recurse=False)
+        if value.requires_grad
+    ]
+
+
+def _called(module: nn.Module, slots: list[_Slot], weights: Weights, inputs: Tensor) -> Tensor:
+    """`functional_call` of a module of plain layers, without its checks."""
+    before = [held[own] for held, own, _ in slots]
+    try:
+        for held, own, name in slots:
+            held[own] = weights[name]
+        result: Tensor = module(inputs)
+    finally:
+        for (held, own, _), value in zip(slots, before, strict=True):
+            held[own] = value
+    return result
