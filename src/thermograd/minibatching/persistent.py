@@ -105,6 +105,12 @@ class Persistent:
         """ρ = 1 − 1/(bτ), between a sample's being in a batch and in the next; 0 for plain SGD."""
         return 1 - 1 / self.correlation_time
 
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Of independent samples: words below the first let a sample in, below the second out."""
+        persistence = 1 / self.fraction if self.persistence is None else self.persistence
+        return _limit(1 / persistence), _limit((1 - self.fraction) / (self.fraction * persistence))
+
     def steps_per_epoch(self, samples: int) -> int:
         """⌊M/m⌋ updates, m = round(bM), at least 1."""
         return samples // (self._size(samples) if self.fixed_size else max(1, round(self.fraction * samples)))
@@ -137,10 +143,8 @@ class Persistent:
         self, selected: npt.NDArray[np.bool_], seed: int, trajectories: Sequence[int], step: int
     ) -> npt.NDArray[np.bool_]:
         words = philox.words(seed, philox.MINIBATCH, trajectories, step, selected.shape[1])
-        persistence = 1 / self.fraction if self.persistence is None else self.persistence
-        enters = _below(words, 1 / persistence)
-        leaves = _below(words, (1 - self.fraction) / (self.fraction * persistence))
-        return np.where(selected, ~leaves, enters)
+        enter, leave = self.limits
+        return np.where(selected, words >= np.uint64(leave), words < np.uint64(enter))
 
     def _exchanged(
         self, permutation: npt.NDArray[np.int32], seed: int, trajectories: Sequence[int], step: int
@@ -184,8 +188,12 @@ def _is_number(value: Any) -> bool:
 
 def _below(words: philox.Words, probability: float) -> npt.NDArray[np.bool_]:
     """Whether w < p·2³², compared as whole numbers: ⌈p·2³²⌉ is exact."""
-    found: npt.NDArray[np.bool_] = words < np.uint64(math.ceil(probability * 2**32))
+    found: npt.NDArray[np.bool_] = words < np.uint64(_limit(probability))
     return found
+
+
+def _limit(probability: float) -> int:
+    return math.ceil(probability * 2**32)
 
 
 def _fill(

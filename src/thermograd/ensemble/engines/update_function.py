@@ -14,6 +14,7 @@ from torch import Tensor
 from thermograd.ensemble.block import Tensors, part, prefixed
 from thermograd.ensemble.engines.accumulations import Accumulations
 from thermograd.ensemble.engines.oracle import Demand, EagerOracle, InputNeededError
+from thermograd.minibatching.persistent import Persistent
 
 if TYPE_CHECKING:
     from thermograd.ensemble.experiment import Experiment
@@ -51,7 +52,9 @@ class UpdateFunction:
         self._experiment = experiment
         self._problem = experiment.functional
         self._accumulations = Accumulations(experiment)
-        self._full_batch = getattr(experiment.minibatching, "batch_size", 0) is None
+        rule = experiment.minibatching
+        persistent = isinstance(rule, Persistent) and not rule.fixed_size
+        self._full_batch = persistent or getattr(rule, "batch_size", 0) is None
         weights, _, dynamics = experiment.initial_state([0])
         one = {name: value[0] for name, value in weights.items()}
         state = experiment.dynamics.start(one) if dynamics is None else {k: v[0] for k, v in dynamics.items()}
@@ -167,13 +170,11 @@ class UpdateFunction:
             return {f"{NORMAL}/{demand.number}/{n}": torch.full_like(v, 0.1) for n, v in weights.items()}
         if demand.kind == START:
             return prefixed(weights, START)
-        if self._full_batch:
-            return {}
         rule, samples, seed = self._experiment.minibatching, self._problem.samples, self._experiment.seed
         (indices, shares), _ = rule.draw(rule.start(seed, (0,), samples), seed, (0,), 0, samples)
         inputs, targets = self.data
         rows = torch.from_numpy(np.array(indices[0]))
-        found = {"batch/inputs": inputs[rows], "batch/targets": targets[rows]}
+        found = {} if self._full_batch else {"batch/inputs": inputs[rows], "batch/targets": targets[rows]}
         if shares is not None:
             found["batch/weights"] = torch.from_numpy(shares[0]).to(self._problem.gradients.dtype)
         return found
@@ -181,7 +182,7 @@ class UpdateFunction:
     def _supply(self, demand: Demand, given: Tensors) -> Tensors:
         if demand.kind == BATCH and self._full_batch:
             inputs, targets = self.data
-            return {"inputs": inputs, "targets": targets}
+            return part(given, BATCH) | {"inputs": inputs, "targets": targets}
         prefix = f"{NORMAL}/{demand.number}" if demand.kind == NORMAL else demand.kind
         return part(given, prefix)
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from thermograd.ensemble.engines.kernel.interpreter import interpret
 from thermograd.ensemble.engines.kernel.launch import Kernel
-from thermograd.ensemble.engines.kernel.source import KernelSource
+from thermograd.ensemble.engines.kernel.source import SELECTED, KernelSource
 from thermograd.numerics import philox
 
 if TYPE_CHECKING:
@@ -31,9 +31,12 @@ def disagreement(experiment: Experiment, source: KernelSource, kernel: Kernel) -
         source: its update.
         kernel: the built source.
     """
-    start = {slot.name: _example(source, slot.name) for slot in source.slots}
     rule, samples, seed = experiment.minibatching, source.sampling.samples, experiment.seed
-    expected, sampler = dict(start), rule.start(seed, (_TRAJECTORY,), samples)
+    sampler = rule.start(seed, (_TRAJECTORY,), samples)
+    start = {slot.name: _example(source, slot.name) for slot in source.slots if slot.name != SELECTED}
+    expected = dict(start)
+    if source.sampling.rule == "persistent":
+        start[SELECTED] = sampler["selected"][0]
     chosen, shares = [], []
     for step in range(_STEPS):
         (indices, weights), sampler = rule.draw(sampler, seed, (_TRAJECTORY,), step, samples)

@@ -154,6 +154,29 @@ inline void independent(const uint32_t* key, uint32_t step, const uint32_t* traj
   }
 }
 
+// Whether w < limit, a whole number up to 2^32.
+inline I below(Word w, uint64_t limit) {
+  if (limit > 0xffffffffu) return B_(true);
+#if FEATURES
+  return B_(w < uint32_t(limit));
+#else
+  return __builtin_convertvector(w < word_of(uint32_t(limit)), I);
+#endif
+}
+
+// Samples that enter the batch and leave it by chance, each for itself.
+template <int SAMPLES>
+inline void persist(I* selected, const uint32_t* key, uint32_t step, const uint32_t* trajectory, uint64_t enter,
+                    uint64_t leave) {
+  for (int block = 0; 4 * block < SAMPLES; block++) {
+    Words words = philox(key, block, step, trajectory, MINIBATCH);
+    for (int j = 0; j < 4 && 4 * block + j < SAMPLES; j++) {
+      I& here = selected[4 * block + j];
+      here = select(here, opposite(below(words.word[j], leave)), below(words.word[j], enter));
+    }
+  }
+}
+
 // Rows of the data chosen by each lane, lanes side by side.
 template <int SIZE, int ROW, class V, class Number>
 inline void gather(V* out, const Number* data, const int32_t (*chosen)[LANES]) {

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from thermograd.ensemble.engines.kernel.terms import TYPE, Term
+from thermograd.minibatching.persistent import Persistent
 from thermograd.minibatching.with_replacement import WithReplacement
 from thermograd.minibatching.without_replacement import WithoutReplacement
 
@@ -21,17 +22,24 @@ class Sampling:
     """The rule as the kernel carries it out.
 
     Attributes:
-        rule: "distinct", "repeated", "reshuffled", "spread", "all" (no choice), or "given": indices and weights are
-            drawn by the minibatching itself and come with a call.
+        rule: "distinct", "repeated", "reshuffled", "spread", "persistent" (all samples, weighted by whether they are
+            selected), "all" (no choice), or "given": indices and weights are drawn by the minibatching itself and come
+            with a call.
         samples: M.
         size: m.
         per_epoch: updates per epoch.
+        fraction: of a persistent rule, b.
+        enter: words below this let a sample in,
+        leave: and below this out.
     """
 
     rule: str
     samples: int
     size: int
     per_epoch: int
+    fraction: float = 1.0
+    enter: int = 0
+    leave: int = 0
 
     @classmethod
     def of(cls, experiment: Experiment) -> Sampling:
@@ -40,6 +48,9 @@ class Sampling:
         per_epoch = experiment.steps_per_epoch
         start = minibatching.start(experiment.seed, (0,), samples)
         size = minibatching.draw(start, experiment.seed, (0,), 0, samples)[0].indices.shape[1]
+        if type(minibatching) is Persistent and not minibatching.fixed_size:
+            enter, leave = minibatching.limits
+            return cls("persistent", samples, size, per_epoch, minibatching.fraction, enter, leave)
         if getattr(minibatching, "batch_size", 0) is None:
             rule = "all"
         elif type(minibatching) is WithReplacement and samples <= _LARGEST:
@@ -56,7 +67,7 @@ class Sampling:
         held = f"Permutations<{self.samples}, {self.size}> permutations;" if table else ""
         start = "epoch = -1;" if self.rule != "distinct" else "permutations.identity();" if table else ""
         return (
-            f"namespace {{ struct Sampler {{ static constexpr int SIZE = {1 if self.rule == 'all' else self.size}; "
+            f"namespace {{ struct Sampler {{ static constexpr int SIZE = {1 if self.rule in {'all', 'persistent'} else self.size}; "
             f"{held} int64_t epoch; void start() {{ {start} }} }}; }}"
         )
 
@@ -79,10 +90,22 @@ class Sampling:
                 )
         return ""
 
-    def weights(self, term: Term) -> list[str]:
-        """What fills the weights of the samples, if there are any."""
+    def weights(self, term: Term, selected: str) -> list[str]:
+        """What fills the weights of the samples, if there are any.
+
+        Args:
+            term: their place.
+            selected: where a persistent rule keeps which samples are selected; those of the next update afterwards.
+        """
         kind = TYPE[term.dtype]
         number = "float" if term.dtype == "float32" else "double"
+        if self.rule == "persistent":
+            return [
+                f"  for (int j = 0; j < {self.samples}; j++) {term.name}[j] = select({selected}[j], "
+                f"{kind}_(({number}){1 / self.fraction!r}), {kind}_(0));",
+                f"  persist<{self.samples}>({selected}, call.key, uint32_t(step + 1), trajectory, {self.enter}ull, "
+                f"{self.leave}ull);",
+            ]
         if self.rule == "spread":
             share = self.size * self.per_epoch / self.samples
             return [

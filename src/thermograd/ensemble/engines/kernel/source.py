@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from thermograd.ensemble.block import part
@@ -32,6 +33,7 @@ from thermograd.ensemble.engines.update_function import (
 if TYPE_CHECKING:
     from thermograd.ensemble.experiment import Experiment
 
+SELECTED = "sampler/selected"
 _HEADERS = ("vector_math.h", "lanes.h", "randomness.h")
 _FOLDER = Path(__file__).parent
 
@@ -122,7 +124,7 @@ class _Assembly:
         self._slots: list[Slot] = []
         self._fields: list[str] = []
         self._arrays: list[npt.NDArray[Any]] = []
-        self._body: list[str] = []
+        self._selected = ""
 
     def source(self) -> KernelSource:
         """All of it."""
@@ -187,6 +189,9 @@ class _Assembly:
         for name, value in program.outputs.items():
             outputs[name] = inputs[name] if name in inputs else self._field(name, value)
         self._inputs, self._outputs = inputs, outputs
+        if self._sampling.rule == "persistent":
+            held = torch.zeros(self._sampling.samples, dtype=torch.bool)
+            self._selected = str(self._slot(SELECTED, held).name)
         return self._lowered(program, inputs, outputs, "u")
 
     def _printed_accumulation(self, place: int) -> list[str]:
@@ -242,13 +247,21 @@ class _Assembly:
         return memory(f"w.{field}", shape, dtype)
 
     def _moves(self, verb: str) -> list[str]:
-        used = ", used" if verb == "store" else ""
-        return [
-            f"  {verb}(w.t{place}, ({'' if verb == 'store' else 'const '}{_stored(slot.dtype)}*)call.slots[{place}], "
-            f"{slot.count}, row{used});"
-            for place, slot in enumerate(self._slots)
-            if verb == "load" or slot.kept
-        ]
+        """Slots to lanes, or back; truth values are 0 and 1 outside and bits inside."""
+        lines = []
+        for place, slot in enumerate(self._slots):
+            name, turned = f"w.t{place}", f"for (int i = 0; i < {slot.count}; i++) w.t{place}[i]"
+            if verb == "load":
+                lines.append(
+                    f"  load({name}, (const {_stored(slot.dtype)}*)call.slots[{place}], {slot.count}, row);"
+                )
+                lines += [f"  {turned} = to_bool({name}[i]);"] if slot.dtype == "bool" else []
+            elif slot.kept:
+                lines += [f"  {turned} = truth_I({name}[i]);"] if slot.dtype == "bool" else []
+                lines.append(
+                    f"  store({name}, ({_stored(slot.dtype)}*)call.slots[{place}], {slot.count}, row, used);"
+                )
+        return lines
 
     def _gathered(self) -> list[str]:
         lines = []
@@ -261,7 +274,7 @@ class _Assembly:
                 )
         term = self._inputs.get(f"{BATCH}/weights")
         if term is not None:
-            lines += self._sampling.weights(term)
+            lines += self._sampling.weights(term, self._selected)
         return lines
 
     def _normals(self) -> list[str]:

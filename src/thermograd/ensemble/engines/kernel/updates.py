@@ -14,7 +14,7 @@ from thermograd.ensemble.engines.accelerated import keeps_form
 from thermograd.ensemble.engines.accumulations import Accumulations
 from thermograd.ensemble.engines.kernel.agreement import disagreement
 from thermograd.ensemble.engines.kernel.launch import Kernel
-from thermograd.ensemble.engines.kernel.source import KernelSource
+from thermograd.ensemble.engines.kernel.source import SELECTED, KernelSource
 from thermograd.errors import EngineUnavailableError
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ class KernelUpdates:
         )
         tensors = {name: torch.from_numpy(array) for name, array in found.items()}
         accumulators = part(tensors, "accumulators")
+        if SELECTED in found:
+            sampler = {"selected": found[SELECTED]}
         for entry, flags in zip(self._accumulations.spaced, ends, strict=True):
             if flags[-1]:
                 held = tuple(f"{entry.name}/{role}/" for role in ("before", "gradient"))
@@ -95,14 +97,18 @@ class KernelUpdates:
         """The array of each slot."""
         members = len(block.trajectories)
         given: Tensors = dict(block.state)
+        arrays = {}
+        if self._source.sampling.rule == "persistent":
+            arrays[SELECTED] = block.sampler["selected"]
         for prefix, tensors in (
             ("weights", block.weights),
             ("accumulators", block.accumulators),
             ("start", block.start),
         ):
             given |= {f"{prefix}/{name}": value for name, value in tensors.items()}
-        arrays = {}
         for slot in self._source.slots:
+            if slot.name in arrays:
+                continue
             if slot.name in given:
                 arrays[slot.name] = _numpy(given[slot.name])
             elif slot.name.startswith("hyperparameters/"):
