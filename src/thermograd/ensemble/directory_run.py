@@ -228,12 +228,15 @@ class _Coordinator:
         return self._manifest.boot_id != lock.boot_id()
 
     def _changed_environment(self) -> tuple[str, ...]:
-        """A note if versions or processor are not those of the first start.
+        """A note if versions, processor or engine are not those of the first start.
 
         Raises:
             EnvironmentChangedError: they are not, and that was to be refused.
         """
-        changed = ", ".join(differences(self._manifest.environment, environment()))
+        before, now = self._manifest.engine, self._header.engine
+        engine = (f"engine {before} → {now}",) if before != now else ()
+        found = differences(self._manifest.environment, environment(), compiled=before == now != "eager")
+        changed = ", ".join((*engine, *found))
         if changed and self._launch.strict:
             message = f"the environment changed ({changed}); without --strict the run goes on with a note"
             raise EnvironmentChangedError(message)

@@ -8,6 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
+from thermograd.ensemble.engines.kernel.compiler import compiler
+
 _COMPARED = ("thermograd", "torch", "numpy", "machine", "cpu", "threads")
 
 
@@ -15,8 +17,9 @@ def environment() -> dict[str, str]:
     """Versions and processor of this process.
 
     >>> sorted(environment())
-    ['cpu', 'machine', 'numpy', 'python', 'safetensors', 'thermograd', 'threads', 'torch', 'zarr']
+    ['compiler', 'cpu', 'machine', 'numpy', 'python', 'safetensors', 'thermograd', 'threads', 'torch', 'zarr']
     """
+    known = compiler()
     found = {name: _version(name) for name in ("thermograd", "torch", "numpy", "zarr", "safetensors")}
     return {
         **found,
@@ -24,18 +27,26 @@ def environment() -> dict[str, str]:
         "machine": platform.machine(),
         "cpu": str(torch.backends.cpu.get_cpu_capability()),
         "threads": "1",
+        "compiler": known[1] if known is not None else "none",
     }
 
 
-def differences(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
+def differences(
+    before: Mapping[str, str], now: Mapping[str, str], *, compiled: bool = False
+) -> tuple[str, ...]:
     """What changed of that which can change the last bits, as `name before → now`.
+
+    Args:
+        before: an `environment`.
+        now: another.
+        compiled: whether the C++ compiler can change them too.
 
     >>> differences({"torch": "2.13.0", "python": "3.11"}, {"torch": "2.15.0", "python": "3.12"})
     ('torch 2.13.0 → 2.15.0',)
     """
     return tuple(
         f"{name} {before[name]} → {now[name]}"
-        for name in _COMPARED
+        for name in (*_COMPARED, *(("compiler",) if compiled else ()))
         if name in before and name in now and before[name] != now[name]
     )
 

@@ -206,6 +206,17 @@ def test_a_resumed_run_is_bit_identical(until):
             np.testing.assert_array_equal(value, resumed.weights()[name])
 
 
+def test_a_stored_run_that_goes_on_with_another_engine_says_so(tmp_path, monkeypatch):
+    given = experiment(TANH, SGD(0.1), WithoutReplacement(50), trajectories=1, steps=2400)
+    assert tg.run(given, store=tmp_path / "run", until=1200).engine == "kernel"
+    TestChoice.with_compiler(monkeypatch, "/nonexistent/c++")
+    run = tg.run(given, store=tmp_path / "run")
+    assert run.complete
+    assert any("engine kernel → eager" in note for note in run.notes)
+    whole = tg.run(replace(given, engine="eager"))
+    assert max(differences(run, whole).values()) < 1e-9
+
+
 def test_divergence_is_exact_and_leaves_the_others_alone():
     problem = Quadratic(curvatures=(1.0, 3.0))
     generator = torch.Generator().manual_seed(0)
@@ -338,7 +349,6 @@ class TestChoice:
     def with_compiler(monkeypatch, path):
         monkeypatch.setenv("THERMOGRAD_CXX", path)
         compiler.compiler.cache_clear()
-        monkeypatch.setattr(compiler.compiler, "cache_clear", compiler.compiler.cache_clear, raising=False)
 
 
 @pytest.fixture(autouse=True)
