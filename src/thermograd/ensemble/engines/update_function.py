@@ -75,6 +75,11 @@ class UpdateFunction:
         return self._problem.gradients.train
 
     @property
+    def gradient_dtype(self) -> torch.dtype:
+        """The type gradients are computed in."""
+        return self._problem.gradients.dtype
+
+    @property
     def draws(self) -> tuple[int, ...]:
         """Numbers of the draws of normals."""
         return tuple(sorted(demand.number for demand in self._demands if demand.kind == NORMAL))

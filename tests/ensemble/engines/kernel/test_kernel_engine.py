@@ -265,6 +265,40 @@ def test_large_data_sets_are_sampled_as_the_reference_samples():
         np.testing.assert_allclose(tg.run(given).weights()["a"], expected, rtol=1e-14)
 
 
+def test_whole_numbers_and_truth_values_as_data():
+    tokens = torch.randint(0, 6, (60, 3), generator=GENERATOR, dtype=torch.int32)
+    flags = torch.rand(60, 5, generator=GENERATOR) > 0.5
+    embedded = tg.Problem(
+        model=lambda: nn.Sequential(nn.Embedding(6, 2), nn.Flatten(), nn.Linear(6, 4)),
+        loss=nn.CrossEntropyLoss(reduction="none"),
+        train=(tokens, torch.randint(0, 4, (60,), generator=GENERATOR)),
+    )
+    masked = tg.Problem(
+        forward=lambda weights, inputs: torch.where(inputs, weights["a"], weights["b"]).sum(1),
+        initial=lambda generator: {"a": torch.randn(5, generator=generator), "b": torch.zeros(5)},
+        loss=lambda outputs, targets: (outputs - targets).square(),
+        train=(flags, torch.randint(0, 4, (60,), generator=GENERATOR, dtype=torch.uint8)),
+    )
+    for problem in (embedded, masked):
+        for dtype in ("float64", "float32"):
+            given = experiment(problem, SGD(0.05), WithoutReplacement(10), dtype=dtype)
+            eager, kernel = (tg.run(replace(given, engine=engine)) for engine in ("eager", "kernel"))
+            assert max(differences(eager, kernel).values()) <= TOLERANCES[dtype]
+
+
+def test_whole_numbers_that_do_not_fit_are_refused():
+    problem = tg.Problem(
+        forward=lambda weights, inputs: weights["a"] * inputs,
+        initial=lambda generator: {"a": torch.zeros(())},
+        loss=lambda outputs, targets: outputs,
+        train=(torch.arange(20) * 2**40, torch.zeros(20)),
+    )
+    given = experiment(problem, SGD(1.0), WithoutReplacement(10), dtype="float32", engine="kernel")
+    with pytest.raises(EngineUnavailableError, match="training inputs hold whole numbers above 2147483647"):
+        tg.run(given)
+    assert tg.run(replace(given, dtype="float64")).engine == "kernel"
+
+
 class TestChoice:
     def test_long_runs_of_small_networks_are_the_kernels(self):
         given = experiment(TANH, SGD(0.1), WithoutReplacement(40), steps=3000)
@@ -279,6 +313,14 @@ class TestChoice:
             ({"steps": 10}, "10 batched updates"),
             ({"problem": network(linear(2, 80), nn.Tanh, linear(80, 4))}, "80 outputs"),
             ({"problem": network(linear(2, 4), nn.Dropout)}, "dropout"),
+            (
+                {
+                    "problem": network(linear(2, 60), nn.Tanh, linear(60, 60), nn.Tanh, linear(60, 4)),
+                    "trajectories": 1,
+                    "minibatching": WithoutReplacement(200),
+                },
+                "fill too little of a vector",
+            ),
             ({}, ""),
         ],
     )

@@ -14,6 +14,7 @@ AnyRule = TypeVar("AnyRule", bound=Rule)
 RULES: dict[str, Rule] = {}
 """By name of the operation, or by name and overload, `max_dim`."""
 
+_SHORTER = {torch.uint8, torch.int8, torch.int16, torch.int32}
 _GRADED = {torch.bool: 0, torch.int64: 1, torch.float32: 2, torch.float64: 3}
 
 
@@ -68,11 +69,13 @@ class Site:
 
 
 def named(dtype: torch.dtype) -> str:
-    """The name of a type.
+    """The name of a type; shorter whole numbers are taken for long ones.
 
     Raises:
         UnknownFormError: it is none of those that the kernel has.
     """
+    if dtype in _SHORTER:
+        return "int64"
     if dtype not in _GRADED:
         message = f"type {str(dtype).removeprefix('torch.')}"
         raise UnknownFormError(message)

@@ -20,6 +20,7 @@ _WIDEST = 64
 _LONGEST_INPUT = 4096
 _LONG_INPUT = 128
 _WORTH = 2000
+_LANES, _PRODUCTS = 16, 4_000_000
 
 
 def choose_kernel(
@@ -89,6 +90,11 @@ def _not_worth_it(experiment: Experiment, eager: EagerEngine) -> str:
         limit = _LONGEST_INPUT if place == 0 else _WIDEST
         if math.prod(shape[1:]) > limit:
             return f"layer {layer} has {math.prod(shape[1:])} inputs; up to {limit} are worth it"
+    if _inputs(experiment) < _LONG_INPUT:
+        products = eager.batch_size * sum(math.prod(shape) for _, shape in wide)
+        share = min(experiment.trajectories, _LANES) / _LANES
+        if products > share * _PRODUCTS:
+            return f"{experiment.trajectories} trajectories fill too little of a vector for {products} products an update"
     return ""
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from thermograd.ensemble.engines.kernel.compiler import library
 from thermograd.ensemble.engines.kernel.source import KernelSource
+from thermograd.errors import EngineUnavailableError
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -57,7 +58,9 @@ class Kernel:
         self.work_bytes = int(self._library.work_bytes())
         self._integer = np.dtype(f"int{8 * self._library.integer_bytes()}")
         self._arrays = [np.ascontiguousarray(array) for array in source.arrays]
-        self._inputs, self._targets = self._stored(inputs), self._stored(targets)
+        self._inputs, self._targets = (
+            self._fitting(name, part) for name, part in (("inputs", inputs), ("targets", targets))
+        )
 
     def advance(
         self,
@@ -132,6 +135,18 @@ class Kernel:
         if failed:
             message = f"the kernel needs {self.work_bytes / 1e6:.0f} MB a thread, which are not there"
             raise MemoryError(message)
+
+    def _fitting(self, what: str, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Data in the types the kernel reads.
+
+        Raises:
+            EngineUnavailableError: whole numbers too large for them.
+        """
+        largest = np.iinfo(self._integer).max
+        if array.dtype.kind in "iu" and array.size and max(int(array.max()), -int(array.min())) > largest:
+            message = f"training {what} hold whole numbers above {largest}"
+            raise EngineUnavailableError(message)
+        return self._stored(array)
 
     def _stored(self, array: npt.NDArray[Any], *, copy: bool = False) -> npt.NDArray[Any]:
         """An array in the types the kernel reads."""

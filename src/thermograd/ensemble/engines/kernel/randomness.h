@@ -91,6 +91,7 @@ inline void exchanges(Word* other, int first, int count, const uint32_t* key, ui
 // A permutation a lane, made by the Fisher-Yates loop as far as it is asked for.
 template <int SAMPLES, int SIZE> struct Permutations {
   Place<SAMPLES> place[LANES][SAMPLES];
+  alignas(64) uint32_t other[SIZE][LANES];
 
   void identity() {
     for (int l = 0; l < LANES; l++)
@@ -100,7 +101,6 @@ template <int SAMPLES, int SIZE> struct Permutations {
   // Positions first to last, at most SIZE; what ends up there goes to `chosen`.
   void shuffle(int first, int last, const uint32_t* key, uint32_t step, const uint32_t* trajectory,
                int32_t (*chosen)[LANES]) {
-    alignas(64) uint32_t other[SIZE][LANES];
     exchanges<SAMPLES>(reinterpret_cast<Word*>(other), first, last - first, key, step, trajectory);
     for (int l = 0; l < LANES; l++)
       for (int i = first; i < last; i++) {
@@ -112,7 +112,6 @@ template <int SAMPLES, int SIZE> struct Permutations {
 
   // The first positions of a fresh permutation; the identity is there again afterwards.
   void distinct(const uint32_t* key, uint32_t step, const uint32_t* trajectory, int32_t (*chosen)[LANES]) {
-    alignas(64) uint32_t other[SIZE][LANES];
     exchanges<SAMPLES>(reinterpret_cast<Word*>(other), 0, SIZE, key, step, trajectory);
     for (int l = 0; l < LANES; l++) {
       for (int i = 0; i < SIZE; i++) {

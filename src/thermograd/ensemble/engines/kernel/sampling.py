@@ -13,7 +13,7 @@ from thermograd.minibatching.without_replacement import WithoutReplacement
 if TYPE_CHECKING:
     from thermograd.ensemble.experiment import Experiment
 
-_LARGEST = 2**22
+_LARGEST = 2**20
 _FEW = 48
 
 
@@ -53,7 +53,7 @@ class Sampling:
             return cls("persistent", samples, size, per_epoch, minibatching.fraction, enter, leave)
         if getattr(minibatching, "batch_size", 0) is None:
             rule = "all"
-        elif type(minibatching) is WithReplacement and samples <= _LARGEST:
+        elif type(minibatching) is WithReplacement and (samples <= _LARGEST or size <= _FEW):
             rule = "distinct" if minibatching.distinct else "repeated"
         elif type(minibatching) is WithoutReplacement and samples <= _LARGEST:
             rule = "spread" if minibatching.remainder == "spread" else "reshuffled"

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from thermograd.ensemble.block import part
 from thermograd.ensemble.engines.accumulations import Accumulations
+from thermograd.ensemble.engines.kernel.aten_site import named
 from thermograd.ensemble.engines.kernel.ir import Program
 from thermograd.ensemble.engines.kernel.lower_cpp import Lowered, lowered
 from thermograd.ensemble.engines.kernel.sampling import Sampling
@@ -80,7 +81,7 @@ class KernelSource:
     @property
     def gradient_dtype(self) -> str:
         """The type gradients are computed in."""
-        return str(self.update.data[0].dtype).removeprefix("torch.")
+        return str(self.update.gradient_dtype).removeprefix("torch.")
 
     @property
     def operations(self) -> int:
@@ -229,8 +230,9 @@ class _Assembly:
 
     def _slot(self, name: str, example: Tensor, *, kept: bool = True) -> Term:
         slot = Slot(name, tuple(example.shape), str(example.dtype).removeprefix("torch."), kept)
-        if slot.dtype not in TYPE:
-            message = f"{name} is of type {slot.dtype}"
+        short = slot.dtype == "int64" and kept and self._has_float32
+        if slot.dtype not in TYPE or short:
+            message = f"{name} is of type {slot.dtype}" + (", beside float32" if short else "")
             raise CannotTraceError(message)
         self._slots.append(slot)
         field = f"t{len(self._slots) - 1}"
@@ -242,7 +244,8 @@ class _Assembly:
         field = (
             "f_" + "".join(letter if letter.isalnum() else "_" for letter in name) + f"_{len(self._fields)}"
         )
-        dtype, shape = str(example.dtype).removeprefix("torch."), tuple(example.shape)
+        shape = tuple(example.shape)
+        dtype = named(example.dtype) if isinstance(example, Tensor) else example.dtype
         self._fields.append(f"{TYPE[dtype]} {field}[{max(int(np.prod(shape, dtype=np.int64)), 1)}];")
         return memory(f"w.{field}", shape, dtype)
 
@@ -272,6 +275,10 @@ class _Assembly:
                 lines.append(
                     f"  gather<{term.shape[0]}, {row}>({term.name}, (const {_stored(term.dtype)}*)call.{call}, w.chosen);"
                 )
+                if term.dtype == "bool":
+                    lines.append(
+                        f"  for (int i = 0; i < {term.shape[0] * row}; i++) {term.name}[i] = to_bool({term.name}[i]);"
+                    )
         term = self._inputs.get(f"{BATCH}/weights")
         if term is not None:
             lines += self._sampling.weights(term, self._selected)

@@ -57,7 +57,7 @@ def _program(graph: GraphModule, names: list[str], examples: Mapping[str, Tensor
     for node in graph.graph.nodes:
         if node.op == "placeholder":
             name, example = next(inputs)
-            known[node] = builder.input(name, tuple(example.shape), named(example.dtype))
+            known[node] = builder.input(name, tuple(example.shape), _type(name, example))
         elif node.op == "get_attr":
             known[node] = builder.array(
                 np.ascontiguousarray(getattr(graph, node.target).detach().cpu().numpy())
@@ -132,3 +132,11 @@ def _asked_for_at(node: Node) -> str:
     frames = _FRAME.findall(node.meta.get("stack_trace") or "")
     own = [(path, line) for path, line in frames if not _OWN_FILES.search(path)]
     return f" ({own[-1][0]}:{own[-1][1]})" if own else ""
+
+
+def _type(what: str, tensor: Tensor) -> str:
+    try:
+        return named(tensor.dtype)
+    except UnknownFormError as failure:
+        message = f"{what} is of {failure}"
+        raise CannotTraceError(message) from failure
