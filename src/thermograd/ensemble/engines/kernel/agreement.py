@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from thermograd.ensemble.engines.kernel.interpreter import interpret
-from thermograd.ensemble.engines.kernel.launch import Kernel
+from thermograd.ensemble.engines.kernel.launch import BuiltKernel
 from thermograd.ensemble.engines.kernel.source import SELECTED, KernelSource
 from thermograd.numerics import philox
 
@@ -20,7 +21,7 @@ _TRAJECTORY = 7
 _TOLERANCE = {"float64": 1e-9, "float32": 1e-3}
 
 
-def disagreement(experiment: Experiment, source: KernelSource, kernel: Kernel) -> str | None:
+def disagreement(experiment: Experiment, source: KernelSource, kernel: BuiltKernel) -> str | None:
     """What differs after two updates of a trajectory, None if nothing does.
 
     Weights and state of the dynamics are compared, relative to the largest element of each; differences that the
@@ -45,7 +46,7 @@ def disagreement(experiment: Experiment, source: KernelSource, kernel: Kernel) -
         inputs = expected | _supplied(source, indices[0], None if weights is None else weights[0], seed, step)
         expected |= interpret(source.programs["update"], inputs)
     found, _ = kernel.advance(
-        {name: array[None] for name, array in start.items()},
+        {name: torch.from_numpy(array[None]) for name, array in start.items()},
         (_TRAJECTORY,),
         0,
         _STEPS,
@@ -57,7 +58,7 @@ def disagreement(experiment: Experiment, source: KernelSource, kernel: Kernel) -
     )
     for name, array in found.items():
         if name.startswith(("weights/", "optimizer/")):
-            error = _error(array[0], expected[name], start[name])
+            error = _error(array[0].cpu().numpy(), expected[name], start[name])
             if not error <= _TOLERANCE.get(source.gradient_dtype, 0):
                 return f"{name} by {error:.1e} of its size after {_STEPS} updates"
     return None

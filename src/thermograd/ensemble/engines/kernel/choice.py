@@ -6,7 +6,11 @@ import math
 from typing import TYPE_CHECKING
 
 from thermograd.ensemble.engines.accelerated import AcceleratedEngine
+from thermograd.ensemble.engines.kernel import nvrtc
 from thermograd.ensemble.engines.kernel.compiler import compiler, no_compiler
+from thermograd.ensemble.engines.kernel.launch import Kernel
+from thermograd.ensemble.engines.kernel.launch_cuda import CudaKernel
+from thermograd.ensemble.engines.kernel.lower_cuda import cuda_source
 from thermograd.ensemble.engines.kernel.source import KernelSource, kernel_source
 from thermograd.ensemble.engines.kernel.updates import KernelUpdates
 from thermograd.ensemble.engines.update_function import CannotTraceError
@@ -21,6 +25,11 @@ _LONGEST_INPUT = 4096
 _LONG_INPUT = 128
 _WORTH = 2000
 _LANES, _PRODUCTS = 16, 4_000_000
+_SIDES = {
+    "lanes": "side by side in vectors",
+    "features": "one after another in vectors of inputs",
+    "threads": "with a thread of the GPU for each",
+}
 
 
 def choose_kernel(
@@ -43,31 +52,45 @@ def choose_kernel(
     impossible = _impossible(experiment, eager)
     if impossible:
         raise EngineUnavailableError(impossible)
-    features = _inputs(experiment) >= _LONG_INPUT
-    mode = "features" if features else "lanes"
+    mode = _mode(experiment)
     try:
-        source = kernel_source(experiment, features=features)
+        source = (
+            cuda_source(experiment)
+            if mode == "threads"
+            else kernel_source(experiment, features=mode == "features")
+        )
     except CannotTraceError as failure:
         message = f"{failure} has no form in it" if str(failure).startswith("operation") else str(failure)
         raise EngineUnavailableError(message) from failure
-    engine = AcceleratedEngine(experiment, eager, KernelUpdates(experiment, source)) if build else None
-    return engine, mode, _reason(experiment, source, mode)
+    if not build:
+        return None, mode, _reason(experiment, source, mode)
+    made = KernelUpdates(experiment, source, mode, CudaKernel if mode == "threads" else Kernel)
+    return AcceleratedEngine(experiment, eager, made), mode, _reason(experiment, source, mode)
+
+
+def _mode(experiment: Experiment) -> str:
+    """The form: "threads" of a GPU, or on the processor vectors of "lanes" or of "features"."""
+    if experiment.functional.device.type == "cuda":
+        return "threads"
+    return "features" if _inputs(experiment) >= _LONG_INPUT else "lanes"
 
 
 def _reason(experiment: Experiment, source: KernelSource, mode: str) -> str:
     members = min(experiment.block_size, experiment.trajectories)
     many = "1 trajectory" if members == 1 else f"{members} trajectories"
-    sides = "side by side in vectors" if mode == "lanes" else "one after another in vectors of inputs"
+    sides = _SIDES[mode]
     return f"kernel ({mode}): {experiment.functional.parameters} parameters, {source.operations} operations, {many} {sides}"
 
 
 def _impossible(experiment: Experiment, eager: EagerEngine) -> str:
     """What rules the kernel out before anything is traced."""
-    problem = experiment.functional
-    if problem.device.type != "cpu":
-        return f"it runs on the processor, and device is {experiment.device!r}"
-    if compiler() is None:
+    device = experiment.functional.device.type
+    if device not in {"cpu", "cuda"}:
+        return f"it runs on the processor or by CUDA, and device is {experiment.device!r}"
+    if device == "cpu" and compiler() is None:
         return no_compiler()
+    if device == "cuda" and nvrtc.library() is None:
+        return nvrtc.no_library()
     return eager.alone or ""
 
 

@@ -9,6 +9,8 @@
 #include <cstring>
 #include <type_traits>
 
+#define DEVICE  // where functions are marked that also run on a GPU (scalars.h)
+
 #if defined(__AVX512F__)
 #define VECTOR_BYTES 64
 #elif defined(__AVX__)

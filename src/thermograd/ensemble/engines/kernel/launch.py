@@ -5,16 +5,17 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
+from thermograd.ensemble.block import Tensors
 from thermograd.ensemble.engines.kernel.compiler import library
 from thermograd.ensemble.engines.kernel.source import KernelSource
 from thermograd.errors import EngineUnavailableError
-
-Arrays = dict[str, npt.NDArray[Any]]
 
 
 class _Call(ctypes.Structure):
@@ -36,6 +37,29 @@ class _Call(ctypes.Structure):
     ]
 
 
+class BuiltKernel(Protocol):
+    """A source as it runs somewhere."""
+
+    @property
+    def longest(self) -> int:
+        """How many updates at most a call should make."""
+
+    def advance(
+        self,
+        state: Mapping[str, Tensor],
+        trajectories: Sequence[int],
+        first: int,
+        steps: int,
+        *,
+        seed: int,
+        diverged_at: npt.NDArray[np.int64],
+        chosen: npt.NDArray[Any] | None = None,
+        shares: npt.NDArray[Any] | None = None,
+        ends: npt.NDArray[Any] | None = None,
+    ) -> tuple[Tensors, npt.NDArray[np.int64]]:
+        """The state after some updates; see `Kernel.advance`."""
+
+
 class Kernel:
     """A built source.
 
@@ -48,7 +72,9 @@ class Kernel:
         EngineUnavailableError: it cannot be built.
     """
 
-    def __init__(self, source: KernelSource, inputs: npt.NDArray[Any], targets: npt.NDArray[Any]) -> None:
+    longest = 2**31  # updates a call
+
+    def __init__(self, source: KernelSource, inputs: Tensor, targets: Tensor) -> None:
         self.source = source
         self._library = library(source.text)
         for name in ("lanes", "integer_bytes", "work_bytes", "advance"):
@@ -59,12 +85,12 @@ class Kernel:
         self._integer = np.dtype(f"int{8 * self._library.integer_bytes()}")
         self._arrays = [np.ascontiguousarray(array) for array in source.arrays]
         self._inputs, self._targets = (
-            self._fitting(name, part) for name, part in (("inputs", inputs), ("targets", targets))
+            self._fitting(name, part.numpy()) for name, part in (("inputs", inputs), ("targets", targets))
         )
 
     def advance(
         self,
-        state: Mapping[str, npt.NDArray[Any]],
+        state: Mapping[str, Tensor],
         trajectories: Sequence[int],
         first: int,
         steps: int,
@@ -74,12 +100,11 @@ class Kernel:
         chosen: npt.NDArray[Any] | None = None,
         shares: npt.NDArray[Any] | None = None,
         ends: npt.NDArray[Any] | None = None,
-        threads: int = 1,
-    ) -> tuple[Arrays, npt.NDArray[np.int64]]:
-        """The state after some updates.
+    ) -> tuple[Tensors, npt.NDArray[np.int64]]:
+        """The state after some updates, made on as many threads as torch has; the result does not depend on them.
 
         Args:
-            state: arrays (B, ...) by slot.
+            state: tensors (B, ...) by slot.
             trajectories: B numbers.
             first: updates done.
             steps: how many more.
@@ -88,13 +113,12 @@ class Kernel:
             chosen: (steps, B, m) indices, for sampling "given".
             shares: (steps, B, m) weights of the samples, there.
             ends: (spaced accumulators, steps + 1): whether a stretch ends (and begins) at each time.
-            threads: how many work on it; the result does not depend on it.
 
         Returns:
-            Arrays (B, ...) of the slots that are kept, and (B,) first steps with a non-finite weight, or -1.
+            Tensors (B, ...) of the slots that are kept, and (B,) first steps with a non-finite weight, or -1.
         """
         members = len(trajectories)
-        held = [self._stored(state[slot.name], copy=True) for slot in self.source.slots]
+        held = [self._stored(state[slot.name].detach().numpy(), copy=True) for slot in self.source.slots]
         numbers = np.asarray(trajectories, np.uint32)
         diverged = np.array(diverged_at, np.int64)
         counter = np.zeros(1, np.int64)
@@ -118,9 +142,9 @@ class Kernel:
             counter.ctypes.data,
             (ctypes.c_uint32 * 2)(seed & 0xFFFFFFFF, seed >> 32),
         )
-        self._work(call, min(threads, -(-members // self.lanes)))
+        self._work(call, min(torch.get_num_threads(), -(-members // self.lanes)))
         kept = {
-            slot.name: array.reshape(members, *slot.shape).astype(slot.dtype, copy=False)
+            slot.name: torch.from_numpy(array.reshape(members, *slot.shape).astype(slot.dtype, copy=False))
             for slot, array in zip(self.source.slots, held, strict=True)
             if slot.kept
         }

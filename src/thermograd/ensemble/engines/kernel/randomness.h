@@ -6,21 +6,21 @@ enum Stream : uint32_t { MINIBATCH = 1, DYNAMICS = 2 };
 
 #if FEATURES
 using Word = uint32_t;
-inline Word product_high(Word a, uint32_t b) { return uint64_t(a) * b >> 32; }
+DEVICE inline Word product_high(Word a, uint32_t b) { return uint64_t(a) * b >> 32; }
 #else
 // A 32-bit word a lane. Products of 64 bits run in two halves, of the even and of the odd lanes.
 typedef uint32_t Word __attribute__((vector_size(4 * LANES)));
 typedef uint64_t WideWord __attribute__((vector_size(4 * LANES)));
-inline Word product_high(Word a, uint32_t b) {
+DEVICE inline Word product_high(Word a, uint32_t b) {
   WideWord even = ((WideWord)a & 0xffffffffu) * uint64_t(b), odd = ((WideWord)a >> 32) * uint64_t(b);
   return (Word)(even >> 32 | (odd & 0xffffffff00000000u));
 }
 #endif
-inline Word word_of(uint32_t x) { return Word{} + x; }
-inline Word words_of(const uint32_t* x) { Word r; memcpy(&r, x, sizeof r); return r; }
+DEVICE inline Word word_of(uint32_t x) { return Word{} + x; }
+DEVICE inline Word words_of(const uint32_t* x) { Word r; memcpy(&r, x, sizeof r); return r; }
 
 // The whole part of w n / 2^32 for w random words: uniform in 0 ... n - 1; n up to `LARGEST`.
-template <int LARGEST> inline Word scaled(Word w, uint32_t n) {
+template <int LARGEST> DEVICE inline Word scaled(Word w, uint32_t n) {
   if (LARGEST > 65536) return product_high(w, n);
   return ((w >> 16) * n + ((w & 0xffffu) * n >> 16)) >> 16;
 }
@@ -28,7 +28,7 @@ template <int LARGEST> inline Word scaled(Word w, uint32_t n) {
 struct Words { Word word[4]; };
 
 // Philox4x32-10 of one counter a lane; only the trajectory differs between lanes.
-inline Words philox(const uint32_t* key, uint32_t block, uint32_t step, const uint32_t* trajectory, uint32_t purpose) {
+DEVICE inline Words philox(const uint32_t* key, uint32_t block, uint32_t step, const uint32_t* trajectory, uint32_t purpose) {
   uint32_t low = key[0], high = key[1];
 #if FEATURES
   Word a = block, b = step, c = *trajectory, d = purpose;
@@ -53,7 +53,7 @@ inline Words philox(const uint32_t* key, uint32_t block, uint32_t step, const ui
 }
 
 // Normals by Box and Muller, two a block, in float64.
-inline void normals(D* out, int count, const uint32_t* key, uint32_t step, const uint32_t* trajectory, uint32_t draw) {
+DEVICE inline void normals(D* out, int count, const uint32_t* key, uint32_t step, const uint32_t* trajectory, uint32_t draw) {
   for (int pair = 0; 2 * pair < count; pair++) {
     Words words = philox(key, pair, step, trajectory, DYNAMICS + 256 * draw);
     uint32_t word[4][LANES];
@@ -73,11 +73,13 @@ inline void normals(D* out, int count, const uint32_t* key, uint32_t step, const
   }
 }
 
-template <int SAMPLES> using Place = typename std::conditional<(SAMPLES <= 65536), uint16_t, uint32_t>::type;
+template <bool SMALL> struct PlaceOf { using type = uint16_t; };
+template <> struct PlaceOf<false> { using type = uint32_t; };
+template <int SAMPLES> using Place = typename PlaceOf<(SAMPLES <= 65536)>::type;
 
 // Where the position i is exchanged with: for `count` positions from `first` on.
 template <int SAMPLES>
-inline void exchanges(Word* other, int first, int count, const uint32_t* key, uint32_t step, const uint32_t* trajectory) {
+DEVICE inline void exchanges(Word* other, int first, int count, const uint32_t* key, uint32_t step, const uint32_t* trajectory) {
   for (int block = first / 4; 4 * block < first + count; block++) {
     Words words = philox(key, block, step, trajectory, MINIBATCH);
     for (int j = 0; j < 4; j++) {
@@ -93,13 +95,13 @@ template <int SAMPLES, int SIZE> struct Permutations {
   Place<SAMPLES> place[LANES][SAMPLES];
   alignas(64) uint32_t other[SIZE][LANES];
 
-  void identity() {
+  DEVICE void identity() {
     for (int l = 0; l < LANES; l++)
       for (int i = 0; i < SAMPLES; i++) place[l][i] = static_cast<Place<SAMPLES>>(i);
   }
 
   // Positions first to last, at most SIZE; what ends up there goes to `chosen`.
-  void shuffle(int first, int last, const uint32_t* key, uint32_t step, const uint32_t* trajectory,
+  DEVICE void shuffle(int first, int last, const uint32_t* key, uint32_t step, const uint32_t* trajectory,
                int32_t (*chosen)[LANES]) {
     exchanges<SAMPLES>(reinterpret_cast<Word*>(other), first, last - first, key, step, trajectory);
     for (int l = 0; l < LANES; l++)
@@ -111,7 +113,7 @@ template <int SAMPLES, int SIZE> struct Permutations {
   }
 
   // The first positions of a fresh permutation; the identity is there again afterwards.
-  void distinct(const uint32_t* key, uint32_t step, const uint32_t* trajectory, int32_t (*chosen)[LANES]) {
+  DEVICE void distinct(const uint32_t* key, uint32_t step, const uint32_t* trajectory, int32_t (*chosen)[LANES]) {
     exchanges<SAMPLES>(reinterpret_cast<Word*>(other), 0, SIZE, key, step, trajectory);
     for (int l = 0; l < LANES; l++) {
       for (int i = 0; i < SIZE; i++) {
@@ -128,7 +130,7 @@ template <int SAMPLES, int SIZE> struct Permutations {
 
 // The same without a table, by looking back: position i was last changed by the latest earlier exchange with it.
 template <int SAMPLES, int SIZE>
-inline void few_distinct(const uint32_t* key, uint32_t step, const uint32_t* trajectory, int32_t (*chosen)[LANES]) {
+DEVICE inline void few_distinct(const uint32_t* key, uint32_t step, const uint32_t* trajectory, int32_t (*chosen)[LANES]) {
   Word other[SIZE], here[SIZE];
   exchanges<SAMPLES>(other, 0, SIZE, key, step, trajectory);
   for (int i = 0; i < SIZE; i++) {
@@ -143,7 +145,7 @@ inline void few_distinct(const uint32_t* key, uint32_t step, const uint32_t* tra
 }
 
 template <int SAMPLES, int SIZE>
-inline void independent(const uint32_t* key, uint32_t step, const uint32_t* trajectory, int32_t (*chosen)[LANES]) {
+DEVICE inline void independent(const uint32_t* key, uint32_t step, const uint32_t* trajectory, int32_t (*chosen)[LANES]) {
   for (int block = 0; 4 * block < SIZE; block++) {
     Words words = philox(key, block, step, trajectory, MINIBATCH);
     for (int j = 0; j < 4 && 4 * block + j < SIZE; j++) {
@@ -154,7 +156,7 @@ inline void independent(const uint32_t* key, uint32_t step, const uint32_t* traj
 }
 
 // Whether w < limit, a whole number up to 2^32.
-inline I below(Word w, uint64_t limit) {
+DEVICE inline I below(Word w, uint64_t limit) {
   if (limit > 0xffffffffu) return B_(true);
 #if FEATURES
   return B_(w < uint32_t(limit));
@@ -165,7 +167,7 @@ inline I below(Word w, uint64_t limit) {
 
 // Samples that enter the batch and leave it by chance, each for itself.
 template <int SAMPLES>
-inline void persist(I* selected, const uint32_t* key, uint32_t step, const uint32_t* trajectory, uint64_t enter,
+DEVICE inline void persist(I* selected, const uint32_t* key, uint32_t step, const uint32_t* trajectory, uint64_t enter,
                     uint64_t leave) {
   for (int block = 0; 4 * block < SAMPLES; block++) {
     Words words = philox(key, block, step, trajectory, MINIBATCH);
@@ -178,7 +180,7 @@ inline void persist(I* selected, const uint32_t* key, uint32_t step, const uint3
 
 // Rows of the data chosen by each lane, lanes side by side.
 template <int SIZE, int ROW, class V, class Number>
-inline void gather(V* out, const Number* data, const int32_t (*chosen)[LANES]) {
+DEVICE inline void gather(V* out, const Number* data, const int32_t (*chosen)[LANES]) {
   Number* numbers = reinterpret_cast<Number*>(out);
   for (int j = 0; j < SIZE; j++)
     for (int l = 0; l < LANES; l++) {
@@ -188,13 +190,13 @@ inline void gather(V* out, const Number* data, const int32_t (*chosen)[LANES]) {
 }
 
 // Numbers of the trajectories `row`, stored one after another, to lanes and back; repeated lanes are not stored.
-template <class V, class Number> inline void load(V* lanes, const Number* stored, int count, const int64_t* row) {
+template <class V, class Number> DEVICE inline void load(V* lanes, const Number* stored, int count, const int64_t* row) {
   Number* numbers = reinterpret_cast<Number*>(lanes);
   for (int l = 0; l < LANES; l++)
     for (int i = 0; i < count; i++) numbers[i * LANES + l] = stored[row[l] * count + i];
 }
 template <class V, class Number>
-inline void store(const V* lanes, Number* stored, int count, const int64_t* row, int used) {
+DEVICE inline void store(const V* lanes, Number* stored, int count, const int64_t* row, int used) {
   const Number* numbers = reinterpret_cast<const Number*>(lanes);
   for (int l = 0; l < used; l++)
     for (int i = 0; i < count; i++) stored[row[l] * count + i] = numbers[i * LANES + l];

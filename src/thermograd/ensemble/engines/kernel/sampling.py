@@ -61,14 +61,26 @@ class Sampling:
             rule = "given"
         return cls(rule, samples, size, per_epoch)
 
+    @property
+    def _table(self) -> bool:
+        """Whether a permutation is kept."""
+        return self.rule in {"reshuffled", "spread"} or (self.rule == "distinct" and self.size > _FEW)
+
+    @property
+    def bytes(self) -> int:
+        """Size of a `Sampler` of one trajectory."""
+        place = 2 if self.samples <= 2**16 else 4
+        return 8 + (-(-self.samples * place // 8) * 8 if self._table else 0)
+
     def declarations(self) -> str:
         """The type `Sampler`, which a thread has one of."""
-        table = self.rule in {"reshuffled", "spread"} or (self.rule == "distinct" and self.size > _FEW)
-        held = f"Permutations<{self.samples}, {self.size}> permutations;" if table else ""
-        start = "epoch = -1;" if self.rule != "distinct" else "permutations.identity();" if table else ""
+        held = f"Permutations<{self.samples}, {self.size}> permutations;" if self._table else ""
+        start = (
+            "epoch = -1;" if self.rule != "distinct" else "permutations.identity();" if self._table else ""
+        )
         return (
             f"namespace {{ struct Sampler {{ static constexpr int SIZE = {1 if self.rule in {'all', 'persistent'} else self.size}; "
-            f"{held} int64_t epoch; void start() {{ {start} }} }}; }}"
+            f"{held} int64_t epoch; DEVICE void start() {{ {start} }} }}; }}"
         )
 
     def statements(self) -> str:
@@ -138,6 +150,6 @@ class Sampling:
     w.sampler.epoch = epoch;
     w.sampler.permutations.identity();
     for (int i = 0; i < first; i += {self.size})
-      w.sampler.permutations.shuffle(i, std::min(first, i + {self.size}), call.key, uint32_t(epoch), trajectory, w.chosen);
+      w.sampler.permutations.shuffle(i, i + {self.size} < first ? i + {self.size} : first, call.key, uint32_t(epoch), trajectory, w.chosen);
   }}
   w.sampler.permutations.shuffle(first, last, call.key, uint32_t(epoch), trajectory, w.chosen);{padding}"""

@@ -35,8 +35,23 @@ if TYPE_CHECKING:
     from thermograd.ensemble.experiment import Experiment
 
 SELECTED = "sampler/selected"
-_HEADERS = ("vector_math.h", "lanes.h", "randomness.h")
 _FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What is around the statements of a program.
+
+    Attributes:
+        file: the template.
+        headers: files it begins with.
+    """
+
+    file: str
+    headers: tuple[str, ...]
+
+
+_CPP = Frame("kernel.cpp", ("vector_math.h", "lanes.h", "randomness.h"))
 
 
 @dataclass(frozen=True)
@@ -67,6 +82,7 @@ class KernelSource:
         hyperparameters: fields of the dynamics that come in with a call.
         sampling: how batches are chosen.
         features: whether vectors run over elements, one trajectory at a time.
+        work_bytes: memory an update of one trajectory works in.
     """
 
     text: str
@@ -77,6 +93,7 @@ class KernelSource:
     hyperparameters: tuple[str, ...]
     sampling: Sampling
     features: bool
+    work_bytes: int
 
     @property
     def gradient_dtype(self) -> str:
@@ -89,8 +106,13 @@ class KernelSource:
         return self.programs["update"].operations
 
 
-def kernel_source(experiment: Experiment, *, features: bool = False) -> KernelSource:
+def kernel_source(experiment: Experiment, *, features: bool = False, frame: Frame = _CPP) -> KernelSource:
     """The source of an experiment.
+
+    Args:
+        experiment: what is trained.
+        features: whether vectors run over elements, one trajectory at a time.
+        frame: what is around the statements.
 
     Raises:
         CannotTraceError: says what the kernel has no form for.
@@ -106,16 +128,16 @@ def kernel_source(experiment: Experiment, *, features: bool = False) -> KernelSo
                 raise (
                     failure if isinstance(failure, CannotTraceError) else CannotTraceError(str(failure))
                 ) from failure
-    return _Assembly(experiment, update, program, features).source()
+    return _Assembly(experiment, update, program, features, frame).source()
 
 
 class _Assembly:
     """Puts the text of one experiment together."""
 
     def __init__(
-        self, experiment: Experiment, update: UpdateFunction, program: Program, features: bool
+        self, experiment: Experiment, update: UpdateFunction, program: Program, features: bool, frame: Frame
     ) -> None:
-        self._experiment, self._update, self._features = experiment, update, features
+        self._experiment, self._update, self._features, self._frame = experiment, update, features, frame
         self._programs = {"update": program}
         self._spaced = Accumulations(experiment).spaced
         for entry in self._spaced:
@@ -132,10 +154,13 @@ class _Assembly:
         update = self._printed_update()
         added = [self._printed_accumulation(place) for place in range(len(self._spaced))]
         normals = self._normals()
-        text = Template(_read("kernel.cpp")).substitute(
+        text = Template(_read(self._frame.file)).substitute(
             has_float32=int(self._has_float32),
             features=int(self._features),
-            headers="\n".join(_read(name) for name in _HEADERS),
+            headers="\n".join(_read(name) for name in self._frame.headers),
+            slots=max(len(self._slots), 1),
+            arrays=max(len(self._arrays), 1),
+            sampler_bytes=self._sampling.bytes,
             sampling=self._sampling.declarations(),
             fields="\n".join(f"  {field}" for field in self._fields),
             shared="\n".join(
@@ -164,6 +189,7 @@ class _Assembly:
             tuple(part(self._update.examples, "hyperparameters")),
             self._sampling,
             self._features,
+            sum(map(_bytes, self._fields)) + 4 * self._sampling.size,
         )
 
     @property
@@ -333,6 +359,12 @@ class _Assembly:
 
 _NONE = Term((), "float64", write=lambda _: "D_(0)")
 _C_TYPE = {"float64": "double", "float32": "float", "int64": "int64_t", "bool": "bool"}
+
+
+def _bytes(field: str) -> int:
+    """Memory of a field such as "F b1[20];" for one trajectory."""
+    kind, _, rest = field.partition(" ")
+    return (4 if kind == "F" else 8) * int(rest.partition("[")[2].partition("]")[0])
 
 
 def _stored(dtype: str) -> str:

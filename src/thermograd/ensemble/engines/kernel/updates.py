@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from thermograd.ensemble.block import BlockState, Tensors, part
 from thermograd.ensemble.engines.accelerated import keeps_form
 from thermograd.ensemble.engines.accumulations import Accumulations
 from thermograd.ensemble.engines.kernel.agreement import disagreement
-from thermograd.ensemble.engines.kernel.launch import Kernel
+from thermograd.ensemble.engines.kernel.launch import BuiltKernel, Kernel
 from thermograd.ensemble.engines.kernel.source import SELECTED, KernelSource
 from thermograd.errors import EngineUnavailableError
 
@@ -28,7 +30,9 @@ class KernelUpdates:
 
     Args:
         experiment: what is trained.
-        source: its update as C++.
+        source: its update as C++, or as CUDA C++.
+        mode: how it works: "lanes", "features" or "threads".
+        build: makes a kernel of the source, inputs and targets.
 
     Raises:
         EngineUnavailableError: the kernel cannot be built, or does not compute what its program says.
@@ -36,13 +40,18 @@ class KernelUpdates:
 
     name = "kernel"
 
-    def __init__(self, experiment: Experiment, source: KernelSource) -> None:
-        self.mode = "features" if source.features else "lanes"
+    def __init__(
+        self,
+        experiment: Experiment,
+        source: KernelSource,
+        mode: str,
+        build: Callable[[KernelSource, Tensor, Tensor], BuiltKernel] = Kernel,
+    ) -> None:
+        self.mode = mode
         self._experiment = experiment
         self._source = source
         self._accumulations = Accumulations(experiment)
-        inputs, targets = source.update.data
-        self._kernel = Kernel(source, _numpy(inputs), _numpy(targets))
+        self._kernel = build(source, *source.update.data)
         found = disagreement(experiment, source, self._kernel)
         if found is not None:
             message = f"the built kernel differs from the operations it was made from ({found})"
@@ -53,17 +62,17 @@ class KernelUpdates:
         return keeps_form(block, self._source.update.examples, set(self._source.hyperparameters))
 
     def longest(self, block: BlockState) -> int:
-        """Bounded only where batches are drawn outside of the kernel."""
+        """As the kernel says, and less where batches are drawn outside of it."""
         if self._source.sampling.rule != "given":
-            return 2**31
+            return self._kernel.longest
         return max(1, _GIVEN_AT_ONCE // (len(block.trajectories) * self._source.sampling.size))
 
     def advance(self, block: BlockState, steps: int) -> BlockState:
         """The block after `steps` more updates."""
         chosen, shares, sampler = self._batches(block, steps)
         ends = self._ends(block.step, steps)
-        found, diverged_at = self._kernel.advance(
-            self._arrays(block),
+        tensors, diverged_at = self._kernel.advance(
+            self._tensors(block),
             block.trajectories,
             block.step,
             steps,
@@ -72,12 +81,10 @@ class KernelUpdates:
             chosen=chosen,
             shares=shares,
             ends=ends,
-            threads=torch.get_num_threads(),
         )
-        tensors = {name: torch.from_numpy(array) for name, array in found.items()}
         accumulators = part(tensors, "accumulators")
-        if SELECTED in found:
-            sampler = {"selected": found[SELECTED]}
+        if SELECTED in tensors:
+            sampler = {"selected": tensors[SELECTED].cpu().numpy()}
         for entry, flags in zip(self._accumulations.spaced, ends, strict=True):
             if flags[-1]:
                 held = tuple(f"{entry.name}/{role}/" for role in ("before", "gradient"))
@@ -93,30 +100,29 @@ class KernelUpdates:
             diverged_at=diverged_at,
         )
 
-    def _arrays(self, block: BlockState) -> dict[str, npt.NDArray[Any]]:
-        """The array of each slot."""
+    def _tensors(self, block: BlockState) -> Tensors:
+        """The tensor of each slot."""
         members = len(block.trajectories)
         given: Tensors = dict(block.state)
-        arrays = {}
         if self._source.sampling.rule == "persistent":
-            arrays[SELECTED] = block.sampler["selected"]
+            given[SELECTED] = torch.from_numpy(block.sampler["selected"])
         for prefix, tensors in (
             ("weights", block.weights),
             ("accumulators", block.accumulators),
             ("start", block.start),
         ):
             given |= {f"{prefix}/{name}": value for name, value in tensors.items()}
+        found = {}
         for slot in self._source.slots:
-            if slot.name in arrays:
-                continue
+            kind, shape = getattr(torch, slot.dtype), (members, *slot.shape)
             if slot.name in given:
-                arrays[slot.name] = _numpy(given[slot.name])
+                found[slot.name] = given[slot.name].to(kind)
             elif slot.name.startswith("hyperparameters/"):
                 number = getattr(self._experiment.dynamics, slot.name.partition("/")[2])
-                arrays[slot.name] = np.full((members, *slot.shape), number, slot.dtype)
+                found[slot.name] = torch.full(shape, number, dtype=kind)
             else:  # the beginning of a stretch that has not begun
-                arrays[slot.name] = np.zeros((members, *slot.shape), slot.dtype)
-        return {slot.name: arrays[slot.name].astype(slot.dtype, copy=False) for slot in self._source.slots}
+                found[slot.name] = torch.zeros(shape, dtype=kind)
+        return found
 
     def _ends(self, first: int, steps: int) -> npt.NDArray[np.bool_]:
         spaced = self._accumulations.spaced
@@ -140,8 +146,3 @@ class KernelUpdates:
             chosen.append(indices)
             shares.append(weights)
         return np.stack(chosen), None if shares[0] is None else np.stack(shares), sampler  # type: ignore[arg-type]  # all or none
-
-
-def _numpy(tensor: torch.Tensor) -> npt.NDArray[Any]:
-    array: npt.NDArray[Any] = tensor.detach().cpu().numpy()
-    return array
