@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from thermograd.ensemble.engines.compiled import choose_compiled
+from thermograd.ensemble.engines.cuda_graph import choose_graph
 from thermograd.ensemble.engines.eager import EagerEngine
 from thermograd.ensemble.engines.kernel.choice import choose_kernel
 from thermograd.errors import EngineUnavailableError
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     Engine = EagerEngine | AcceleratedEngine
 
 _WIDE = 16_384
-_CHOICES = {"kernel": choose_kernel, "compiled": choose_compiled}
+_CHOICES = {"kernel": choose_kernel, "graph": choose_graph, "compiled": choose_compiled}
+_ENGINE = {"graph": "eager"}  # of a choice that is no engine of its own
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,9 @@ class Plan:
 
     Attributes:
         engine: "eager", "compiled" or "kernel".
-        mode: "vmap", a block of trajectories in one batched call; "loop", one after another; of the kernel "lanes",
-            vectors of trajectories, or "features", vectors of the inputs of one trajectory.
+        mode: "vmap", a block of trajectories in one batched call; "loop", one after another; "graph", batched calls
+            of several updates in one CUDA graph; of the kernel "lanes", vectors of trajectories, "features", vectors
+            of the inputs of one trajectory, or "threads", of a GPU, one for each trajectory.
         reason: one sentence with the deciding fact.
         rejected: (engine, reason) of those that were not chosen.
         block_bytes: estimated working memory of one block.
@@ -83,7 +86,7 @@ def prepare(experiment: Experiment, *, build: bool = True) -> tuple[Plan, Engine
     rejected: list[tuple[str, str]] = []
     notes: list[str] = []
     for name, choose in _CHOICES.items():
-        if experiment.engine not in {"auto", name}:
+        if experiment.engine not in {"auto", name} or not _concerns(name, experiment):
             continue
         try:
             chosen = choose(experiment, eager, build=build)
@@ -97,11 +100,18 @@ def prepare(experiment: Experiment, *, build: bool = True) -> tuple[Plan, Engine
         if not isinstance(chosen, str):
             engine, mode, reason = chosen
             bytes_needed = _block_bytes(experiment, eager)
-            return Plan(name, mode, reason, tuple(rejected), bytes_needed, tuple(notes)), engine or eager
+            return Plan(
+                _ENGINE.get(name, name), mode, reason, tuple(rejected), bytes_needed, tuple(notes)
+            ), engine or eager
         rejected.append((name, chosen))
     return Plan(
         "eager", eager.mode, why, tuple(rejected), _block_bytes(experiment, eager), tuple(notes)
     ), eager
+
+
+def _concerns(name: str, experiment: Experiment) -> bool:
+    """Whether a choice is one for the device."""
+    return name != "graph" or experiment.functional.device.type == "cuda"
 
 
 def _eager_engine(experiment: Experiment) -> tuple[EagerEngine, str]:

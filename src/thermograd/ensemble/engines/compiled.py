@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,21 +11,18 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.func import vmap
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from thermograd.ensemble.block import BlockState, Tensors, part
 from thermograd.ensemble.engines.accelerated import AcceleratedEngine, keeps_form
 from thermograd.ensemble.engines.accumulations import Accumulations
+from thermograd.ensemble.engines.batched_update import BatchedUpdate, traceable_update, widened
 from thermograd.ensemble.engines.eager import one_thread
-from thermograd.ensemble.engines.supplies import Drawn, Supplies
+from thermograd.ensemble.engines.supplies import Supplies
 from thermograd.ensemble.engines.update_function import (
-    BATCH,
     NORMAL,
     START,
     STEP,
-    CannotTraceError,
     UpdateFunction,
-    updates,
 )
 from thermograd.errors import EngineUnavailableError
 from thermograd.numerics import philox
@@ -59,8 +55,7 @@ class CompiledUpdates:
         self._accumulations = Accumulations(experiment)
         self._width = min(experiment.block_size, experiment.trajectories)
         self._hyperparameters = set(part(update.examples, "hyperparameters"))
-        self._names = [name for name in update.examples if not name.startswith(f"{BATCH}/")]
-        self._outputs: list[str] = []
+        self._batched = BatchedUpdate(experiment, update)
         self._call = self._compiled()
 
     def fits(self, block: BlockState) -> bool:
@@ -83,9 +78,10 @@ class CompiledUpdates:
         gone = torch.from_numpy(self._filled_rows(block.diverged_at >= 0)).to(
             self._experiment.functional.device
         )
-        found = self._call(*self._batch(batch), gone, *[self._tensor(name, block) for name in self._names])
+        rows = [self._filled(value) for value in self._batched.batch(batch)]
+        found = self._call(*rows, gone, *[self._tensor(name, block) for name in self._batched.names])
         count = len(block.trajectories)
-        tensors = dict(zip(self._outputs, (value[:count] for value in found[:-1]), strict=True))
+        tensors = dict(zip(self._batched.outputs, (value[:count] for value in found[:-1]), strict=True))
         lost = found[-1][:count].cpu().numpy() & (block.diverged_at < 0)
         return replace(
             block,
@@ -111,59 +107,17 @@ class CompiledUpdates:
 
     def _compiled(self) -> Callable[..., list[Tensor]]:
         """Batch, mask of the diverged and tensors in; tensors and the new mask out."""
-        problem, update, width = self._experiment.functional, self._update, self._width
-        inputs, targets = update.data
-        weights = [name for name in update.examples if name.startswith("weights/")]
-
-        def one(given: Tensors, gone: Tensor) -> tuple[Tensors, Tensor]:
-            found = update(given)
-            finite = torch.stack([found[name].isfinite().all() for name in weights]).all()
-            gone = gone | ~finite
-            return found | {name: found[name].masked_fill(gone, math.nan) for name in weights}, gone
-
-        def flat(indices: Tensor, shares: Tensor, gone: Tensor, *tensors: Tensor) -> list[Tensor]:
-            given = dict(zip(self._names, tensors, strict=True))
-            if f"{BATCH}/inputs" in update.examples:
-                given |= {f"{BATCH}/inputs": inputs[indices], f"{BATCH}/targets": targets[indices]}
-            if f"{BATCH}/weights" in update.examples:
-                given[f"{BATCH}/weights"] = shares
-            lanes = {name: None if name == STEP else 0 for name in given}
-            found, gone = vmap(one, in_dims=(lanes, 0))(given, gone)
-            self._outputs = list(found)
-            return [*found.values(), gone]
-
-        block = self._experiment.minibatching.draw(
-            self._experiment.minibatching.start(self._experiment.seed, (0,), problem.samples),
-            self._experiment.seed,
-            (0,),
-            0,
-            problem.samples,
-        )[0]
-        batch = [
-            value.expand(width, *value.shape[1:]).contiguous() for value in self._batch(Drawn(*block, None))
-        ]
-        lanes = [self._widened(name, update.examples[name]) for name in self._names]
-        gone = torch.zeros(width, dtype=torch.bool, device=problem.device)
         try:
             with one_thread(), torch.no_grad(), warnings.catch_warnings():
                 warnings.simplefilter(
                     "ignore", DeprecationWarning
                 )  # torch's own, while it loads its compiler
-                compiled = torch.compile(make_fx(flat)(*batch, gone, *lanes), dynamic=False)
-                compiled(*batch, gone, *lanes)
+                compiled = torch.compile(self._batched.traced(self._width), dynamic=False)
+                compiled(*self._batched.examples(self._width))
         except Exception as failure:  # whatever a compiler meets is one thing here: it cannot be used
             message = f"torch.compile failed ({(str(failure).strip().splitlines() or [type(failure).__name__])[0][:200]})"
             raise EngineUnavailableError(message) from failure
         return compiled
-
-    def _batch(self, batch: Drawn) -> tuple[Tensor, Tensor]:
-        """Indices and weights of the samples, filled up to the width."""
-        tensors = batch.tensors(self._experiment.functional)
-        shares = tensors.get("weights", tensors["indices"])
-        dtype = self._update.data[0].dtype
-        return self._filled(tensors["indices"]), self._filled(shares).to(
-            dtype if "weights" in tensors else shares.dtype
-        )
 
     def _tensor(self, name: str, block: BlockState) -> Tensor:
         """What goes in under a name."""
@@ -176,12 +130,9 @@ class CompiledUpdates:
             draw, _, parameter = rest.partition("/")
             return self._filled(self._supplies.normals(block, philox.DYNAMICS, int(draw))[parameter])
         if role == "hyperparameters" and name not in block.state:
-            return self._widened(name, self._update.examples[name])
+            return widened(self._update.examples[name], self._width)
         source = {"weights": block.weights, "accumulators": block.accumulators, START: block.start}
         return self._filled(source[role][rest] if role in source else block.state[name])
-
-    def _widened(self, name: str, value: Tensor) -> Tensor:
-        return value if name == STEP else value.expand(self._width, *value.shape).contiguous()
 
     def _filled(self, tensor: Tensor) -> Tensor:
         missing = self._width - len(tensor)
@@ -214,7 +165,7 @@ def choose_compiled(
             return f"{work} batched updates do not repay about {_SECONDS} s of compilation (worth it from {_WORTH} on)"
     if eager.alone is not None:
         raise EngineUnavailableError(eager.alone)
-    update = _update_of(experiment)
+    update = traceable_update(experiment)
     engine = AcceleratedEngine(experiment, eager, CompiledUpdates(experiment, update)) if build else None
     members = min(experiment.block_size, experiment.trajectories)
     many = "1 trajectory" if members == 1 else f"{members} trajectories"
@@ -223,25 +174,3 @@ def choose_compiled(
         f"against about {_SECONDS} s of compilation"
     )
     return engine, "vmap", reason
-
-
-def _update_of(experiment: Experiment) -> UpdateFunction:
-    """The update in the first way that can be traced.
-
-    Raises:
-        EngineUnavailableError: there is none.
-    """
-    reason = ""
-    for way in updates(experiment):
-        try:
-            update = way()
-            make_fx(
-                lambda *given, known=update: list(
-                    known(dict(zip(known.examples, given, strict=True))).values()
-                )
-            )(*update.examples.values())
-        except (CannotTraceError, RuntimeError, TypeError) as failure:
-            reason = (str(failure).strip().splitlines() or [type(failure).__name__])[0][:200]
-        else:
-            return update
-    raise EngineUnavailableError(reason)
