@@ -61,9 +61,8 @@ class UpdateFunction:
         self.examples = prefixed(one, "weights") | prefixed(state, "optimizer")
         self.examples |= prefixed(self._accumulations.start_of_constant(one), "accumulators")
         for name in hyperparameters:
-            value = torch.tensor(getattr(experiment.dynamics, name), dtype=torch.float64)
-            self.examples[f"hyperparameters/{name}"] = value
-        self.examples[STEP] = torch.tensor(3.0, dtype=torch.float64)
+            self.examples[f"hyperparameters/{name}"] = self._number(getattr(experiment.dynamics, name))
+        self.examples[STEP] = self._number(3.0)
         self._demands: set[Demand] = set()
         self._find_demands()
         # Tensors of their own: equal objects would be taken for one and the same input.
@@ -135,6 +134,9 @@ class UpdateFunction:
         indices = rule.draw(start, self._experiment.seed, (0,), 0, samples)[0].indices
         return int(indices.shape[1])
 
+    def _number(self, number: float) -> Tensor:
+        return torch.tensor(number, dtype=torch.float64, device=self._problem.device)
+
     def _with(self, hyperparameters: Tensors) -> Any:
         bound = copy.copy(self._experiment.dynamics)
         for name, value in hyperparameters.items():
@@ -181,7 +183,9 @@ class UpdateFunction:
         rows = torch.from_numpy(np.array(indices[0]))
         found = {} if self._full_batch else {"batch/inputs": inputs[rows], "batch/targets": targets[rows]}
         if shares is not None:
-            found["batch/weights"] = torch.from_numpy(shares[0]).to(self._problem.gradients.dtype)
+            found["batch/weights"] = torch.from_numpy(shares[0]).to(
+                inputs.device, self._problem.gradients.dtype
+            )
         return found
 
     def _supply(self, demand: Demand, given: Tensors) -> Tensors:

@@ -282,6 +282,14 @@ def test_nvrtc_takes_the_source_and_keeps_what_it_made(case, tmp_path, monkeypat
     assert [path.suffix for path in tmp_path.iterdir()] == [".cubin"]
 
 
+def test_long_loops_are_not_unrolled():
+    """A batch of 100 took a compiler minutes."""
+    text = cuda_source(experiment(*CASES["tanh, momentum"])).text
+    assert "ROLLED for (int i0 = 0; i0 < 100;" in text
+    assert " for (int round = 0; round < 10;" in text
+    assert "ROLLED for (int round" not in text
+
+
 @needs_nvrtc
 def test_a_device_newer_than_nvrtc_gets_ptx(tmp_path, monkeypatch):
     monkeypatch.setattr(nvrtc, "cache_folder", lambda: tmp_path)

@@ -65,7 +65,7 @@ class Program:
             count: of threads.
 
         Raises:
-            RuntimeError: the driver refuses.
+            EngineUnavailableError: the driver refuses; it has no memory for what all threads work in, say.
         """
         stream = ctypes.c_void_p(torch.cuda.current_stream(self.device).cuda_stream)
         arguments = (ctypes.c_void_p * 1)(ctypes.addressof(call))
@@ -74,9 +74,7 @@ class Program:
             result = found.cuLaunchKernel(
                 self._function, -(-count // THREADS), 1, 1, THREADS, 1, 1, 0, stream, arguments, None
             )
-        if result:
-            message = f"cuLaunchKernel: {_said(found, result)}"
-            raise RuntimeError(message)
+        _check(found, result, "cuLaunchKernel")
 
 
 @cache

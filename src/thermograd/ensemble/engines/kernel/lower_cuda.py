@@ -7,6 +7,8 @@ written.
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from thermograd.ensemble.engines.kernel.source import Frame, KernelSource, kernel_source
@@ -19,6 +21,8 @@ CUDA = Frame("kernel.cu", ("scalars.h", "cuda_math.h", "randomness.h"))
 MOST_PARAMETERS = 128
 _LOCAL_BYTES = 512 * 1024  # of a thread: CUDA C++ Programming Guide, technical specifications
 _CALL_BYTES = 4096  # of the arguments of a kernel; more since CUDA 12.1 only
+_UNROLLED = 16  # repetitions a compiler may write one after another
+_LOOP = re.compile(r"for \(int (\w+) = 0; \1 < (\d+);")
 
 
 def cuda_source(experiment: Experiment) -> KernelSource:
@@ -42,4 +46,8 @@ def cuda_source(experiment: Experiment) -> KernelSource:
     if 8 * pointers > _CALL_BYTES - 128:
         message = f"an update works on {pointers} arrays; a launch passes at most {_CALL_BYTES // 8 - 16}"
         raise CannotTraceError(message)
-    return source
+    return replace(source, text=_LOOP.sub(_rolled, source.text))
+
+
+def _rolled(loop: re.Match[str]) -> str:
+    return f"ROLLED {loop[0]}" if int(loop[2]) > _UNROLLED else loop[0]

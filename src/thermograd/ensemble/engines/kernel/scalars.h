@@ -18,6 +18,11 @@ typedef unsigned long long uint64_t;
 #include <cstring>
 #endif
 #define DEVICE __device__
+#ifdef __CUDACC__  // long loops stay loops: unrolled, they take minutes to compile
+#define ROLLED _Pragma("unroll 1")
+#else
+#define ROLLED
+#endif
 namespace {
 
 constexpr int LANES = 1;

@@ -120,36 +120,36 @@ extern "C" __global__ void advance_each(const Call call) {
   w.u0[0] = (D_(double(step)) + D_(0x1.0000000000000p+0));
   w.u1[0] = of::square_root(w.u0[0]);
   w.u2[0] = (w.t4[0] / w.u1[0]);
-  for (int i0 = 0; i0 < 20; i0++) w.u3[i0] = select(ne(w.f_batch_targets_7[i0], I_(-100)), w.f_batch_targets_7[i0], I_(0));
-  for (int i0 = 0; i0 < 20; i0++) w.u4[i0] = select(ne(w.f_batch_targets_7[i0], I_(-100)), D_(0x1.999999999999ap-5), D_(0x0.0p+0));
-  for (int i0 = 0; i0 < 20; i0++) for (int i1 = 0; i1 < 4; i1++) w.u5[i0*4+i1] = (select(eq(w.u3[i0], I_(k0[i1])), D_(-0x1.0000000000000p+0), D_(0x0.0p+0)) * w.u4[i0]);
+  ROLLED for (int i0 = 0; i0 < 20; i0++) w.u3[i0] = select(ne(w.f_batch_targets_7[i0], I_(-100)), w.f_batch_targets_7[i0], I_(0));
+  ROLLED for (int i0 = 0; i0 < 20; i0++) w.u4[i0] = select(ne(w.f_batch_targets_7[i0], I_(-100)), D_(0x1.999999999999ap-5), D_(0x0.0p+0));
+  ROLLED for (int i0 = 0; i0 < 20; i0++) for (int i1 = 0; i1 < 4; i1++) w.u5[i0*4+i1] = (select(eq(w.u3[i0], I_(k0[i1])), D_(-0x1.0000000000000p+0), D_(0x0.0p+0)) * w.u4[i0]);
   {
     for (int r = 0; r < 5; r++) { D s0_0 = w.t1[0]; D s0_1 = w.t1[1]; D s0_2 = w.t1[2]; D s1_0 = w.t1[0]; D s1_1 = w.t1[1]; D s1_2 = w.t1[2]; D s2_0 = w.t1[0]; D s2_1 = w.t1[1]; D s2_2 = w.t1[2]; D s3_0 = w.t1[0]; D s3_1 = w.t1[1]; D s3_2 = w.t1[2]; for (int k = 0; k < 2; k++) { D a0 = w.f_batch_inputs_6[(r*4)*2+k]; D a1 = w.f_batch_inputs_6[(r*4+1)*2+k]; D a2 = w.f_batch_inputs_6[(r*4+2)*2+k]; D a3 = w.f_batch_inputs_6[(r*4+3)*2+k]; { D b = w.t0[k]; s0_0 += a0 * b; s1_0 += a1 * b; s2_0 += a2 * b; s3_0 += a3 * b; } { D b = w.t0[k+2]; s0_1 += a0 * b; s1_1 += a1 * b; s2_1 += a2 * b; s3_1 += a3 * b; } { D b = w.t0[k+4]; s0_2 += a0 * b; s1_2 += a1 * b; s2_2 += a2 * b; s3_2 += a3 * b; } } w.u6[(r*4)*3] = s0_0; w.u6[(r*4)*3+1] = s0_1; w.u6[(r*4)*3+2] = s0_2; w.u6[(r*4+1)*3] = s1_0; w.u6[(r*4+1)*3+1] = s1_1; w.u6[(r*4+1)*3+2] = s1_2; w.u6[(r*4+2)*3] = s2_0; w.u6[(r*4+2)*3+1] = s2_1; w.u6[(r*4+2)*3+2] = s2_2; w.u6[(r*4+3)*3] = s3_0; w.u6[(r*4+3)*3+1] = s3_1; w.u6[(r*4+3)*3+2] = s3_2; }
   }
-  for (int i0 = 0; i0 < 20; i0++) for (int i1 = 0; i1 < 3; i1++) w.u7[i0*3+i1] = of::tanh(w.u6[i0*3+i1]);
+  ROLLED for (int i0 = 0; i0 < 20; i0++) for (int i1 = 0; i1 < 3; i1++) w.u7[i0*3+i1] = of::tanh(w.u6[i0*3+i1]);
   {
     for (int r = 0; r < 10; r++) { D s0_0 = w.t3[0]; D s0_1 = w.t3[1]; D s0_2 = w.t3[2]; D s0_3 = w.t3[3]; D s1_0 = w.t3[0]; D s1_1 = w.t3[1]; D s1_2 = w.t3[2]; D s1_3 = w.t3[3]; for (int k = 0; k < 3; k++) { D a0 = w.u7[(r*2)*3+k]; D a1 = w.u7[(r*2+1)*3+k]; { D b = w.t2[k]; s0_0 += a0 * b; s1_0 += a1 * b; } { D b = w.t2[k+3]; s0_1 += a0 * b; s1_1 += a1 * b; } { D b = w.t2[k+6]; s0_2 += a0 * b; s1_2 += a1 * b; } { D b = w.t2[k+9]; s0_3 += a0 * b; s1_3 += a1 * b; } } w.u8[(r*2)*4] = s0_0; w.u8[(r*2)*4+1] = s0_1; w.u8[(r*2)*4+2] = s0_2; w.u8[(r*2)*4+3] = s0_3; w.u8[(r*2+1)*4] = s1_0; w.u8[(r*2+1)*4+1] = s1_1; w.u8[(r*2+1)*4+2] = s1_2; w.u8[(r*2+1)*4+3] = s1_3; }
   }
-  for (int i0 = 0; i0 < 20; i0++) { D best = w.u8[i0*4];  for (int i1 = 0; i1 < 4; i1++) best = larger(w.u8[i0*4+i1], best); w.u9[i0] = best; }
-  for (int i0 = 0; i0 < 20; i0++) { D sum = D_(0);  for (int i1 = 0; i1 < 4; i1++) sum += of::exp((w.u8[i0*4+i1] - w.u9[i0])); w.u10[i0] = sum; }
-  for (int i0 = 0; i0 < 20; i0++) w.u11[i0] = of::log(w.u10[i0]);
-  for (int i0 = 0; i0 < 20; i0++) { D sum = D_(0);  for (int i1 = 0; i1 < 4; i1++) sum += w.u5[i0*4+i1]; w.u12[i0] = sum; }
-  for (int i0 = 0; i0 < 20; i0++) for (int i1 = 0; i1 < 4; i1++) w.u13[i0*4+i1] = (w.u5[i0*4+i1] - (of::exp(((w.u8[i0*4+i1] - w.u9[i0]) - w.u11[i0])) * w.u12[i0]));
+  ROLLED for (int i0 = 0; i0 < 20; i0++) { D best = w.u8[i0*4];  for (int i1 = 0; i1 < 4; i1++) best = larger(w.u8[i0*4+i1], best); w.u9[i0] = best; }
+  ROLLED for (int i0 = 0; i0 < 20; i0++) { D sum = D_(0);  for (int i1 = 0; i1 < 4; i1++) sum += of::exp((w.u8[i0*4+i1] - w.u9[i0])); w.u10[i0] = sum; }
+  ROLLED for (int i0 = 0; i0 < 20; i0++) w.u11[i0] = of::log(w.u10[i0]);
+  ROLLED for (int i0 = 0; i0 < 20; i0++) { D sum = D_(0);  for (int i1 = 0; i1 < 4; i1++) sum += w.u5[i0*4+i1]; w.u12[i0] = sum; }
+  ROLLED for (int i0 = 0; i0 < 20; i0++) for (int i1 = 0; i1 < 4; i1++) w.u13[i0*4+i1] = (w.u5[i0*4+i1] - (of::exp(((w.u8[i0*4+i1] - w.u9[i0]) - w.u11[i0])) * w.u12[i0]));
   {
     for (int r = 0; r < 5; r++) { D s0_0 = D_(0); D s0_1 = D_(0); D s0_2 = D_(0); D s1_0 = D_(0); D s1_1 = D_(0); D s1_2 = D_(0); D s2_0 = D_(0); D s2_1 = D_(0); D s2_2 = D_(0); D s3_0 = D_(0); D s3_1 = D_(0); D s3_2 = D_(0); for (int k = 0; k < 4; k++) { D a0 = w.u13[(r*4)*4+k]; D a1 = w.u13[(r*4+1)*4+k]; D a2 = w.u13[(r*4+2)*4+k]; D a3 = w.u13[(r*4+3)*4+k]; { D b = w.t2[k*3]; s0_0 += a0 * b; s1_0 += a1 * b; s2_0 += a2 * b; s3_0 += a3 * b; } { D b = w.t2[k*3+1]; s0_1 += a0 * b; s1_1 += a1 * b; s2_1 += a2 * b; s3_1 += a3 * b; } { D b = w.t2[k*3+2]; s0_2 += a0 * b; s1_2 += a1 * b; s2_2 += a2 * b; s3_2 += a3 * b; } } w.u14[(r*4)*3] = s0_0; w.u14[(r*4)*3+1] = s0_1; w.u14[(r*4)*3+2] = s0_2; w.u14[(r*4+1)*3] = s1_0; w.u14[(r*4+1)*3+1] = s1_1; w.u14[(r*4+1)*3+2] = s1_2; w.u14[(r*4+2)*3] = s2_0; w.u14[(r*4+2)*3+1] = s2_1; w.u14[(r*4+2)*3+2] = s2_2; w.u14[(r*4+3)*3] = s3_0; w.u14[(r*4+3)*3+1] = s3_1; w.u14[(r*4+3)*3+2] = s3_2; }
   }
-  for (int i0 = 0; i0 < 20; i0++) for (int i1 = 0; i1 < 3; i1++) w.u15[i0*3+i1] = (w.u14[i0*3+i1] * (D_(0x1.0000000000000p+0) - (w.u7[i0*3+i1] * w.u7[i0*3+i1])));
+  ROLLED for (int i0 = 0; i0 < 20; i0++) for (int i1 = 0; i1 < 3; i1++) w.u15[i0*3+i1] = (w.u14[i0*3+i1] * (D_(0x1.0000000000000p+0) - (w.u7[i0*3+i1] * w.u7[i0*3+i1])));
   {
-    { D s0_0 = D_(0); D s0_1 = D_(0); D s1_0 = D_(0); D s1_1 = D_(0); D s2_0 = D_(0); D s2_1 = D_(0); for (int k = 0; k < 20; k++) { D a0 = w.u15[k*3]; D a1 = w.u15[k*3+1]; D a2 = w.u15[k*3+2]; { D b = w.f_batch_inputs_6[k*2]; s0_0 += a0 * b; s1_0 += a1 * b; s2_0 += a2 * b; } { D b = w.f_batch_inputs_6[k*2+1]; s0_1 += a0 * b; s1_1 += a1 * b; s2_1 += a2 * b; } } w.u16[0] = s0_0; w.u16[1] = s0_1; w.u16[2] = s1_0; w.u16[3] = s1_1; w.u16[4] = s2_0; w.u16[5] = s2_1; }
+    { D s0_0 = D_(0); D s0_1 = D_(0); D s1_0 = D_(0); D s1_1 = D_(0); D s2_0 = D_(0); D s2_1 = D_(0); ROLLED for (int k = 0; k < 20; k++) { D a0 = w.u15[k*3]; D a1 = w.u15[k*3+1]; D a2 = w.u15[k*3+2]; { D b = w.f_batch_inputs_6[k*2]; s0_0 += a0 * b; s1_0 += a1 * b; s2_0 += a2 * b; } { D b = w.f_batch_inputs_6[k*2+1]; s0_1 += a0 * b; s1_1 += a1 * b; s2_1 += a2 * b; } } w.u16[0] = s0_0; w.u16[1] = s0_1; w.u16[2] = s1_0; w.u16[3] = s1_1; w.u16[4] = s2_0; w.u16[5] = s2_1; }
   }
   w.u17[0] = (w.u2[0] * D_(0x1.0000000000000p+1));
   w.u18[0] = (w.u17[0] * w.t5[0]);
   w.u19[0] = of::square_root(w.u18[0]);
-  for (int i1 = 0; i1 < 3; i1++) { D sum0 = D_(0); D sum1 = D_(0); D sum2 = D_(0); D sum3 = D_(0);  { for (int i0 = 0; i0 < 20; i0 += 4) { sum0 += w.u15[(i0+0)*3+i1]; sum1 += w.u15[(i0+1)*3+i1]; sum2 += w.u15[(i0+2)*3+i1]; sum3 += w.u15[(i0+3)*3+i1]; }  } w.u20[i1] = (sum0 + sum1) + (sum2 + sum3); }
+  for (int i1 = 0; i1 < 3; i1++) { D sum0 = D_(0); D sum1 = D_(0); D sum2 = D_(0); D sum3 = D_(0);  { ROLLED for (int i0 = 0; i0 < 20; i0 += 4) { sum0 += w.u15[(i0+0)*3+i1]; sum1 += w.u15[(i0+1)*3+i1]; sum2 += w.u15[(i0+2)*3+i1]; sum3 += w.u15[(i0+3)*3+i1]; }  } w.u20[i1] = (sum0 + sum1) + (sum2 + sum3); }
   {
-    { D s0_0 = D_(0); D s0_1 = D_(0); D s0_2 = D_(0); D s1_0 = D_(0); D s1_1 = D_(0); D s1_2 = D_(0); D s2_0 = D_(0); D s2_1 = D_(0); D s2_2 = D_(0); D s3_0 = D_(0); D s3_1 = D_(0); D s3_2 = D_(0); for (int k = 0; k < 20; k++) { D a0 = w.u13[k*4]; D a1 = w.u13[k*4+1]; D a2 = w.u13[k*4+2]; D a3 = w.u13[k*4+3]; { D b = w.u7[k*3]; s0_0 += a0 * b; s1_0 += a1 * b; s2_0 += a2 * b; s3_0 += a3 * b; } { D b = w.u7[k*3+1]; s0_1 += a0 * b; s1_1 += a1 * b; s2_1 += a2 * b; s3_1 += a3 * b; } { D b = w.u7[k*3+2]; s0_2 += a0 * b; s1_2 += a1 * b; s2_2 += a2 * b; s3_2 += a3 * b; } } w.u21[0] = s0_0; w.u21[1] = s0_1; w.u21[2] = s0_2; w.u21[3] = s1_0; w.u21[4] = s1_1; w.u21[5] = s1_2; w.u21[6] = s2_0; w.u21[7] = s2_1; w.u21[8] = s2_2; w.u21[9] = s3_0; w.u21[10] = s3_1; w.u21[11] = s3_2; }
+    { D s0_0 = D_(0); D s0_1 = D_(0); D s0_2 = D_(0); D s1_0 = D_(0); D s1_1 = D_(0); D s1_2 = D_(0); D s2_0 = D_(0); D s2_1 = D_(0); D s2_2 = D_(0); D s3_0 = D_(0); D s3_1 = D_(0); D s3_2 = D_(0); ROLLED for (int k = 0; k < 20; k++) { D a0 = w.u13[k*4]; D a1 = w.u13[k*4+1]; D a2 = w.u13[k*4+2]; D a3 = w.u13[k*4+3]; { D b = w.u7[k*3]; s0_0 += a0 * b; s1_0 += a1 * b; s2_0 += a2 * b; s3_0 += a3 * b; } { D b = w.u7[k*3+1]; s0_1 += a0 * b; s1_1 += a1 * b; s2_1 += a2 * b; s3_1 += a3 * b; } { D b = w.u7[k*3+2]; s0_2 += a0 * b; s1_2 += a1 * b; s2_2 += a2 * b; s3_2 += a3 * b; } } w.u21[0] = s0_0; w.u21[1] = s0_1; w.u21[2] = s0_2; w.u21[3] = s1_0; w.u21[4] = s1_1; w.u21[5] = s1_2; w.u21[6] = s2_0; w.u21[7] = s2_1; w.u21[8] = s2_2; w.u21[9] = s3_0; w.u21[10] = s3_1; w.u21[11] = s3_2; }
   }
-  for (int i1 = 0; i1 < 4; i1++) { D sum0 = D_(0); D sum1 = D_(0); D sum2 = D_(0); D sum3 = D_(0);  { for (int i0 = 0; i0 < 20; i0 += 4) { sum0 += w.u13[(i0+0)*4+i1]; sum1 += w.u13[(i0+1)*4+i1]; sum2 += w.u13[(i0+2)*4+i1]; sum3 += w.u13[(i0+3)*4+i1]; }  } w.u22[i1] = (sum0 + sum1) + (sum2 + sum3); }
+  for (int i1 = 0; i1 < 4; i1++) { D sum0 = D_(0); D sum1 = D_(0); D sum2 = D_(0); D sum3 = D_(0);  { ROLLED for (int i0 = 0; i0 < 20; i0 += 4) { sum0 += w.u13[(i0+0)*4+i1]; sum1 += w.u13[(i0+1)*4+i1]; sum2 += w.u13[(i0+2)*4+i1]; sum3 += w.u13[(i0+3)*4+i1]; }  } w.u22[i1] = (sum0 + sum1) + (sum2 + sum3); }
   for (int i0 = 0; i0 < 3; i0++) for (int i1 = 0; i1 < 2; i1++) w.t0[i0*2+i1] = ((w.t0[i0*2+i1] - (w.u2[0] * w.u16[i0*2+i1])) + (w.u19[0] * (w.f_normal_0_0_weight_8[i0*2+i1] + w.f_normal_1_0_weight_12[i0*2+i1])));
   for (int i0 = 0; i0 < 3; i0++) w.t1[i0] = ((w.t1[i0] - (w.u2[0] * w.u20[i0])) + (w.u19[0] * (w.f_normal_0_0_bias_9[i0] + w.f_normal_1_0_bias_13[i0])));
   for (int i0 = 0; i0 < 4; i0++) for (int i1 = 0; i1 < 3; i1++) w.t2[i0*3+i1] = ((w.t2[i0*3+i1] - (w.u2[0] * w.u21[i0*3+i1])) + (w.u19[0] * (w.f_normal_0_2_weight_10[i0*3+i1] + w.f_normal_1_2_weight_14[i0*3+i1])));
