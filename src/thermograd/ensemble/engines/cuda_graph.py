@@ -131,15 +131,17 @@ class GraphUpdates:
 
     def _captured(self, size: int) -> Callable[[], Any]:
         """A graph of some updates; what they do to the memory while it is made is overwritten later."""
-        stream = torch.cuda.Stream(self._diverged.device)  # type: ignore[no-untyped-call]  # of torch
-        stream.wait_stream(torch.cuda.current_stream(self._diverged.device))
-        with torch.cuda.stream(stream):
-            for _ in range(_WARM_UP):
-                self._several(1)
-        torch.cuda.current_stream(self._diverged.device).wait_stream(stream)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            self._several(size)
+        device = self._diverged.device
+        with torch.cuda.device(device):
+            stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # of torch
+            stream.wait_stream(torch.cuda.current_stream(device))
+            with torch.cuda.stream(stream):
+                for _ in range(_WARM_UP):
+                    self._several(1)
+            torch.cuda.current_stream(device).wait_stream(stream)
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph):
+                self._several(size)
         return graph.replay
 
     def _size(self, step: int, end: int) -> int:

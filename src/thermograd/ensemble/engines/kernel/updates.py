@@ -105,7 +105,7 @@ class KernelUpdates:
         members = len(block.trajectories)
         given: Tensors = dict(block.state)
         if self._source.sampling.rule == "persistent":
-            given[SELECTED] = torch.from_numpy(block.sampler["selected"])
+            given[SELECTED] = torch.from_numpy(np.array(block.sampler["selected"]))
         for prefix, tensors in (
             ("weights", block.weights),
             ("accumulators", block.accumulators),
