@@ -1,7 +1,11 @@
-"""Updates as they are captured in CUDA graphs, here without capture: what they do is that of the reference engine."""
+"""Updates as they are captured in CUDA graphs, without capture and with a recorder that stands in for it.
+
+Like a graph, the recorder repeats operations on the very memory they had, and refuses those that wait for a result.
+"""
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
@@ -9,6 +13,8 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 import thermograd as tg
 from thermograd.dynamics import SGD, Adam
@@ -73,6 +79,52 @@ class HeavyBall:
         return moved, {f"before/{name}": value for name, value in weights.items()}
 
 
+class Recorder(TorchDispatchMode):
+    """What a CUDA graph is, on the processor."""
+
+    WAITING = ("_local_scalar_dense", "nonzero", "is_nonzero", "equal", "_unique2", "masked_select")
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if function.overloadpacket.__name__ in self.WAITING:
+            message = f"{function} is not permitted while a stream is captured"
+            raise RuntimeError(message)
+        found = function(*args, **(kwargs or {}))
+        self.calls.append((function, args, kwargs or {}, found))
+        return found
+
+    def replay(self):
+        for function, args, kwargs, place in self.calls:
+            if function.is_view:
+                continue
+            found = function(*args, **kwargs)
+            if not function._schema.is_mutable:
+                for old, new in zip(tree_leaves(place), tree_leaves(found), strict=True):
+                    old.copy_(new)
+
+
+@pytest.fixture
+def recorder(monkeypatch):
+    """torch.cuda with recorders for graphs."""
+    made = []
+
+    def graph():
+        made.append(Recorder())
+        return made[-1]
+
+    stream = SimpleNamespace(wait_stream=lambda other: None)
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", graph)
+    monkeypatch.setattr(torch.cuda, "graph", lambda recorder: recorder)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: stream)
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
+    monkeypatch.setattr(torch.cuda, "device", lambda device: nullcontext())
+    return made
+
+
 CASES = {
     "regression": (NonlinearRegression(), SGD(1e-7), WithoutReplacement(10)),
     "regression, with replacement": (NonlinearRegression(), SGD(1e-7), WithReplacement(10)),
@@ -126,6 +178,27 @@ def test_updates_are_those_of_the_reference(case):
     assert difference(found.weights, expected.weights) <= 1e-12
     if expected.state:
         assert difference(found.state, expected.state) <= 1e-11
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_repeated_on_the_same_memory_they_are_too(case, recorder):
+    given = experiment(*CASES[case])
+    captured = AcceleratedEngine(given, eager(given), GraphUpdates(given, traceable_update(given)))
+    assert len(recorder) == len(cuda_graph.SIZES)
+    found, expected = after(captured, 5, 22), after(eager(given), 27)
+    assert difference(found.weights, expected.weights) <= 1e-12
+    if expected.state:
+        assert difference(found.state, expected.state) <= 1e-11
+
+
+def test_an_update_that_waits_for_a_number_is_not_captured(recorder, monkeypatch):
+    given = experiment(*CASES["regression"])
+    honest = GraphUpdates._several
+    monkeypatch.setattr(
+        GraphUpdates, "_several", lambda self, size: float(self._held["step"]) and honest(self, size)
+    )
+    with pytest.raises(EngineUnavailableError, match=r"_local_scalar_dense.* is not permitted"):
+        GraphUpdates(given, traceable_update(given))
 
 
 def test_another_sampling_is_found_out_by_the_same_comparison():

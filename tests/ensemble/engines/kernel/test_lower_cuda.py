@@ -21,7 +21,7 @@ import thermograd as tg
 from thermograd.dynamics import SGD
 from thermograd.ensemble.engines.accelerated import AcceleratedEngine
 from thermograd.ensemble.engines.eager import EagerEngine
-from thermograd.ensemble.engines.kernel import lower_cuda, nvrtc
+from thermograd.ensemble.engines.kernel import choice, lower_cuda, nvrtc
 from thermograd.ensemble.engines.kernel.compiler import compiler
 from thermograd.ensemble.engines.kernel.launch_cuda import CudaKernel
 from thermograd.ensemble.engines.kernel.lower_cuda import CUDA, cuda_source
@@ -315,3 +315,36 @@ def test_without_nvrtc_the_sentence_says_what_to_do(monkeypatch):
     finally:
         monkeypatch.undo()
         nvrtc.library.cache_clear()
+
+
+class TestChoice:
+    """What the plan makes of a GPU, by an experiment that says it is on one."""
+
+    @staticmethod
+    def on_gpu(given, monkeypatch):
+        monkeypatch.setattr(given.functional, "device", torch.device("cuda"))
+        return given
+
+    def test_small_networks_are_the_kernels(self, monkeypatch):
+        monkeypatch.setattr(nvrtc, "library", lambda: object())
+        given = experiment(*CASES["regression"], steps=3000)
+        source = cuda_source(given)
+        monkeypatch.setattr(choice, "cuda_source", lambda _: source)
+        given = self.on_gpu(given, monkeypatch)
+        engine, mode, reason = choice.choose_kernel(given, eager(given), build=False)
+        assert (engine, mode) == (None, "threads")
+        assert reason.startswith("kernel (threads): 7 parameters, ")
+        assert reason.endswith(", 11 trajectories with a thread of the GPU for each")
+
+    def test_larger_ones_are_left_to_another_engine_without_a_note(self, monkeypatch):
+        problem = network(linear(2, 20), nn.Tanh, linear(20, 4))
+        given = experiment(problem, SGD(0.1), WithoutReplacement(20), steps=3000)
+        given = self.on_gpu(given, monkeypatch)
+        assert "this one has 144" in choice.choose_kernel(given, eager(given), build=False)
+
+    def test_without_nvrtc_the_kernel_is_refused_by_name(self, monkeypatch):
+        monkeypatch.setattr(nvrtc, "library", lambda: None)
+        given = experiment(*CASES["regression"], engine="kernel")
+        given = self.on_gpu(given, monkeypatch)
+        with pytest.raises(EngineUnavailableError, match="no NVRTC"):
+            choice.choose_kernel(given, eager(given), build=False)

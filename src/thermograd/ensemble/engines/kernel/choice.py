@@ -10,7 +10,7 @@ from thermograd.ensemble.engines.kernel import nvrtc
 from thermograd.ensemble.engines.kernel.compiler import compiler, no_compiler
 from thermograd.ensemble.engines.kernel.launch import Kernel
 from thermograd.ensemble.engines.kernel.launch_cuda import CudaKernel
-from thermograd.ensemble.engines.kernel.lower_cuda import cuda_source
+from thermograd.ensemble.engines.kernel.lower_cuda import cuda_source, too_large
 from thermograd.ensemble.engines.kernel.source import KernelSource, kernel_source
 from thermograd.ensemble.engines.kernel.updates import KernelUpdates
 from thermograd.ensemble.engines.update_function import CannotTraceError
@@ -99,6 +99,8 @@ def _not_worth_it(experiment: Experiment, eager: EagerEngine) -> str:
     problem = experiment.functional
     if eager.alone is not None:
         return eager.alone
+    if problem.device.type == "cuda" and too_large(experiment):
+        return too_large(experiment)
     blocks = -(-experiment.trajectories // experiment.block_size)
     work = experiment.total_steps * blocks
     if work < _WORTH:

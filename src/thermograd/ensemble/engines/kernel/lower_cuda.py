@@ -31,10 +31,9 @@ def cuda_source(experiment: Experiment) -> KernelSource:
     Raises:
         CannotTraceError: says what the kernel has no form for, or what a thread has no room for.
     """
-    parameters = experiment.functional.parameters
-    if parameters > MOST_PARAMETERS:
-        message = f"a thread trains one network of at most {MOST_PARAMETERS} parameters on a GPU; this one has {parameters}"
-        raise CannotTraceError(message)
+    large = too_large(experiment)
+    if large:
+        raise CannotTraceError(large)
     source = kernel_source(experiment, frame=CUDA)
     if source.work_bytes > _LOCAL_BYTES:
         message = (
@@ -47,6 +46,14 @@ def cuda_source(experiment: Experiment) -> KernelSource:
         message = f"an update works on {pointers} arrays; a launch passes at most {_CALL_BYTES // 8 - 16}"
         raise CannotTraceError(message)
     return replace(source, text=_LOOP.sub(_rolled, source.text))
+
+
+def too_large(experiment: Experiment) -> str:
+    """The sentence that says that a network has too many parameters for a thread, "" if it has not."""
+    parameters = experiment.functional.parameters
+    if parameters <= MOST_PARAMETERS:
+        return ""
+    return f"a thread trains one network of at most {MOST_PARAMETERS} parameters on a GPU; this one has {parameters}"
 
 
 def _rolled(loop: re.Match[str]) -> str:

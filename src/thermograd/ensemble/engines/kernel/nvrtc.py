@@ -104,8 +104,8 @@ def _candidates() -> Iterator[str]:
         folders += [*Path(root).glob("*/lib"), *Path(root).glob("*/bin"), *Path(root).glob("*/bin/x86_64")]
     for major in majors:
         for folder in folders:
-            yield from map(str, sorted(folder.glob(f"libnvrtc*.so.{major}")))
-            yield from map(str, sorted(folder.glob(f"nvrtc64_{major}*_0.dll")))
+            for pattern in (f"libnvrtc.so.{major}", f"libnvrtc-*.so.{major}", f"nvrtc64_{major}*_0.dll"):
+                yield from map(str, sorted(folder.glob(pattern)))
         yield f"libnvrtc.so.{major}"
 
 
