@@ -93,7 +93,7 @@ DEVICE inline void exchanges(Word* other, int first, int count, const uint32_t* 
 // A permutation a lane, made by the Fisher-Yates loop as far as it is asked for.
 template <int SAMPLES, int SIZE> struct Permutations {
   Place<SAMPLES> place[LANES][SAMPLES];
-  alignas(64) uint32_t other[SIZE][LANES];
+  alignas(Word) uint32_t other[SIZE][LANES];
 
   DEVICE void identity() {
     for (int l = 0; l < LANES; l++)

@@ -70,7 +70,8 @@ class Sampling:
     def bytes(self) -> int:
         """Size of a `Sampler` of one trajectory."""
         place = 2 if self.samples <= 2**16 else 4
-        return 8 + (-(-self.samples * place // 8) * 8 if self._table else 0)
+        table = -(-self.samples * place // 4) * 4 + 4 * self.size
+        return 8 + (-(-table // 8) * 8 if self._table else 0)
 
     def declarations(self) -> str:
         """The type `Sampler`, which a thread has one of."""
