@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.func import grad, vmap
 
 from thermograd.dynamics.sgd import SGD
-from thermograd.ensemble.engines.eager import one_thread
+from thermograd.ensemble.engines.one_thread import one_thread
 from thermograd.ensemble.experiment import Experiment
 from thermograd.ensemble.plan import prepare
 from thermograd.errors import EngineUnavailableError

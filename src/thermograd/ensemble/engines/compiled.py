@@ -16,7 +16,7 @@ from thermograd.ensemble.block import BlockState, Tensors, part
 from thermograd.ensemble.engines.accelerated import AcceleratedEngine, keeps_form
 from thermograd.ensemble.engines.accumulations import Accumulations
 from thermograd.ensemble.engines.batched_update import BatchedUpdate, traceable_update, widened
-from thermograd.ensemble.engines.eager import one_thread
+from thermograd.ensemble.engines.one_thread import one_thread
 from thermograd.ensemble.engines.supplies import Supplies
 from thermograd.ensemble.engines.update_function import (
     NORMAL,

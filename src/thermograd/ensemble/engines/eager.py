@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,8 @@ from torch.func import vmap
 
 from thermograd.ensemble.block import BlockState, Tensors, part, prefixed
 from thermograd.ensemble.engines.accumulations import Accumulations, joined, parted, rejoined
+from thermograd.ensemble.engines.members import concatenated, each, stacked
+from thermograd.ensemble.engines.one_thread import one_thread
 from thermograd.ensemble.engines.oracle import EagerOracle, InputNeededError
 from thermograd.ensemble.engines.supplies import Drawn, Supplied, Supplies
 from thermograd.ensemble.seeds import random_forward
@@ -76,7 +77,7 @@ class EagerEngine:
         weights, buffers, dynamics = experiment.initial_state(trajectories)
         if dynamics is None:
             one = {name: value[0] for name, value in weights.items()}
-            dynamics = _each(experiment.dynamics.start, weights) if experiment.dynamics.start(one) else {}
+            dynamics = each(experiment.dynamics.start, weights) if experiment.dynamics.start(one) else {}
         state = prefixed(dynamics, "optimizer")
         if self._changing_buffers:
             state |= prefixed(buffers, "buffers")
@@ -92,7 +93,7 @@ class EagerEngine:
             ),
             metric=np.full(count, np.nan),
             diverged_at=self._divergence(weights, np.full(count, -1, np.int64), 0),
-            accumulators=_each(self._accumulations.start, weights) if self._accumulations else {},
+            accumulators=each(self._accumulations.start, weights) if self._accumulations else {},
         )
 
     def advance(self, block: BlockState, steps: int) -> BlockState:
@@ -260,9 +261,9 @@ class EagerEngine:
         return replace(
             block,
             step=members[0].step,
-            weights=_concatenate([member.weights for member in members]),
-            state=_concatenate([member.state for member in members]),
-            accumulators=_concatenate([member.accumulators for member in members]),
+            weights=concatenated([member.weights for member in members]),
+            state=concatenated([member.state for member in members]),
+            accumulators=concatenated([member.accumulators for member in members]),
             sampler=sampler,
             diverged_at=np.concatenate([member.diverged_at for member in members]),
         )
@@ -315,7 +316,7 @@ class EagerEngine:
                     outputs.append(one(weights, state, own))
             else:
                 outputs.append(one(weights, state, own))
-        return _stacked(outputs)
+        return stacked(outputs)
 
     def _lanes_at_once(self) -> int:
         """Trajectories whose pass over a whole data set fits in a bounded amount of memory."""
@@ -348,14 +349,6 @@ class EagerEngine:
         return np.where((before < 0) & ~finite.cpu().numpy(), step, before)
 
 
-def _each(start: Callable[[Tensors], Tensors], weights: Tensors) -> Tensors:
-    """What `start` makes of the weights of each trajectory, stacked."""
-    count = len(next(iter(weights.values())))
-    rows = ({name: value[row] for name, value in weights.items()} for row in range(count))
-    started: Tensors = _stacked([start(row) for row in rows])
-    return started
-
-
 def _with_hyperparameters(dynamics: Any, changed: Tensors) -> Any:
     """The dynamics with hyperparameters of one trajectory that a perturbation has changed."""
     if not changed:
@@ -386,28 +379,3 @@ def _all_finite(weights: Tensors) -> bool:
 
 def _total(weights: Tensors) -> torch.Tensor:
     return torch.stack([value.sum() for value in weights.values()]).sum()
-
-
-def _stacked(rows: list[Any]) -> Any:
-    """Trees of tensors of the same form, stacked leaf by leaf."""
-    first = rows[0]
-    if isinstance(first, dict):
-        return {name: _stacked([row[name] for row in rows]) for name in first}
-    if isinstance(first, list | tuple):
-        return [_stacked([row[place] for row in rows]) for place in range(len(first))]
-    return first[None] if len(rows) == 1 else torch.stack(rows)
-
-
-def _concatenate(members: list[Tensors]) -> Tensors:
-    return {name: torch.cat([member[name] for member in members]) for name in members[0]}
-
-
-@contextmanager
-def one_thread() -> Generator[None]:
-    """Blocks run on one thread: results must not depend on how many there are."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
