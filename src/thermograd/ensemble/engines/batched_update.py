@@ -16,7 +16,6 @@ from thermograd.ensemble.engines.supplies import Drawn
 from thermograd.ensemble.engines.update_function import (
     BATCH,
     STEP,
-    CannotTraceError,
     UpdateFunction,
     updates,
 )
@@ -111,7 +110,7 @@ def traceable_update(experiment: Experiment) -> UpdateFunction:
             update = way()
             known: Any = update
             make_fx(lambda *given, known=known: _values(known, given))(*update.examples.values())
-        except (CannotTraceError, RuntimeError, TypeError) as failure:
+        except Exception as failure:  # of the user's code, which was not written for being traced
             reason = (str(failure).strip().splitlines() or [type(failure).__name__])[0][:200]
         else:
             return update

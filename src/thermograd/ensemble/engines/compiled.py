@@ -18,6 +18,7 @@ from thermograd.ensemble.engines.accumulations import Accumulations
 from thermograd.ensemble.engines.batched_update import BatchedUpdate, traceable_update, widened
 from thermograd.ensemble.engines.one_thread import one_thread
 from thermograd.ensemble.engines.supplies import Supplies
+from thermograd.ensemble.engines.trial import tried
 from thermograd.ensemble.engines.update_function import (
     NORMAL,
     START,
@@ -166,7 +167,10 @@ def choose_compiled(
     if eager.alone is not None:
         raise EngineUnavailableError(eager.alone)
     update = traceable_update(experiment)
-    engine = AcceleratedEngine(experiment, eager, CompiledUpdates(experiment, update)) if build else None
+    engine = None
+    if build:
+        numbers = set(part(update.examples, "hyperparameters"))
+        engine = tried(experiment, eager, CompiledUpdates(experiment, update), numbers)
     members = min(experiment.block_size, experiment.trajectories)
     many = "1 trajectory" if members == 1 else f"{members} trajectories"
     reason = (

@@ -16,6 +16,7 @@ from thermograd.ensemble.engines.accumulations import Accumulations
 from thermograd.ensemble.engines.batched_update import BatchedUpdate, traceable_update
 from thermograd.ensemble.engines.one_thread import one_thread
 from thermograd.ensemble.engines.supplies import Supplies
+from thermograd.ensemble.engines.trial import tried
 from thermograd.ensemble.engines.update_function import NORMAL, START, STEP, UpdateFunction
 from thermograd.errors import EngineUnavailableError
 from thermograd.numerics import philox
@@ -233,7 +234,10 @@ def choose_graph(
     if eager.mode == "loop":
         return "trajectories are trained one at a time"
     update = traceable_update(experiment)
-    engine = AcceleratedEngine(experiment, eager, GraphUpdates(experiment, update)) if build else None
+    engine = None
+    if build:
+        numbers = set(part(update.examples, "hyperparameters"))
+        engine = tried(experiment, eager, GraphUpdates(experiment, update), numbers)
     members = min(experiment.block_size, experiment.trajectories)
     many = "1 trajectory" if members == 1 else f"{members} trajectories"
     reason = (

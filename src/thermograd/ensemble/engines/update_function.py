@@ -14,6 +14,7 @@ from torch import Tensor
 from thermograd.ensemble.block import Tensors, part, prefixed
 from thermograd.ensemble.engines.accumulations import Accumulations
 from thermograd.ensemble.engines.oracle import Demand, EagerOracle, InputNeededError
+from thermograd.ensemble.engines.traced_step import TracedStep
 from thermograd.minibatching.persistent import Persistent
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class UpdateFunction:
             steps_per_epoch=self._experiment.steps_per_epoch,
             functional=True,
         )
-        moved, after = dynamics.step(weights, state, oracle, inputs[STEP])
+        moved, after = dynamics.step(weights, state, oracle, TracedStep(inputs[STEP]))
         found = prefixed(moved, "weights") | prefixed(after, "optimizer")
         if self._accumulations:
             gradient = oracle.gradient_taken_at(weights) or oracle.gradient(weights)

@@ -18,6 +18,7 @@ from thermograd.numerics.log_times import At, Epochs, Every
 from thermograd.observables import DissipationAndFluctuation, Loss, StochasticArea
 from thermograd.perturbations import ShrinkAndPerturb, WarmRestart
 from thermograd.problems import Digits, NonlinearRegression, Quadratic
+from thermograd.protocols import Batch
 
 pytestmark = pytest.mark.skipif(compiler.compiler() is None, reason="no C++ compiler")
 
@@ -207,8 +208,8 @@ def test_a_resumed_run_is_bit_identical(until):
 
 
 def test_a_stored_run_that_goes_on_with_another_engine_says_so(tmp_path, monkeypatch):
-    given = experiment(TANH, SGD(0.1), WithoutReplacement(50), trajectories=1, steps=2400)
-    assert tg.run(given, store=tmp_path / "run", until=1200).engine == "kernel"
+    given = experiment(TANH, SGD(0.1), WithoutReplacement(50), trajectories=1, steps=3000)
+    assert tg.run(given, store=tmp_path / "run", until=1500).engine == "kernel"
     TestChoice.with_compiler(monkeypatch, "/nonexistent/c++")
     run = tg.run(given, store=tmp_path / "run")
     assert run.complete
@@ -299,6 +300,130 @@ def test_whole_numbers_that_do_not_fit_are_refused():
     assert tg.run(replace(given, dtype="float64")).engine == "kernel"
 
 
+def rule_with(rate):
+    """SGD whose rate is computed by a function of the rule and the step."""
+
+    @dataclass(frozen=True)
+    class Own:
+        a: float = 0.05
+
+        def start(self, weights):
+            return {}
+
+        def step(self, weights, state, oracle, step):
+            slope = oracle.gradient(weights)
+            return {name: value - rate(self, step) * slope[name] for name, value in weights.items()}, state
+
+    return Own()
+
+
+@pytest.mark.parametrize("engine", ["kernel", "compiled"])
+@pytest.mark.parametrize(
+    "rate",
+    [
+        lambda rule, step: float(np.exp(-0.1 * step)),
+        lambda rule, step: {5: 1.0}.get(step, 0.1),
+        lambda rule, step: 1.0 if step in {5, 6} else 0.1,
+        lambda rule, step: 0.3 if isinstance(step, int) else 0.1,
+        lambda rule, step: 0.3 if isinstance(rule.a, float) and hasattr(step, "bit_length") else 0.1,
+        lambda rule, step: np.interp(step, [0, 10], [0.1, 0.2]),
+        lambda rule, step: np.random.default_rng().random(),  # impure: cannot be the same twice
+        lambda rule, step: torch.linspace(0.2, 0.01, 60)[step],
+    ],
+)
+def test_an_update_that_would_be_frozen_as_it_was_traced_is_refused(rate, engine):
+    if engine == "compiled" and "linspace" not in rate.__code__.co_names:
+        pytest.skip("one case is enough to see that it is tried in the same way")
+    given = experiment(TANH, rule_with(rate), WithoutReplacement(40), engine=engine)
+    with pytest.raises(EngineUnavailableError):
+        tg.run(given)
+
+
+@pytest.mark.parametrize(
+    "rate",
+    [
+        lambda rule, step: rule.a / (1 + step) ** 0.5,
+        lambda rule, step: rule.a * 0.9**step,
+        lambda rule, step: np.sqrt(rule.a),
+    ],
+)
+def test_schedules_of_the_step_run_in_the_kernel(rate):
+    given = experiment(TANH, rule_with(rate), WithoutReplacement(40))
+    eager, kernel = (tg.run(replace(given, engine=engine)) for engine in ("eager", "kernel"))
+    # a number made a tensor in the update is float32 in the one and float64 in the other
+    assert max(differences(eager, kernel).values()) <= 1e-7
+
+
+def test_a_class_that_does_not_exist_is_found_before_the_kernel_runs():
+    wrong = Y.clone()
+    wrong[17] = 9
+    given = experiment(network(linear(2, 4), targets=wrong), SGD(0.1), WithoutReplacement(10), observe=[])
+    with pytest.raises(EngineUnavailableError, match="out of bounds"):
+        tg.run(replace(given, engine="kernel"))
+
+
+@dataclass(frozen=True)
+class Odd:
+    """A sampler of a user's own that changes its ways at step 5."""
+
+    change: str
+
+    def steps_per_epoch(self, samples):
+        return 10
+
+    def start(self, seed, trajectories, samples):
+        return None
+
+    def draw(self, state, seed, trajectories, step, samples):
+        size = 4 if self.change == "size" and step >= 5 else 3
+        indices = np.full((len(trajectories), size), step, np.int64)
+        if self.change in {"far", "negative"} and step >= 5:
+            indices[:] = 10**6 if self.change == "far" else -1
+        return Batch(
+            indices, np.ones(indices.shape) if self.change == "weights" and step >= 5 else None
+        ), None
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("far", "index 1000000"),
+        ("negative", "index -1 at step 5"),
+        ("size", "drew 4 samples without weights at step 5, and 3 without before"),
+        ("weights", "drew 3 samples with weights at step 5, and 3 without before"),
+    ],
+)
+def test_batches_that_the_kernel_would_misread_are_refused(change, words):
+    given = experiment(TANH, SGD(0.1), Odd(change), engine="kernel", steps=12)
+    with pytest.raises((ValueError, EngineUnavailableError, IndexError), match=words):
+        tg.run(given)
+
+
+def test_a_run_that_overflows_at_once_is_still_the_kernels():
+    given = experiment(SQUARES, SGD(1e200), WithoutReplacement(20))
+    eager, kernel = (tg.run(replace(given, engine=engine)) for engine in ("eager", "kernel"))
+    np.testing.assert_array_equal(eager.diverged_at, kernel.diverged_at)
+    assert (kernel.diverged_at > 0).all()
+
+
+def test_a_long_list_of_operations_must_repay_its_compilation():
+    class Unrolled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cell = nn.Linear(5, 5)
+
+        def forward(self, inputs):
+            for _ in range(30):
+                inputs = torch.tanh(self.cell(inputs))
+            return inputs
+
+    given = experiment(
+        network(linear(2, 5), Unrolled, linear(5, 4)), SGD(0.1), WithoutReplacement(40), steps=2100
+    )
+    assert "operations take long to build" in dict(tg.plan(given).rejected)["kernel"]
+    assert tg.plan(replace(given, steps=20_000)).engine == "kernel"
+
+
 class TestChoice:
     def test_long_runs_of_small_networks_are_the_kernels(self):
         given = experiment(TANH, SGD(0.1), WithoutReplacement(40), steps=3000)
@@ -354,7 +479,7 @@ class TestChoice:
                 return {n: w - rate * slope[n] for n, w in weights.items()}, state
 
         given = experiment(TANH, Branching(), WithoutReplacement(40), steps=3000)
-        with pytest.raises(EngineUnavailableError, match="decides by the value"):
+        with pytest.raises(EngineUnavailableError, match=r"looks at the value of step|decides by the value"):
             tg.plan(replace(given, engine="kernel"))
 
     def test_a_compiler_that_fails_leaves_a_note(self, monkeypatch, tmp_path):
@@ -364,7 +489,7 @@ class TestChoice:
         )
         script.chmod(0o755)
         self.with_compiler(monkeypatch, str(script))
-        given = experiment(TANH, SGD(0.1), WithoutReplacement(50), steps=2400, trajectories=1)
+        given = experiment(TANH, SGD(0.1), WithoutReplacement(50), steps=3000, trajectories=1)
         run = tg.run(given)
         assert run.engine == "eager"
         assert any("error: no disk" in note for note in run.notes)

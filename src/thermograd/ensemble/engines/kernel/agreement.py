@@ -41,8 +41,8 @@ def disagreement(experiment: Experiment, source: KernelSource, kernel: BuiltKern
     chosen, shares = [], []
     for step in range(_STEPS):
         (indices, weights), sampler = rule.draw(sampler, seed, (_TRAJECTORY,), step, samples)
-        chosen.append(indices)
-        shares.append(weights)
+        chosen.append(np.array(indices))
+        shares.append(None if weights is None else np.array(weights))
         inputs = expected | _supplied(source, indices[0], None if weights is None else weights[0], seed, step)
         expected |= interpret(source.programs["update"], inputs)
     found, _ = kernel.advance(
@@ -99,7 +99,7 @@ def _error(found: npt.NDArray[Any], expected: npt.NDArray[Any], start: npt.NDArr
     """Largest difference over the largest element, of the arrays or of where they began."""
     with np.errstate(all="ignore"):
         size = np.nanmax(np.abs(np.concatenate([expected.ravel(), start.ravel()])), initial=0.0)
-        both = (found == expected) | (np.isnan(found) & np.isnan(expected))
+        both = (found == expected) | ~(np.isfinite(found) | np.isfinite(expected))
         difference = np.where(both, 0.0, np.abs(found.astype(float) - expected))
     worst = float(np.max(difference, initial=0.0))
     return worst / size if worst else 0.0

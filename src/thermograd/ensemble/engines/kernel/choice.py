@@ -13,6 +13,7 @@ from thermograd.ensemble.engines.kernel.launch_cuda import CudaKernel
 from thermograd.ensemble.engines.kernel.lower_cuda import cuda_source, too_large
 from thermograd.ensemble.engines.kernel.source import KernelSource, kernel_source
 from thermograd.ensemble.engines.kernel.updates import KernelUpdates
+from thermograd.ensemble.engines.trial import tried
 from thermograd.ensemble.engines.update_function import CannotTraceError
 from thermograd.errors import EngineUnavailableError
 
@@ -24,6 +25,7 @@ _WIDEST = 64
 _LONGEST_INPUT = 4096
 _LONG_INPUT = 128
 _WORTH = 2000
+_SLOW, _MANY = 200, 1000
 _LANES, _PRODUCTS = 16, 4_000_000
 _SIDES = {
     "lanes": "side by side in vectors",
@@ -62,10 +64,18 @@ def choose_kernel(
     except CannotTraceError as failure:
         message = f"{failure} has no form in it" if str(failure).startswith("operation") else str(failure)
         raise EngineUnavailableError(message) from failure
+    if experiment.engine != "kernel":
+        why_not = _too_long_to_build(experiment, source.operations)
+        if why_not:
+            return why_not
     if not build:
         return None, mode, _reason(experiment, source, mode)
     made = KernelUpdates(experiment, source, mode, CudaKernel if mode == "threads" else Kernel)
-    return AcceleratedEngine(experiment, eager, made), mode, _reason(experiment, source, mode)
+    return (
+        tried(experiment, eager, made, set(source.hyperparameters)),
+        mode,
+        _reason(experiment, source, mode),
+    )
 
 
 def _mode(experiment: Experiment) -> str:
@@ -121,6 +131,20 @@ def _not_worth_it(experiment: Experiment, eager: EagerEngine) -> str:
         if products > share * _PRODUCTS:
             return f"{experiment.trajectories} trajectories fill too little of a vector for {products} products an update"
     return ""
+
+
+def _too_long_to_build(experiment: Experiment, operations: int) -> str:
+    """What keeps a long list of operations, an unrolled cell say, from being worth its compilation."""
+    work = experiment.total_steps * -(-experiment.trajectories // experiment.block_size)
+    worth = int(_WORTH * (1 + operations / _SLOW))
+    if operations <= _MANY and work >= worth:
+        return ""
+    most = (
+        f"worth it from {worth} batched updates on"
+        if operations <= _MANY
+        else f"up to {_MANY} are built unasked"
+    )
+    return f"{operations} operations take long to build, and {work} batched updates are to be made ({most})"
 
 
 def _inputs(experiment: Experiment) -> int:

@@ -43,6 +43,12 @@ def compiler() -> tuple[str, str] | None:
 
 def no_compiler() -> str:
     """The sentence that says there is none, and what to do."""
+    only = os.environ.get("THERMOGRAD_CXX")
+    if only:
+        return (
+            f"no C++ compiler found (tried {only}): THERMOGRAD_CXX must name one program that answers --version; "
+            "unset it, or install g++ or set THERMOGRAD_CXX to another"
+        )
     return f"no C++ compiler found (tried {', '.join(_names())}); install g++ or set THERMOGRAD_CXX"
 
 
@@ -66,10 +72,15 @@ def library(text: str) -> ctypes.CDLL:
         raise EngineUnavailableError(no_compiler())
     path, version = found
     folder = cache_folder()
-    target = folder / f"{_key(text, version)}.so"
-    if not target.exists():
+    target = folder / f"{_key(text, path, version)}.so"
+    if not _is_whole(target):
         _build(path, text, target)
-    return ctypes.CDLL(str(target))
+    try:
+        return ctypes.CDLL(str(target))
+    except OSError as failure:
+        target.unlink(missing_ok=True)
+        message = f"{path} built something that cannot be loaded: {failure}"
+        raise EngineUnavailableError(message) from failure
 
 
 @cache
@@ -117,8 +128,16 @@ def _names() -> tuple[str, ...]:
     return ((own,) if own else ()) + _TRIED
 
 
-def _key(text: str, version: str) -> str:
-    parts = (text, " ".join(FLAGS), version, instruction_sets())
+def _is_whole(target: Path) -> bool:
+    """Whether a library is there as it was built: its SHA-256 is kept beside it."""
+    try:
+        return hashlib.sha256(target.read_bytes()).hexdigest() == target.with_suffix(".sha256").read_text()
+    except OSError:
+        return False
+
+
+def _key(text: str, path: str, version: str) -> str:
+    parts = (text, path, " ".join(FLAGS), version, instruction_sets())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -128,7 +147,7 @@ def _temporary() -> Path:
 
 
 def _build(path: str, text: str, target: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="building-", dir=target.parent) as work:
+    with _workshop(target.parent) as work:
         source, built = Path(work) / "kernel.cpp", Path(work) / "kernel.so"
         source.write_text(text)
         command = [path, *FLAGS, str(source), "-o", str(built)]
@@ -139,8 +158,24 @@ def _build(path: str, text: str, target: Path) -> None:
         except (OSError, subprocess.TimeoutExpired) as failure:
             message = f"{path} could not build a kernel: {failure}"
             raise EngineUnavailableError(message) from failure
+        if done.returncode == 0 and not built.exists():
+            message = f"{path} could not build a kernel: it ended without an error and without a file"
+            raise EngineUnavailableError(message)
         if done.returncode:
             said = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr)[:_SHOWN]
             message = f"{path} could not build a kernel: {said.strip()}"
             raise EngineUnavailableError(message)
+        digest = Path(work) / "kernel.sha256"
+        digest.write_text(hashlib.sha256(built.read_bytes()).hexdigest())
         os.replace(built, target)
+        os.replace(digest, target.with_suffix(".sha256"))
+
+
+def _workshop(folder: Path) -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="building-", dir=folder)
+    except OSError as failure:
+        message = (
+            f"the cache folder {folder} cannot be written to ({failure}); set THERMOGRAD_CACHE to another"
+        )
+        raise EngineUnavailableError(message) from failure

@@ -106,6 +106,11 @@ class KernelSource:
         return self.programs["update"].operations
 
 
+def _first_line(failure: Exception) -> str:
+    lines = str(failure).strip().splitlines()
+    return f"tracing the update ends in {type(failure).__name__}" + (f": {lines[0][:200]}" if lines else "")
+
+
 def kernel_source(experiment: Experiment, *, features: bool = False, frame: Frame = _CPP) -> KernelSource:
     """The source of an experiment.
 
@@ -123,7 +128,7 @@ def kernel_source(experiment: Experiment, *, features: bool = False, frame: Fram
             update = way()
             program = traced(update, update.examples)
             break
-        except (CannotTraceError, RuntimeError, TypeError) as failure:
+        except Exception as failure:  # of the user's code, which was not written for being traced
             if way is ways[-1]:
                 raise (
                     failure if isinstance(failure, CannotTraceError) else CannotTraceError(str(failure))

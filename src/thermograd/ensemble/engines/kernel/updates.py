@@ -17,6 +17,7 @@ from thermograd.ensemble.engines.accumulations import Accumulations
 from thermograd.ensemble.engines.kernel.agreement import disagreement
 from thermograd.ensemble.engines.kernel.launch import BuiltKernel, Kernel
 from thermograd.ensemble.engines.kernel.source import SELECTED, KernelSource
+from thermograd.ensemble.engines.update_function import BATCH
 from thermograd.errors import EngineUnavailableError
 
 if TYPE_CHECKING:
@@ -143,6 +144,23 @@ class KernelUpdates:
         sampler, chosen, shares = block.sampler, [], []
         for step in range(block.step, block.step + steps):
             (indices, weights), sampler = rule.draw(sampler, seed, block.trajectories, step, samples)
-            chosen.append(indices)
-            shares.append(weights)
+            self._check_batch(indices, weights, step)
+            chosen.append(np.array(indices))
+            shares.append(None if weights is None else np.array(weights))
         return np.stack(chosen), None if shares[0] is None else np.stack(shares), sampler  # type: ignore[arg-type]  # all or none
+
+    def _check_batch(self, indices: npt.NDArray[Any], weights: npt.NDArray[Any] | None, step: int) -> None:
+        """Refuse what the kernel would read past the data for, or ignore."""
+        sampling, rule = self._source.sampling, type(self._experiment.minibatching).__name__
+        weighted = f"{BATCH}/weights" in self._source.update.examples
+        if indices.shape[1] != sampling.size or (weights is not None) != weighted:
+            message = (
+                f"{rule} drew {indices.shape[1]} samples {'without' if weights is None else 'with'} weights at step {step}, "
+                f"and {sampling.size} {'with' if weighted else 'without'} before; for batches that change their form use "
+                "engine='eager'"
+            )
+            raise ValueError(message)
+        if indices.min(initial=0) < 0 or indices.max(initial=0) >= sampling.samples:
+            worst = int(indices.min() if indices.min() < 0 else indices.max())
+            message = f"{rule} drew the index {worst} at step {step}; indices are 0 to {sampling.samples - 1}"
+            raise ValueError(message)
