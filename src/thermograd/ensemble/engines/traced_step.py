@@ -14,6 +14,7 @@ class TracedStep:
     Args:
         tensor: the number, float64, of shape ().
 
+    >>> import torch
     >>> step = TracedStep(torch.tensor(3.0))
     >>> 1 / (1 + step), 2**step, torch.sqrt(step + 1)
     (tensor(0.2500), tensor(8.), tensor(2.))
