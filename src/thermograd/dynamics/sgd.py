@@ -64,8 +64,11 @@ class SGD:
         return moved, after
 
     def _moved(self, value: Tensor, direction: Tensor) -> Tensor:
-        """Value − η direction, in one pass where η is a number; perturbations make it a tensor."""
+        """Value − η direction, in one pass where η is a number; perturbations make it a tensor.
+
+        A number beyond the range of the weights' type makes them infinite: a run that diverges is no error.
+        """
         rate: Any = self.learning_rate
-        if isinstance(rate, torch.Tensor):
+        if isinstance(rate, torch.Tensor) or rate > torch.finfo(value.dtype).max:
             return value - rate * direction
         return torch.sub(value, direction, alpha=rate)
