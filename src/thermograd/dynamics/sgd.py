@@ -70,5 +70,6 @@ class SGD:
         """
         rate: Any = self.learning_rate
         if isinstance(rate, torch.Tensor) or rate > torch.finfo(value.dtype).max:
-            return value - rate * direction
+            moved: Tensor = value - rate * direction
+            return moved
         return torch.sub(value, direction, alpha=rate)

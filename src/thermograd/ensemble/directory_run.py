@@ -178,7 +178,7 @@ def _owned(
 
 
 def check_same(run: Path, manifest: Manifest, description: Description) -> None:
-    """Refuse to continue a run with another experiment.
+    """Refuse to continue a run with another experiment; another engine goes on with it, with a note.
 
     Raises:
         ExperimentMismatchError: names the fields that differ, with both values.
@@ -186,6 +186,8 @@ def check_same(run: Path, manifest: Manifest, description: Description) -> None:
     if manifest.identity == description.identity:
         return
     fields = differing(manifest.experiment, description.content) or ("the record of the experiment itself",)
+    if all(entry.startswith("engine: ") for entry in fields):
+        return
     message = f"{printable(run)} holds another experiment: {'; '.join(fields)}. Give another directory"
     raise ExperimentMismatchError(message)
 

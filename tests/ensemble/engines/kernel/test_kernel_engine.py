@@ -12,7 +12,7 @@ from torch import nn
 import thermograd as tg
 from thermograd.dynamics import SGD, Adam, Earthquake
 from thermograd.ensemble.engines.kernel import choice, compiler
-from thermograd.errors import EngineUnavailableError
+from thermograd.errors import EngineUnavailableError, ExperimentMismatchError
 from thermograd.minibatching import Persistent, WithoutReplacement, WithReplacement
 from thermograd.numerics.log_times import At, Epochs, Every
 from thermograd.observables import DissipationAndFluctuation, Loss, StochasticArea
@@ -216,6 +216,16 @@ def test_a_stored_run_that_goes_on_with_another_engine_says_so(tmp_path, monkeyp
     assert any("engine kernel → eager" in note for note in run.notes)
     whole = tg.run(replace(given, engine="eager"))
     assert max(differences(run, whole).values()) < 1e-9
+
+
+def test_a_run_of_the_kernel_by_name_can_be_finished_by_another_engine(tmp_path):
+    given = experiment(TANH, SGD(0.1), WithoutReplacement(50), engine="kernel")
+    tg.run(given, store=tmp_path / "run", until=8)
+    run = tg.run(replace(given, engine="eager"), store=tmp_path / "run")
+    assert run.complete
+    assert any("engine kernel → eager" in note for note in run.notes)
+    with pytest.raises(ExperimentMismatchError, match="seed: 5 in the run, 6 given"):
+        tg.run(replace(given, seed=6, engine="eager"), store=tmp_path / "run")
 
 
 def test_divergence_is_exact_and_leaves_the_others_alone():
