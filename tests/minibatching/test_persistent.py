@@ -284,6 +284,7 @@ def test_interruption_blocks_and_company_change_nothing(rule, mode):
 
 @pytest.mark.parametrize("rule", [Persistent(0.2, 20), Persistent(0.2, 20, fixed_size=True)])
 def test_a_run_on_disk_is_resumed(rule, tmp_path):
+    pytest.importorskip("zarr", reason="run directories need thermograd[lab]")
     experiment = make_experiment(rule)
     whole = tg.run(experiment)
     tg.run(experiment, store=tmp_path / "run", until=11)
