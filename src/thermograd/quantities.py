@@ -6,34 +6,16 @@ import html
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from importlib.metadata import entry_points
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from thermograd.errors import ConfigError, MissingExtraError
+from thermograd.errors import ConfigError
+from thermograd.quantity_figure import figure_of
 from thermograd.quantity_text import brief, curve_svg, interval_text
 
 Array = npt.NDArray[Any]
-
-
-def figure_of(thing: Any, name: str | None = None) -> Any:
-    """The figure of a quantity or a run, found through the entry point `thermograd.plot`.
-
-    Args:
-        thing: what is drawn.
-        name: which part of it, where it has several.
-
-    Returns:
-        A `plotly.graph_objects.Figure`.
-
-    Raises:
-        MissingExtraError: the requirements of the report layer are not installed.
-    """
-    for entry in entry_points(group="thermograd.plot", name="figure"):
-        return entry.load()(thing, name)
-    raise MissingExtraError(package="plotly", extra="lab", purpose="A figure")
 
 
 class _Shown:

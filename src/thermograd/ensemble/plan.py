@@ -14,6 +14,7 @@ from thermograd.ensemble.engines.compiled import choose_compiled
 from thermograd.ensemble.engines.cuda_graph import choose_graph
 from thermograd.ensemble.engines.eager import EagerEngine
 from thermograd.ensemble.engines.kernel.choice import choose_kernel
+from thermograd.ensemble.engines.size_of_work import together
 from thermograd.errors import EngineUnavailableError
 
 if TYPE_CHECKING:
@@ -127,9 +128,10 @@ def _eager_engine(experiment: Experiment) -> tuple[EagerEngine, str]:
             experiment, "loop", random_forward=random_forward, changing_buffers=changing_buffers
         )
         return engine, f"eager (loop): {why_loop}"
-    members = min(experiment.block_size, experiment.trajectories)
-    many = "1 trajectory" if members == 1 else f"{members} trajectories"
-    return engine, f"eager (vmap): {problem.parameters} parameters, {many} in one batched call"
+    return (
+        engine,
+        f"eager (vmap): {problem.parameters} parameters, {together(experiment)} in one batched call",
+    )
 
 
 def _probe_forward(problem: FunctionalProblem) -> tuple[bool, bool]:

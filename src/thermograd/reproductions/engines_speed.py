@@ -166,13 +166,17 @@ def ratios(workload: Workload, measured: Mapping[str, tuple[float, ...]]) -> Ite
             continue
         pairs = zip(measured[ours], measured[hand], strict=True)
         found = over_seeds([mine / theirs for mine, theirs in pairs], "mean over rounds")
-        yield Row(quantity, f"at least {aim:g}", found, _verdict(found, aim, np.median(measured[ours])))
+        yield Row(quantity, f"at least {aim:g}", found, _verdict(found, aim, measured[ours]))
 
 
-def _verdict(found: Estimate, bar: float, speed: float) -> Verdict:
+def _verdict(found: Estimate, bar: float, speeds_found: tuple[float, ...]) -> Verdict:
     holds = True if found.low >= bar else False if found.high < bar else None
     said = {True: "reached", False: "missed", None: "not decided by these rounds"}[holds]
-    return Verdict(holds, "speed", f"{said}; {speed:.3g} trajectory-steps per second")
+    return Verdict(
+        holds,
+        "speed",
+        f"{said}; {min(speeds_found):.3g} to {max(speeds_found):.3g} trajectory-steps per second",
+    )
 
 
 def _ways(experiment: Experiment) -> tuple[dict[str, Steps], str]:

@@ -209,9 +209,6 @@ def _reshuffled(setting: Network, sizes: Sizes, seed: int) -> tuple[Simulated, l
     )
     replaced = _predicted(predict(land, **options))
     ratios = _approximations(setting, options)
-    said = ", ".join(
-        f"the {name} gives {ratio[:2].min():.2g} to {ratio[:2].max():.2g}" for name, ratio in ratios.items()
-    )
     rows = [
         Row(
             "centre along the flattest direction, standard deviations from the minimum of L, without replacement",
@@ -230,13 +227,7 @@ def _reshuffled(setting: Network, sizes: Sizes, seed: int) -> tuple[Simulated, l
             spread_along(found, modes[:, :2]),
             "Its noise and its drift, which fix it, are measured in the rows of 2D and of the centre.",
         ),
-        ratio_row("2D of an epoch, stiff directions", "not shown", noise_along(found, modes[:, 2:])),
-        ratio_row(
-            "2D of an epoch, two flat directions",
-            "not shown",
-            noise_along(found, modes[:, :2]),
-            f"There {said} of it.",
-        ),
+        *_noise_of_an_epoch(found, modes, ratios),
         ratio_row(
             "C from the area swept in every epoch, without replacement",
             "agrees",
@@ -257,6 +248,22 @@ def _reshuffled(setting: Network, sizes: Sizes, seed: int) -> tuple[Simulated, l
         bridge(steps, spread, state.steps_per_update),
     ]
     return found, [*rows, *theorems], figures
+
+
+def _noise_of_an_epoch(found: Simulated, modes: Array, ratios: dict[str, Array]) -> list[Row]:
+    """2D of an epoch in stiff and in flat directions, with what published approximations make of the latter."""
+    said = ", ".join(
+        f"the {name} gives {ratio[:2].min():.2g} to {ratio[:2].max():.2g}" for name, ratio in ratios.items()
+    )
+    return [
+        ratio_row("2D of an epoch, stiff directions", "not shown", noise_along(found, modes[:, 2:])),
+        ratio_row(
+            "2D of an epoch, two flat directions",
+            "not shown",
+            noise_along(found, modes[:, :2]),
+            f"There {said} of it.",
+        ),
+    ]
 
 
 def _approximations(setting: Network, options: dict[str, Any]) -> dict[str, Array]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from thermograd.discover import nearest
 from thermograd.errors import MemoryLimitError
-from thermograd.quantities import figure_of
+from thermograd.quantity_figure import figure_of
 from thermograd.store.failures import Failure
 from thermograd.store.free_memory import free_memory
 from thermograd.store.layout import DIVERGED, FAILED, FINISHED, PENDING, Checkpoint, Header

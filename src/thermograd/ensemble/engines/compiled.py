@@ -17,6 +17,7 @@ from thermograd.ensemble.engines.accelerated import AcceleratedEngine, keeps_for
 from thermograd.ensemble.engines.accumulations import Accumulations
 from thermograd.ensemble.engines.batched_update import BatchedUpdate, traceable_update, widened
 from thermograd.ensemble.engines.one_thread import one_thread
+from thermograd.ensemble.engines.size_of_work import batched_updates, together
 from thermograd.ensemble.engines.supplies import Supplies
 from thermograd.ensemble.engines.trial import tried
 from thermograd.ensemble.engines.update_function import (
@@ -158,7 +159,7 @@ def choose_compiled(
     Raises:
         EngineUnavailableError: it cannot run the experiment; says why.
     """
-    work = experiment.total_steps * -(-experiment.trajectories // experiment.block_size)
+    work = batched_updates(experiment)
     if experiment.engine != "compiled":
         if eager.mode == "loop":
             return "one trajectory at a time is faster"
@@ -171,10 +172,8 @@ def choose_compiled(
     if build:
         numbers = set(part(update.examples, "hyperparameters"))
         engine = tried(experiment, eager, CompiledUpdates(experiment, update), numbers)
-    members = min(experiment.block_size, experiment.trajectories)
-    many = "1 trajectory" if members == 1 else f"{members} trajectories"
     reason = (
-        f"compiled (vmap): {experiment.functional.parameters} parameters, {many} in one call; {work} batched updates "
+        f"compiled (vmap): {experiment.functional.parameters} parameters, {together(experiment)} in one call; {work} batched updates "
         f"against about {_SECONDS} s of compilation"
     )
     return engine, "vmap", reason

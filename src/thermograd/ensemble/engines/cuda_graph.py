@@ -15,6 +15,7 @@ from thermograd.ensemble.engines.accelerated import AcceleratedEngine, keeps_for
 from thermograd.ensemble.engines.accumulations import Accumulations
 from thermograd.ensemble.engines.batched_update import BatchedUpdate, traceable_update
 from thermograd.ensemble.engines.one_thread import one_thread
+from thermograd.ensemble.engines.size_of_work import together
 from thermograd.ensemble.engines.supplies import Supplies
 from thermograd.ensemble.engines.trial import tried
 from thermograd.ensemble.engines.update_function import NORMAL, START, STEP, UpdateFunction
@@ -238,10 +239,8 @@ def choose_graph(
     if build:
         numbers = set(part(update.examples, "hyperparameters"))
         engine = tried(experiment, eager, GraphUpdates(experiment, update), numbers)
-    members = min(experiment.block_size, experiment.trajectories)
-    many = "1 trajectory" if members == 1 else f"{members} trajectories"
     reason = (
-        f"eager (graph): {experiment.functional.parameters} parameters, {many} in one batched call, up to {SIZES[0]} "
+        f"eager (graph): {experiment.functional.parameters} parameters, {together(experiment)} in one batched call, up to {SIZES[0]} "
         "updates in one CUDA graph"
     )
     return engine, "graph", reason

@@ -13,6 +13,7 @@ from thermograd.ensemble.engines.kernel.launch_cuda import CudaKernel
 from thermograd.ensemble.engines.kernel.lower_cuda import cuda_source, too_large
 from thermograd.ensemble.engines.kernel.source import KernelSource, kernel_source
 from thermograd.ensemble.engines.kernel.updates import KernelUpdates
+from thermograd.ensemble.engines.size_of_work import batched_updates, together
 from thermograd.ensemble.engines.trial import tried
 from thermograd.ensemble.engines.update_function import CannotTraceError
 from thermograd.errors import EngineUnavailableError
@@ -86,10 +87,8 @@ def _mode(experiment: Experiment) -> str:
 
 
 def _reason(experiment: Experiment, source: KernelSource, mode: str) -> str:
-    members = min(experiment.block_size, experiment.trajectories)
-    many = "1 trajectory" if members == 1 else f"{members} trajectories"
     sides = _SIDES[mode]
-    return f"kernel ({mode}): {experiment.functional.parameters} parameters, {source.operations} operations, {many} {sides}"
+    return f"kernel ({mode}): {experiment.functional.parameters} parameters, {source.operations} operations, {together(experiment)} {sides}"
 
 
 def _impossible(experiment: Experiment, eager: EagerEngine) -> str:
@@ -111,8 +110,7 @@ def _not_worth_it(experiment: Experiment, eager: EagerEngine) -> str:
         return eager.alone
     if problem.device.type == "cuda" and too_large(experiment):
         return too_large(experiment)
-    blocks = -(-experiment.trajectories // experiment.block_size)
-    work = experiment.total_steps * blocks
+    work = batched_updates(experiment)
     if work < _WORTH:
         return f"{work} batched updates are done before a kernel would be built (worth it from {_WORTH} on)"
     if any(len(shape) > 2 for shape in problem.shapes.values()):
@@ -135,7 +133,7 @@ def _not_worth_it(experiment: Experiment, eager: EagerEngine) -> str:
 
 def _too_long_to_build(experiment: Experiment, operations: int) -> str:
     """What keeps a long list of operations, an unrolled cell say, from being worth its compilation."""
-    work = experiment.total_steps * -(-experiment.trajectories // experiment.block_size)
+    work = batched_updates(experiment)
     worth = int(_WORTH * (1 + operations / _SLOW))
     if operations <= _MANY and work >= worth:
         return ""
