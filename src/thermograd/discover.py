@@ -48,7 +48,7 @@ def available(package: str) -> dict[str, type]:
     entries named `<role>.<kind>`, for example `perturbations.my_kick = "my_package:MyKick"`.
 
     >>> sorted(available("thermograd.dynamics"))
-    ['adam', 'earthquake', 'sgd']
+    ['adam', 'earthquake', 'sgd', 'sgld', 'sgworld']
     """
     found: dict[str, type] = {}
     root = importlib.import_module(package)

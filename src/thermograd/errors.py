@@ -165,6 +165,38 @@ class NotApplicableError(ThermogradError, ValueError):
         self.instead = instead
 
 
+class UnstableStepSizeError(ConfigError):
+    """Steps of this size move away from the minimum faster than towards it.
+
+    Args:
+        message: what is wrong, what was got, what to do.
+        limit: the largest learning rate that is stable.
+        curvature: the largest curvature h of the potential.
+        got: the learning rate asked for.
+    """
+
+    def __init__(self, message: str, *, limit: float, curvature: float, got: float) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.curvature = curvature
+        self.got = got
+
+
+class DivergedError(ThermogradError, ArithmeticError):
+    """Weights became infinite or NaN. `partial` holds the draws made before, None if there are none.
+
+    Args:
+        message: which chain, when, and what to do.
+        partial: what was sampled before.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, partial: Any = None) -> None:
+        super().__init__(message)
+        self.partial = partial
+
+
 class InterruptedRunError(KeyboardInterrupt):
     """A signal stopped a run at a step boundary; it can be resumed. `exit_code` is 128 + the signal."""
 

@@ -89,7 +89,11 @@ class Oracle(Protocol):
 
 @runtime_checkable
 class Dynamics(Protocol):
-    """An update rule. May also have `epoch(weights, state, oracle, epoch)`, called before each epoch."""
+    """An update rule.
+
+    May also have `epoch(weights, state, oracle, epoch)`, called before each epoch, and `refuses(minibatching)`, which
+    gives the reason why it cannot use a minibatching, or None.
+    """
 
     def start(self, weights: Weights) -> State:
         """State before the first update; `{}` for plain gradient descent."""

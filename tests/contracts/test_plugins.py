@@ -339,4 +339,4 @@ def test_something_was_found():
         "dissipation_and_fluctuation",
         "stochastic_area",
     }
-    assert found["dynamics"] >= {"sgd", "adam", "earthquake"}
+    assert found["dynamics"] >= {"sgd", "adam", "earthquake", "sgld", "sgworld"}

@@ -312,6 +312,9 @@ def _check_parts(experiment: Experiment) -> None:
         if (missing and part is not None) or isinstance(part, type):
             message = f"{name} is {part!r}; it must be an object with {', '.join(methods)}()"
             raise ValueError(message)
+    refusal = getattr(experiment.dynamics, "refuses", lambda _: None)(experiment.minibatching)
+    if refusal is not None:
+        raise ValueError(refusal)
     perturbation = experiment.perturbation
     if perturbation is not None and not callable(getattr(perturbation, "apply", perturbation)):
         message = (

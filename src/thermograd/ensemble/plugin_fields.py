@@ -30,7 +30,7 @@ def kinds(role: str) -> dict[str, type]:
     """The plug-ins of a field of an experiment that a text can name, by kind.
 
     >>> sorted(kinds("dynamics"))
-    ['adam', 'earthquake', 'sgd']
+    ['adam', 'earthquake', 'sgd', 'sgld', 'sgworld']
     """
     return {
         kind: plugin for kind, plugin in available(f"thermograd.{ROLES[role]}").items() if _buildable(plugin)

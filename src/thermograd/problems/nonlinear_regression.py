@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,24 +42,11 @@ class NonlinearRegression:
     dtype: str = "float64"
 
     def __post_init__(self) -> None:
-        if (self.x is None) != (self.y is None):
-            message = "give both x and y, or neither"
-            raise ValueError(message)
-        if not self.noise > 0:
-            message = f"noise is {self.noise!r}; it must be positive"
-            raise ValueError(message)
-        for name in ("x", "y"):
-            given = getattr(self, name)
-            if given is not None:
-                object.__setattr__(self, name, tuple(float(value) for value in given))
+        check_bump(self)
 
     def build(self) -> Problem:
         """The problem with its data."""
-        if self.x is None or self.y is None:
-            x = -3 + 0.03 * np.arange(200)
-            y = np.exp(-(x**2)) + self.noise * np.random.default_rng(self.seed).standard_normal(200)
-        else:
-            x, y = np.asarray(self.x), np.asarray(self.y)
+        x, y = bump(self)
         scale = len(x) / (2 * self.noise**2)
 
         def loss(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -67,8 +55,46 @@ class NonlinearRegression:
         return Problem(
             model=lambda: nn.Sequential(nn.Linear(1, 2), nn.Tanh(), nn.Linear(2, 1)),
             loss=loss,
-            train=(torch.from_numpy(x)[:, None], torch.from_numpy(y)[:, None]),
+            train=(x[:, None], y[:, None]),
             regulariser=self.regulariser,
             dtype=self.dtype,
             name="nonlinear_regression",
         )
+
+
+def check_bump(problem: Any) -> None:
+    """The data of a regression are given both or not at all, and their noise is positive; they become tuples.
+
+    Args:
+        problem: a frozen dataclass with `x`, `y` and `noise`.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if (problem.x is None) != (problem.y is None):
+        message = "give both x and y, or neither"
+        raise ValueError(message)
+    if not problem.noise > 0:
+        message = f"noise is {problem.noise!r}; it must be positive"
+        raise ValueError(message)
+    for name in ("x", "y"):
+        given = getattr(problem, name)
+        if given is not None:
+            object.__setattr__(problem, name, tuple(float(value) for value in given))
+
+
+def bump(problem: Any) -> tuple[Tensor, Tensor]:
+    """Inputs and targets of a regression, each `(M,)` in float64: those given, or a noisy bump.
+
+    Args:
+        problem: with `x`, `y`, `noise` and `seed`.
+
+    >>> x, y = bump(NonlinearRegression(x=[0.0, 1.0], y=[1.0, 0.5]))
+    >>> y.tolist()
+    [1.0, 0.5]
+    """
+    if problem.x is not None:
+        return torch.tensor(problem.x, dtype=torch.float64), torch.tensor(problem.y, dtype=torch.float64)
+    x = -3 + 0.03 * np.arange(200)
+    y = np.exp(-(x**2)) + problem.noise * np.random.default_rng(problem.seed).standard_normal(200)
+    return torch.from_numpy(x), torch.from_numpy(y)

@@ -16,7 +16,7 @@ from thermograd.errors import MemoryLimitError
 from thermograd.quantity_figure import figure_of
 from thermograd.store.failures import Failure
 from thermograd.store.free_memory import free_memory
-from thermograd.store.layout import DIVERGED, FAILED, FINISHED, PENDING, Checkpoint, Header
+from thermograd.store.layout import DIVERGED, FAILED, FINISHED, PENDING, ArraySpec, Checkpoint, Header
 
 Array = npt.NDArray[Any]
 _WEIGHTS = "weights/"
@@ -161,18 +161,38 @@ class Run:
         Raises:
             KeyError: no weights were saved at that time; lists the times there are.
         """
-        specs = [spec for spec in self.source.header.arrays if spec.name.startswith(_WEIGHTS)]
-        saved = specs[0].times
+        saved = self.weight_times()
         step = int(saved[-1]) if time is None else time
         if step not in saved:
             message = f"no weights were saved at step {step}; saved at steps {', '.join(map(str, saved))}"
             raise KeyError(message)
         row = int(np.searchsorted(saved, step))
-        part = slice(row, row + 1)
+        return {name: value[:, 0] for name, value in self.saved_weights(slice(row, row + 1)).items()}
+
+    def weight_times(self) -> npt.NDArray[np.int64]:
+        """Steps at which weights were saved, `(time,)`; the last step is always one."""
+        return self._weight_specs()[0].times.copy()
+
+    def saved_weights(
+        self, times: slice = slice(None), *, memory_limit: int | None = None
+    ) -> dict[str, Array]:
+        """Weights at several of the times they were saved at, name to `(trajectory, time, ...)`.
+
+        Args:
+            times: a slice with step 1 of positions in `weight_times()`.
+            memory_limit: bytes, for each name; half of the free memory if None.
+
+        Raises:
+            ValueError: a slice with another step than 1.
+            MemoryLimitError: larger than the limit; take fewer times.
+        """
         return {
-            spec.name.removeprefix(_WEIGHTS): self._read(spec.name, slice(None), part, None)[:, 0]
-            for spec in specs
+            spec.name.removeprefix(_WEIGHTS): self._read(spec.name, slice(None), times, memory_limit)
+            for spec in self._weight_specs()
         }
+
+    def _weight_specs(self) -> list[ArraySpec]:
+        return [spec for spec in self.source.header.arrays if spec.name.startswith(_WEIGHTS)]
 
     def _read(self, name: str, trajectories: slice, times: slice, memory_limit: int | None) -> Array:
         spec = self.source.header.array(name)

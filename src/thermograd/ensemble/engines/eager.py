@@ -212,12 +212,13 @@ class EagerEngine:
 
     def _epoch(self, block: BlockState, batch: Drawn) -> BlockState:
         """The block after the dynamics' epoch hook; `batch` is that of the update to come."""
-        hook = self.experiment.dynamics.epoch  # type: ignore[attr-defined]  # only called if there is one
         number = block.step // self._steps_per_epoch
 
         def one(weights: Tensors, state: Tensors, supplied: list[Supplied]) -> tuple[Tensors, Tensors]:
             oracle = self._oracle(self._bound(state), supplied[0], first_draw=_HOOK_DRAWS)
-            moved, inner = _checked(hook(weights, part(state, "optimizer"), oracle, number), weights)
+            dynamics = _with_hyperparameters(self.experiment.dynamics, part(state, "hyperparameters"))
+            update = dynamics.epoch(weights, part(state, "optimizer"), oracle, number)
+            moved, inner = _checked(update, weights)
             return moved, state | prefixed(inner, "optimizer")
 
         weights, state = self._map(one, block, philox.DYNAMICS, [batch], forward_draw=2)
