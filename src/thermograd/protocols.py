@@ -104,7 +104,10 @@ class Dynamics(Protocol):
 
 @runtime_checkable
 class Minibatching(Protocol):
-    """Which samples each update uses, for a whole block of trajectories, in numpy."""
+    """Which samples each update uses, for a whole block of trajectories, in numpy.
+
+    A class whose epochs are reshuffled permutations declares `reshuffles_epochs = True`, which SGWORLD asks for.
+    """
 
     def steps_per_epoch(self, samples: int) -> int:
         """Number of updates in one epoch."""

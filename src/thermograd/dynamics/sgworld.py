@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from thermograd.dynamics.sgld import check_langevin
-from thermograd.minibatching.without_replacement import WithoutReplacement
 
 if TYPE_CHECKING:
     from thermograd.protocols import Oracle, State, Weights
@@ -46,8 +45,8 @@ class SGWORLD:
         variant: "corrected" or "published".
         correction: whether ∇V̂ or ∇δL is added; without it there is no double backward pass.
 
-    >>> SGWORLD().refuses(WithoutReplacement(10)) is None
-    True
+    >>> SGWORLD(variant="published").start({"w": torch.ones(2)})
+    {'pending/w': tensor([0., 0.]), 'steps_to_go/w': tensor(0.)}
     """
 
     learning_rate: float = 1e-7
@@ -71,9 +70,10 @@ class SGWORLD:
         Args:
             minibatching: of an experiment.
         """
-        if isinstance(minibatching, WithoutReplacement) and minibatching.batch_size is not None:
+        reshuffled = getattr(minibatching, "reshuffles_epochs", False)
+        if reshuffled and minibatching.batch_size is not None:
             return None
-        given = "the full batch" if isinstance(minibatching, WithoutReplacement) else repr(minibatching)
+        given = "the full batch" if reshuffled else repr(minibatching)
         return (
             f"SGWORLD corrects reshuffled epochs, and minibatching is {given}; use WithoutReplacement(batch_size=...), "
             "or SGLD"

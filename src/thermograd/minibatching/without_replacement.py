@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +60,8 @@ class WithoutReplacement:
     >>> sorted(np.concatenate(epoch).tolist())
     [0, 1, 2, 3, 4, 5]
     """
+
+    reshuffles_epochs: ClassVar[bool] = True
 
     batch_size: int | None = 32
     remainder: str = "drop"
