@@ -1,0 +1,278 @@
+"""`PosteriorDraws`: weights drawn from exp(−U/T) by several chains, and what was measured beside them."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from thermograd.errors import ConfigError
+
+Array = npt.NDArray[Any]
+
+_MEASUREMENTS = {"potential": 2, "virial": 2, "directional_virial": 3}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PosteriorDraws:
+    """Draws of the weights from exp(−U/T), by independent chains.
+
+    U(θ) = (samples)·(mean negative log-likelihood) + ½·prior_precision·|θ − prior_mean|², and T = 1 is the posterior.
+    U, the virial and its directional parts are evaluated on all data at every so-many-th draw, the `measured` ones.
+    Draws of weight 0, made while a cyclical schedule explored, take no part in convergence or prediction.
+
+    Attributes:
+        parameters: arrays by name, each `(chain, draw, *shape)`, in the order of `named_parameters`.
+        temperature: T.
+        potential: U, `(chain, measured)`; empty if it was not measured.
+        virial: (θ−c)·∇U with a fixed point c, `(chain, measured)`; its mean is N T for N parameters. Or empty.
+        directional_virial: (u·(θ−c))(u·∇U) for k fixed unit vectors u, `(chain, measured, k)`; mean T each. Or empty.
+        measured: which draws were measured, `(measured,)`, increasing; all of them if there are as many as draws.
+        weights: `(draw,)`, proportional to the time each draw stands for; only ratios count. Ones if not given.
+        epochs: `(draw,)`, the epoch of every draw, increasing; 1, 2, ... if not given.
+        noise_share: `(chain,)`, the share of the minibatch noise in what drives a chain, 0 to 1; NaN if not known.
+        facts: what else is known of how they were made: `sampler`, `learning_rate`, `batch_size`, `steps_per_epoch`,
+            `samples`, `prior_precision`, `seed`, `notes` (sentences). JSON values only.
+
+    Raises:
+        ConfigError: a ValueError: shapes that do not fit each other, numbers that are not finite, weights or a
+            temperature below 0, facts that are not JSON.
+
+    >>> draws = PosteriorDraws({"weight": np.zeros((2, 5, 3)), "bias": np.ones((2, 5))}, weights=[0, 1, 1, 1, 1])
+    >>> draws.chains, draws.draws, draws.array().shape, draws.select(draws.used).draws
+    (2, 5, (2, 5, 4), 4)
+    """
+
+    parameters: Mapping[str, Array]
+    _: KW_ONLY
+    temperature: float = 1.0
+    potential: Array = None  # type: ignore[assignment]  # filled in when it is made
+    virial: Array = None  # type: ignore[assignment]  # filled in when it is made
+    directional_virial: Array = None  # type: ignore[assignment]  # filled in when it is made
+    measured: Array = None  # type: ignore[assignment]  # filled in when it is made
+    weights: Array = None  # type: ignore[assignment]  # filled in when it is made
+    epochs: Array = None  # type: ignore[assignment]  # filled in when it is made
+    noise_share: Array = None  # type: ignore[assignment]  # filled in when it is made
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._put("parameters", _checked_parameters(self.parameters))
+        if not (np.isfinite(self.temperature) and self.temperature >= 0):
+            message = f"temperature is {self.temperature}; it must be 0 or larger, 1 for the posterior"
+            raise ConfigError(message)
+        self._put("measured", _checked_measured(self))
+        for name, axes in _MEASUREMENTS.items():
+            self._put(name, _checked_measurement(self, name, axes))
+        self._put("weights", _checked_weights(self.weights, self.draws))
+        self._put("epochs", _checked_epochs(self.epochs, self.draws))
+        self._put("noise_share", _checked_share(self.noise_share, self.chains))
+        self._put("facts", _checked_facts(self.facts))
+
+    def _put(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
+    @property
+    def chains(self) -> int:
+        """Number of chains."""
+        return int(next(iter(self.parameters.values())).shape[0])
+
+    @property
+    def draws(self) -> int:
+        """Number of draws of one chain, those of weight 0 among them."""
+        return int(next(iter(self.parameters.values())).shape[1])
+
+    @property
+    def size(self) -> int:
+        """Number of parameters N."""
+        return sum(int(np.prod(value.shape[2:])) for value in self.parameters.values())
+
+    @property
+    def used(self) -> npt.NDArray[np.bool_]:
+        """`(draw,)`: whether a draw has weight; only those take part in convergence and prediction."""
+        return np.asarray(self.weights > 0)
+
+    def array(self) -> Array:
+        """All draws as points, `(chain, draw, N)` float64, parameters in the order of `parameters`."""
+        shape = (self.chains, self.draws)
+        parts = [value.reshape(*shape, int(np.prod(value.shape[2:]))) for value in self.parameters.values()]
+        points: Array = np.concatenate(parts, axis=-1, dtype=np.float64)
+        return points
+
+    def select(self, draws: npt.ArrayLike) -> PosteriorDraws:
+        """Some of the draws of every chain, with what was measured at them.
+
+        Args:
+            draws: `(draw,)` of bool, as `used` is, or numbers of draws in increasing order.
+
+        Returns:
+            Draws of their own, of the same chains.
+
+        Raises:
+            ConfigError: another shape, numbers out of range or out of order.
+        """
+        kept = _chosen(draws, self.draws)
+        places = np.full(self.draws, -1)
+        places[kept] = np.arange(kept.size)
+        among = places[self.measured] >= 0
+        parts = {
+            name: value[:, among] if value.shape[1] else value
+            for name, value in ((name, getattr(self, name)) for name in _MEASUREMENTS)
+        }
+        return replace(
+            self,
+            parameters={name: value[:, kept] for name, value in self.parameters.items()},
+            measured=places[self.measured][among],
+            weights=self.weights[kept],
+            epochs=self.epochs[kept],
+            **parts,
+        )
+
+    def __str__(self) -> str:
+        sampler = self.facts.get("sampler")
+        rate = self.facts.get("learning_rate")
+        by = f" by {sampler}" if sampler else ""
+        step = f", learning rate {rate:g}" if isinstance(rate, (int, float)) else ""
+        span = f", epochs {self.epochs[0]:g} to {self.epochs[-1]:g}" if self.draws else ""
+        lines = [
+            f"{self.chains} chains × {self.draws} draws of {self.size} parameters{by}{step}{span}, "
+            f"temperature {self.temperature:g}"
+        ]
+        left = self.draws - int(self.used.sum())
+        aside = f"; {left} draws of weight 0 are left out" if left else ""
+        kinds = [name for name in _MEASUREMENTS if getattr(self, name).shape[1]]
+        lines.append(
+            f"measured at {self.measured.size} draws: {', '.join(kinds).replace('_', ' ') or 'nothing'}{aside}"
+        )
+        lines += [f"note: {note}" for note in self.facts.get("notes", ())]
+        return "\n  ".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<PosteriorDraws {str(self).splitlines()[0]}>"
+
+    def _repr_html_(self) -> str:
+        first, *rest = str(self).splitlines()
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(name)}</th><td>{html.escape(str(value.shape))}</td></tr>"
+            for name, value in list(self.parameters.items())[:20]
+        )
+        more = "<tr><td>...</td></tr>" if len(self.parameters) > 20 else ""
+        lines = "".join(f"<br>{html.escape(line.strip())}" for line in rest)
+        return f"<p><b>{html.escape(first)}</b>{lines}</p><table>{rows}{more}</table>"
+
+
+def _checked_parameters(parameters: Mapping[str, Any]) -> dict[str, Array]:
+    if not parameters:
+        message = "parameters is empty; it needs arrays by name, each (chain, draw, *shape)"
+        raise ConfigError(message)
+    arrays = {}
+    for name, value in parameters.items():
+        given = np.asarray(value)
+        arrays[str(name)] = given if given.dtype.kind == "f" else given.astype(np.float64)
+    lead = next(iter(arrays.values())).shape[:2]
+    for name, array in arrays.items():
+        if array.ndim < 2 or array.shape[:2] != lead or not lead[0]:
+            message = (
+                f"parameter {name!r} has shape {array.shape}; all must begin with the same (chain, draw), at least one "
+                f"chain, and the first begins with {lead}"
+            )
+            raise ConfigError(message)
+        finite = np.isfinite(array).reshape(lead[0], -1).all(axis=1)
+        if not finite.all():
+            message = (
+                f"parameter {name!r} is not finite in chains {np.flatnonzero(~finite).tolist()}; leave out those chains, or "
+                "the draws since they diverged"
+            )
+            raise ConfigError(message)
+    return arrays
+
+
+def _checked_measured(draws: PosteriorDraws) -> npt.NDArray[np.int64]:
+    given = [getattr(draws, name) for name in _MEASUREMENTS]
+    counts = {np.shape(value)[1] for value in given if value is not None and np.ndim(value) >= 2} - {0}
+    numbers: Any = draws.measured
+    if numbers is None:
+        if not counts:
+            return np.zeros(0, np.int64)
+        if counts == {draws.draws}:
+            return np.arange(draws.draws)
+        message = (
+            f"there are measurements at {sorted(counts)} draws of {draws.draws}; say in measured which draws"
+        )
+        raise ConfigError(message)
+    measured = np.asarray(numbers)
+    if not measured.size:
+        return np.zeros(0, np.int64)
+    return _chosen(measured, draws.draws, "measured")
+
+
+def _checked_measurement(draws: PosteriorDraws, name: str, axes: int) -> Array:
+    value = getattr(draws, name)
+    if value is None or not np.size(value):
+        return np.zeros((draws.chains, 0, 0)[:axes])
+    array = np.asarray(value, np.float64)
+    if array.ndim != axes or array.shape[:2] != (draws.chains, draws.measured.size):
+        last = ", direction" if axes == 3 else ""
+        message = (
+            f"{name} has shape {array.shape}; it must be (chain, measured{last}) with {draws.chains} chains and "
+            f"{draws.measured.size} measured draws"
+        )
+        raise ConfigError(message)
+    if not np.isfinite(array).all():
+        message = f"{name} is not finite everywhere; leave out the draws since the chain diverged"
+        raise ConfigError(message)
+    return array
+
+
+def _checked_weights(weights: Any, draws: int) -> Array:
+    array = np.ones(draws) if weights is None else np.asarray(weights, np.float64)
+    if array.shape != (draws,) or not np.isfinite(array).all() or (array < 0).any():
+        message = f"weights has shape {array.shape}; it must be ({draws},), finite and never below 0"
+        raise ConfigError(message)
+    return array
+
+
+def _checked_epochs(epochs: Any, draws: int) -> Array:
+    array = np.arange(1, draws + 1) if epochs is None else np.asarray(epochs)
+    if array.shape != (draws,) or not (np.diff(array) > 0).all():
+        message = f"epochs has shape {array.shape}; it must be ({draws},) and increasing"
+        raise ConfigError(message)
+    return array
+
+
+def _checked_share(share: Any, chains: int) -> Array:
+    given = np.full(chains, np.nan) if share is None else np.asarray(share, np.float64)
+    if given.shape not in {(), (chains,)} or (given < 0).any() or (given > 1).any():
+        message = (
+            f"noise_share is {given}; it must be one number per chain ({chains}), 0 to 1, NaN if not known"
+        )
+        raise ConfigError(message)
+    return np.broadcast_to(given, (chains,)).copy()
+
+
+def _checked_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        json.dumps(dict(facts))
+    except (TypeError, ValueError) as error:
+        message = f"facts must hold JSON values only (texts, numbers, lists, None): {error}"
+        raise ConfigError(message) from error
+    return dict(facts)
+
+
+def _chosen(draws: npt.ArrayLike, count: int, name: str = "draws") -> npt.NDArray[np.int64]:
+    """Numbers of draws from a mask or from numbers."""
+    given = np.asarray(draws)
+    if given.dtype == bool and given.shape == (count,):
+        return np.flatnonzero(given)
+    numbers = given.astype(np.int64)
+    fits = given.dtype.kind in "iu" and given.ndim == 1 and (np.diff(numbers) > 0).all()
+    if given.size and not (fits and 0 <= numbers[0] and numbers[-1] < count):
+        message = (
+            f"{name} is {given.tolist()}; it must be ({count},) of bool, or increasing numbers below {count}"
+        )
+        raise ConfigError(message)
+    return numbers
