@@ -118,7 +118,7 @@ def _concerns(name: str, experiment: Experiment) -> bool:
 def _eager_engine(experiment: Experiment) -> tuple[EagerEngine, str]:
     """The reference engine, and why in its mode."""
     problem = experiment.functional
-    random_forward, changing_buffers = _probe_forward(problem)
+    random_forward, changing_buffers = probe_forward(problem)
     why_loop = _why_loop(problem, random_forward=random_forward, changing_buffers=changing_buffers)
     if why_loop is None:
         engine = EagerEngine(experiment, "vmap", random_forward=False, changing_buffers=False)
@@ -134,7 +134,7 @@ def _eager_engine(experiment: Experiment) -> tuple[EagerEngine, str]:
     )
 
 
-def _probe_forward(problem: FunctionalProblem) -> tuple[bool, bool]:
+def probe_forward(problem: FunctionalProblem) -> tuple[bool, bool]:
     """Whether a training pass draws random numbers, and whether it changes buffers."""
     weights, buffers = problem.draw_initial(0)
     before = copy.deepcopy(buffers)

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.func import grad, jvp, vjp, vmap
+from torch.func import grad, grad_and_value, jvp, vjp, vmap
 
 from thermograd.errors import ConfigError
 
@@ -167,6 +167,29 @@ class PerSampleLoss:
         for batch in self.batches():
             found += slope(points, batch)
         return found / self.samples
+
+    def values_and_gradients(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """L and ∇L at every row of `(K, N)` points: `(K,)` and `(K, N)`."""
+        both = grad_and_value(self._total)
+        width = max(1, _NUMBERS // self._pass_numbers)
+        values, slopes = points.new_zeros(len(points)), torch.zeros_like(points)
+        for batch in self.batches():
+            if width > 1:
+                slope, value = vmap(both, (0, None), chunk_size=width)(points, batch)
+            else:
+                slope, value = map(torch.stack, zip(*(both(point, batch) for point in points), strict=True))
+            values, slopes = values + value, slopes + slope
+        return values / self.samples, slopes / self.samples
+
+    @property
+    def _pass_numbers(self) -> int:
+        """Numbers that a pass makes at one point, roughly."""
+        return min(self.samples, self.chunk or _SAMPLES) * 64 + self.size
+
+    def batch_gradient(self, point: Tensor, rows: Tensor) -> Tensor:
+        """The gradient of the mean loss of some samples, `(N,)`."""
+        batch = tuple(part[rows.to(part.device)] for part in self.data)
+        return grad(self._total)(point, batch) / len(rows)
 
     def third_derivative(self, point: Tensor, directions: Tensor) -> Tensor:
         """T along the columns of `(N, k)` directions, `(k, k, k)`, from k(k+1)/2 passes."""

@@ -19,15 +19,16 @@ _PASSES_PER_DIRECTION = 20
 
 
 def top_directions(
-    loss: PerSampleLoss, point: Tensor, count: int, *, seed: int = 0
+    loss: PerSampleLoss, point: Tensor, count: int, *, seed: int = 0, tolerance: float = _TOLERANCE
 ) -> tuple[Tensor, Tensor, float]:
-    """The k largest eigenvalues of the Hessian and their eigenvectors by Lanczos, residuals below 1e-8 of the largest.
+    """The k largest eigenvalues of the Hessian and their eigenvectors by Lanczos.
 
     Args:
         loss: whose Hessian.
         point: `(N,)`.
         count: k.
         seed: of the start vector.
+        tolerance: of the residuals, over the largest eigenvalue.
 
     Returns:
         Eigenvalues `(k,)`, largest first; eigenvectors `(N, k)`; and an upper bound of the smallest eigenvalue of all.
@@ -53,7 +54,7 @@ def top_directions(
         random(),
         basis,
         count,
-        tolerance=_TOLERANCE,
+        tolerance=tolerance,
         again=random,
     )
     if not ritz.converged:

@@ -1,0 +1,245 @@
+"""The potential U that a sampler moves in, and what is measured of it at given weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from thermograd.dynamics.preconditioner import frozen_preconditioner
+from thermograd.ensemble.plan import probe_forward
+from thermograd.numerics import fisher_yates, philox
+from thermograd.observables.described_loss import per_sample_loss
+from thermograd.observables.per_sample_loss import PerSampleLoss
+from thermograd.observables.top_directions import top_directions
+from thermograd.problems.functional import FunctionalProblem
+from thermograd.problems.negative_log_posterior import in_units_of, negative_log_posterior
+from thermograd.problems.problem import Problem
+
+if TYPE_CHECKING:
+    Array = npt.NDArray[Any]
+    Weights = Mapping[str, Tensor]
+
+_SAMPLES_OF_CURVATURE = 10_000
+_ENOUGH = 1e-3  # of the largest curvature, to which it has to be known
+
+
+@dataclass(frozen=True, eq=False)
+class Potential:
+    """U in the units φ = θ/√P of the preconditioner, at which weights are drawn.
+
+    Attributes:
+        problem: whose loss, regulariser included, is U.
+        scales: √P by name, float64; None without a preconditioner.
+        shapes: of the weights.
+        notes: what a reader of the draws should know.
+    """
+
+    problem: Problem
+    scales: dict[str, Tensor] | None
+    shapes: dict[str, tuple[int, ...]]
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        problem: Any,
+        *,
+        prior_precision: float | None,
+        prior_mean: Mapping[str, Tensor] | None,
+        preconditioner: Any,
+    ) -> Potential:
+        """That of a problem with a prior.
+
+        Args:
+            problem: a `Problem`, or a built-in one.
+            prior_precision: of every weight; None if the loss of the problem is U already.
+            prior_mean: by name; None for 0.
+            preconditioner: P, an optimizer to read it from, or None.
+
+        Raises:
+            ValueError: layers that mix the samples of a batch, or arguments that do not fit.
+        """
+        problem = problem if isinstance(problem, Problem) else problem.build()
+        functional = FunctionalProblem(problem, "float64", "cpu")
+        random, changing = probe_forward(functional)
+        if changing:
+            message = (
+                "the model changes its buffers in a forward pass (batch normalisation in training mode): the samples of a "
+                "batch then have no losses of their own, and there is no posterior. Call model.eval() on the module first, "
+                "or use layer or group normalisation"
+            )
+            raise ValueError(message)
+        notes = []
+        if prior_precision == 0:
+            notes.append("flat prior: directions without curvature diffuse without limit")
+        if random:
+            notes.append(
+                "the forward pass is random (dropout): its noise is sampled over, and measured without"
+            )
+        if prior_mean is not None:
+            prior_mean = {name: value.detach() for name, value in prior_mean.items()}
+            got = {name: tuple(value.shape) for name, value in prior_mean.items()}
+            if got != functional.shapes:
+                message = f"prior_mean has names and shapes {got}; the model has {functional.shapes}"
+                raise ValueError(message)
+        whole = negative_log_posterior(problem, prior_precision, prior_mean)
+        if preconditioner is None:
+            return cls(whole, None, functional.shapes, tuple(notes))
+        frozen = frozen_preconditioner(preconditioner, functional.shapes)
+        scales = {name: value.sqrt() for name, value in frozen.items()}
+        return cls(in_units_of(whole, scales), scales, functional.shapes, tuple(notes))
+
+    @property
+    def size(self) -> int:
+        """Number of weights N."""
+        return sum(math.prod(shape) for shape in self.shapes.values())
+
+    @property
+    def samples(self) -> int:
+        """Number of samples M."""
+        return len(self.problem.train[0])
+
+    def scaled(self, weights: Mapping[str, Any]) -> dict[str, Tensor]:
+        """θ, with any leading axes, in the units of φ."""
+        tensors = {name: torch.as_tensor(value).detach() for name, value in weights.items()}
+        if self.scales is None or set(tensors) != set(self.scales):
+            return tensors
+        return {name: value.double() / self.scales[name] for name, value in tensors.items()}
+
+    def unscaled(self, weights: Mapping[str, Array]) -> dict[str, Array]:
+        """φ, with any leading axes, as θ."""
+        if self.scales is None:
+            return dict(weights)
+        return {
+            name: (value * self.scales[name].numpy()).astype(value.dtype) for name, value in weights.items()
+        }
+
+    def flat(self, weights: Mapping[str, Any]) -> Tensor:
+        """Weights with any leading axes in one row each, `(..., N)` float64."""
+        parts = []
+        for name, shape in self.shapes.items():
+            value = torch.as_tensor(weights[name]).detach().double()
+            parts.append(value.reshape(*value.shape[: value.ndim - len(shape)], -1))
+        return torch.cat(parts, dim=-1)
+
+    def loss(self, device: str = "cpu") -> PerSampleLoss:
+        """U as a function of φ in one row, with its derivatives.
+
+        Args:
+            device: where it is computed.
+        """
+        known = per_sample_loss(self.problem)
+        return replace(
+            known, data=tuple(part.to(device) for part in known.data), start=known.start.to(device)
+        )
+
+    def largest_curvature(self, weights: Mapping[str, Any], *, seed: int = 0) -> float:
+        """The largest eigenvalue of √P H √P, by Lanczos, of 10⁴ samples where there are more.
+
+        Args:
+            weights: φ, where.
+            seed: of the samples chosen and of the first vector.
+        """
+        known = per_sample_loss(self.problem)
+        if known.samples > _SAMPLES_OF_CURVATURE:
+            chosen = np.random.default_rng(seed).choice(known.samples, _SAMPLES_OF_CURVATURE, replace=False)
+            rows = torch.from_numpy(np.sort(chosen))
+            known = replace(known, data=tuple(part[rows] for part in known.data))
+        return curvatures(known, self.flat(weights), 1, seed=seed, tolerance=_ENOUGH)[0]
+
+
+def curvatures(
+    known: PerSampleLoss, point: Tensor, count: int, *, seed: int, tolerance: float
+) -> list[float]:
+    """The largest curvatures at a point."""
+    values, _, _ = top_directions(known, point, count, seed=seed, tolerance=tolerance)
+    return [float(value) for value in values]
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """What is measured at some of the draws of every chain.
+
+    Attributes:
+        potential: U, `(chain, measured)`.
+        virial: (φ − c)·∇U, `(chain, measured)`; it does not depend on the units.
+        directional: (u·(φ − c))(u·∇U), `(chain, measured, k)`.
+        batch_variance: tr of the covariance of a minibatch gradient, `(chain, measured)`.
+    """
+
+    potential: Array
+    virial: Array
+    directional: Array
+    batch_variance: Array
+
+
+def measure(
+    known: PerSampleLoss,
+    points: Tensor,
+    centres: Tensor,
+    *,
+    directions: int,
+    batch_size: int,
+    epochs: Sequence[int],
+    seed: int,
+) -> Measurement:
+    """Full gradients and two minibatch gradients at draws.
+
+    Args:
+        known: U.
+        points: φ, `(chain, measured, N)`.
+        centres: c, `(chain, N)`.
+        directions: k, the number of modes of the largest curvature at c in which the virial is taken too.
+        batch_size: m of the two disjoint minibatches.
+        epochs: of the points, `(measured,)`; they choose the minibatches.
+        seed: of the experiment.
+    """
+    chains, count, size = points.shape
+    values, slopes = known.values_and_gradients(points.reshape(-1, size))
+    slopes = slopes.reshape(points.shape)
+    away = points - centres[:, None]
+    directional = np.zeros((chains, count, directions))
+    if directions:
+        for chain in range(chains):
+            _, basis, _ = top_directions(known, centres[chain], directions, seed=seed)
+            directional[chain] = ((away[chain] @ basis) * (slopes[chain] @ basis)).cpu().numpy()
+    variance = np.zeros((chains, count))
+    if 2 * batch_size <= known.samples:
+        for place, epoch in enumerate(epochs):
+            difference = _difference_of_batches(known, points[:, place], batch_size, epoch, seed)
+            variance[:, place] = difference.square().sum(1).cpu().numpy()
+        variance *= (1 - batch_size / known.samples) / 2
+    else:
+        variance[:] = np.nan
+    return Measurement(
+        values.reshape(chains, count).cpu().numpy(),
+        (away * slopes).sum(-1).cpu().numpy(),
+        directional,
+        variance,
+    )
+
+
+def _difference_of_batches(
+    known: PerSampleLoss, points: Tensor, batch_size: int, epoch: int, seed: int
+) -> Tensor:
+    """g_B − g_B' of each chain, `(chain, N)`."""
+    rows = range(len(points))
+    words = philox.words(seed, philox.OBSERVABLE, rows, epoch, 2 * batch_size)
+    chosen = torch.from_numpy(
+        fisher_yates.shuffle(fisher_yates.identity(known.samples, len(points)), words, 0).copy()
+    )
+    return torch.stack(
+        [
+            known.batch_gradient(point, first) - known.batch_gradient(point, second)
+            for point, (first, second) in zip(
+                points, (torch.split(row, batch_size) for row in chosen), strict=True
+            )
+        ]
+    )
