@@ -60,8 +60,8 @@ def sample_posterior(
 
     A chain is a trajectory of the ensemble: chain k depends on (seed, k) alone. A draw is the state at the end of an epoch;
     the first is that of epoch `burn_in` + 1. At every `virial_every`-th draw U and its full gradient are measured, at the cost of
-    an epoch's gradients, with c the mean of the second half of the burn-in (the start, without one); see
-    `PosteriorDraws.convergence`.
+    an epoch's gradients, with c of each chain the mean of the second half of the other chains' burn-in (the start, without
+    one); see `PosteriorDraws.convergence`.
 
     Args:
         problem: its loss is each sample's negative log likelihood l_i; a `Problem` or a built-in one.
@@ -235,12 +235,22 @@ def _measurement(
     return measure(
         known,
         flat[0],
-        flat[1].mean(dim=1),
+        _centres(flat[1].mean(dim=1)),
         directions=survey.directions,
         batch_size=survey.batch_size,
         epochs=[int(epoch) for epoch in epochs[measured]],
         seed=experiment.seed,
     )
+
+
+def _centres(means: Tensor) -> Tensor:
+    """The fixed point c of each chain's virial: the mean of the other chains' burn-in, `(chain, N)`.
+
+    That of its own burn-in, which a chain has alone, is remembered by the slow modes of its first draws, and makes the
+    virial too small by their correlation.
+    """
+    count = len(means)
+    return means if count == 1 else (means.sum(0) - means) / (count - 1)
 
 
 def _fields(taken: Measurement | None, survey: _Survey) -> dict[str, Any]:

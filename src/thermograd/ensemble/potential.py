@@ -106,6 +106,38 @@ class Potential:
         """Number of samples M."""
         return len(self.problem.train[0])
 
+    def initial(self, start: Mapping[str, Any] | None) -> dict[str, Tensor]:
+        """φ of one set of weights, the first of several; the initial ones of the problem if None.
+
+        Args:
+            start: θ by name.
+
+        Raises:
+            ValueError: other names than the model has.
+        """
+        if start is None:
+            return FunctionalProblem(self.problem, "float64", "cpu").draw_initial(0)[0]
+        found = self.scaled(start)
+        if set(found) != set(self.shapes):
+            message = f"start has weights {sorted(found)}; the model has {sorted(self.shapes)}"
+            raise ValueError(message)
+        return {
+            name: value.reshape(-1, *self.shapes[name])[0] if value.ndim > len(self.shapes[name]) else value
+            for name, value in found.items()
+        }
+
+    def smallest_curvature_bound(self, prior_precision: float | None) -> float:
+        """The curvature that the prior gives every direction, in units of φ; 0 if it is not known.
+
+        Args:
+            prior_precision: of each weight.
+        """
+        if prior_precision is None:
+            regulariser = self.problem.regulariser
+            return 0.0 if callable(regulariser) or self.scales is not None else 2 * float(regulariser)
+        smallest = 1.0 if self.scales is None else min(float(v.min()) ** 2 for v in self.scales.values())
+        return prior_precision * smallest
+
     def scaled(self, weights: Mapping[str, Any]) -> dict[str, Tensor]:
         """θ, with any leading axes, in the units of φ."""
         tensors = {name: torch.as_tensor(value).detach() for name, value in weights.items()}
