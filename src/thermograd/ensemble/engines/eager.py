@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _PASS_BYTES = 2**23
 _STEPS_TOGETHER = 16
 _HOOK_DRAWS = 2**16
+_UPDATES, _RECORDS, _HOOKS = range(3)
 OneTrajectory = Callable[[Tensors, Tensors, list[Supplied]], Any]
 
 
@@ -110,7 +111,7 @@ class EagerEngine:
     def at_epoch(self, block: BlockState) -> BlockState:
         """The block at the beginning of an epoch, after the dynamics' hook."""
         with one_thread():
-            return self._epoch(block, self._supplies.draw(block))
+            return self._epoch(block, None)
 
     def _at_epoch(self, block: BlockState) -> bool:
         """Whether the dynamics' epoch hook is due."""
@@ -157,7 +158,7 @@ class EagerEngine:
             return measured if isinstance(measured, dict) else {"": torch.as_tensor(measured)}
 
         with one_thread():
-            values = self._map(read, joined(block), philox.OBSERVABLE, [None], forward_draw=1)
+            values = self._map(read, joined(block), philox.OBSERVABLE, [None], caller=_RECORDS)
         gone = block.diverged_at >= 0
         records = {}
         for key, value in values.items():
@@ -210,8 +211,8 @@ class EagerEngine:
         taken = oracle.gradient_taken_at(weights)
         return self._oracle(self._bound(state), inputs).gradient(weights) if taken is None else taken
 
-    def _epoch(self, block: BlockState, batch: Drawn) -> BlockState:
-        """The block after the dynamics' epoch hook; `batch` is that of the update to come."""
+    def _epoch(self, block: BlockState, batch: Drawn | None) -> BlockState:
+        """The block after the dynamics' epoch hook; `batch` is that of the update to come, if it was drawn already."""
         number = block.step // self._steps_per_epoch
 
         def one(weights: Tensors, state: Tensors, supplied: list[Supplied]) -> tuple[Tensors, Tensors]:
@@ -221,7 +222,7 @@ class EagerEngine:
             moved, inner = _checked(update, weights)
             return moved, state | prefixed(inner, "optimizer")
 
-        weights, state = self._map(one, block, philox.DYNAMICS, [batch], forward_draw=2)
+        weights, state = self._map(one, block, philox.DYNAMICS, [batch], caller=_HOOKS)
         return self.with_weights(block, weights, state)
 
     def _moved(self, block: BlockState, weights: Tensors, state: Tensors, batch: Drawn) -> BlockState:
@@ -275,32 +276,30 @@ class EagerEngine:
         block: BlockState,
         stream: int,
         batches: Sequence[Drawn | None],
-        forward_draw: int = 0,
+        caller: int = _UPDATES,
     ) -> Any:
         """`one` for every trajectory of the block; what it asks for is supplied, then it is called again.
 
-        One entry of `batches` for every step it makes: the batch if it was drawn already. `forward_draw` tells
+        One entry of `batches` for every step it makes: the batch if it was drawn already. `caller` tells
         the randomness inside forward passes of updates, records and hooks apart.
         """
         while True:
             try:
                 supplied = [
-                    self._supplies.of(replace(block, step=step), stream, batch)
+                    self._supplies.of(replace(block, step=step), caller, stream, batch)
                     for step, batch in enumerate(batches, start=block.step)
                 ]
                 if self.mode == "loop":
-                    outputs = self._map_loop(one, block, supplied, forward_draw)
+                    outputs = self._map_loop(one, block, supplied, caller)
                 else:
                     chunk = self._lanes_at_once() if stream == philox.OBSERVABLE else None
                     outputs = vmap(one, chunk_size=chunk)(block.weights, block.state, supplied)
-                self._supplies.forget_momentary(stream)
+                self._supplies.forget_momentary(caller)
                 return outputs
             except InputNeededError as needed:
-                self._supplies.demand(stream, needed.demand)
+                self._supplies.demand(caller, needed.demand, block.step)
 
-    def _map_loop(
-        self, one: OneTrajectory, block: BlockState, supplied: list[Supplied], forward_draw: int
-    ) -> Any:
+    def _map_loop(self, one: OneTrajectory, block: BlockState, supplied: list[Supplied], caller: int) -> Any:
         outputs = []
         for row, trajectory in enumerate(block.trajectories):
             weights = {name: value[row] for name, value in block.weights.items()}
@@ -313,7 +312,7 @@ class EagerEngine:
                 for inputs in supplied
             ]
             if self._random_forward:
-                with random_forward(self.experiment.seed, trajectory, block.step, forward_draw):
+                with random_forward(self.experiment.seed, trajectory, block.step, caller):
                     outputs.append(one(weights, state, own))
             else:
                 outputs.append(one(weights, state, own))

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Supplied = dict[Demand, Tensors]
 
+_PAIR_OF_THE_EPOCH = Demand("pair", -1)
+
 
 class Drawn:
     """A batch as it was drawn, (B, m), and the sampler after it."""
@@ -60,21 +62,27 @@ class Supplies:
         first, _ = experiment.minibatching.draw(start, experiment.seed, (0,), 0, self._problem.samples)
         self.batch_size: int = first.indices.shape[1]
 
-    def demand(self, stream: int, demand: Demand) -> None:
-        """From now on, supply this to whatever draws from the stream."""
-        self._demands.setdefault(stream, set()).add(demand)
+    def demand(self, caller: int, demand: Demand, step: int) -> None:
+        """From now on, supply this to the caller (0 updates, 1 records, 2 epoch hooks); a pair of this epoch: at each epoch."""
+        if demand == Demand("pair", step // self._experiment.steps_per_epoch):
+            demand = _PAIR_OF_THE_EPOCH
+        self._demands.setdefault(caller, set()).add(demand)
 
-    def forget_momentary(self, stream: int) -> None:
+    def forget_momentary(self, caller: int) -> None:
         """Drop what belongs to one step only, so that it is not drawn again at every later one."""
-        demands = self._demands.get(stream, set())
-        self._demands[stream] = {demand for demand in demands if demand.kind != "pair"}
-
-    def of(self, block: BlockState, stream: int, batch: Drawn | None) -> Supplied:
-        """Everything asked for so far; `batch` is the one of this step if it was drawn already."""
-        return {
-            demand: self._one(demand, block, stream, batch)
-            for demand in sorted(self._demands.get(stream, ()))
+        demands = self._demands.get(caller, set())
+        self._demands[caller] = {
+            demand for demand in demands if demand.kind != "pair" or demand == _PAIR_OF_THE_EPOCH
         }
+
+    def of(self, block: BlockState, caller: int, stream: int, batch: Drawn | None) -> Supplied:
+        """Everything asked for so far; `batch` is the one of this step if it was drawn already."""
+        epoch = block.step // self._experiment.steps_per_epoch
+        asked = {
+            Demand("pair", epoch) if demand == _PAIR_OF_THE_EPOCH else demand
+            for demand in self._demands.get(caller, ())
+        }
+        return {demand: self._one(demand, block, stream, batch) for demand in sorted(asked)}
 
     def draw(self, block: BlockState) -> Drawn:
         """The batch of the block's next update."""
