@@ -103,6 +103,7 @@ def sample_posterior(
     ((4, 10, 3), (4, 1))
     """
     dynamics = SGWORLD() if dynamics is None else dynamics
+    _check_sampler(dynamics)
     _check_counts(epochs=epochs, burn_in=burn_in, thin=thin, chains=chains, virial_every=virial_every)
     _check_prior(prior_precision)
     potential = Potential.of(
@@ -312,6 +313,14 @@ def _check_counts(**counts: int) -> None:
             raise ValueError(message)
     if counts["burn_in"] >= counts["epochs"]:
         message = f"burn_in is {counts['burn_in']} of {counts['epochs']} epochs, which leaves no draw; take burn_in < epochs"
+        raise ValueError(message)
+
+
+def _check_sampler(dynamics: Any) -> None:
+    if not all(
+        isinstance(getattr(dynamics, name, None), int | float) for name in ("learning_rate", "temperature")
+    ):
+        message = f"dynamics is {dynamics!r}, which draws from no temperature; use SGLD(...) or SGWORLD(...)"
         raise ValueError(message)
 
 

@@ -345,7 +345,9 @@ class EagerEngine:
         """`before`, with `step` for trajectories that have just become non-finite."""
         if _all_finite(weights):
             return before
-        finite = torch.stack([value.flatten(1).isfinite().all(1) for value in weights.values()]).all(0)
+        finite = torch.stack(
+            [value.reshape(len(value), -1).isfinite().all(1) for value in weights.values()]
+        ).all(0)
         return np.where((before < 0) & ~finite.cpu().numpy(), step, before)
 
 
