@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from thermograd.estimators.posterior_calibration import Calibration, calibration
 from thermograd.estimators.posterior_divergence import gaussian_kl
 from thermograd.estimators.posterior_mixing import EffectiveSampleSize, effective_sample_size, rhat
 from thermograd.estimators.posterior_virial import virial_ratio
 
 __all__ = [
+    "Calibration",
     "EffectiveSampleSize",
+    "calibration",
     "effective_sample_size",
     "gaussian_kl",
     "rhat",

@@ -54,7 +54,7 @@ def virial_ratio(
 
     >>> draws = np.random.default_rng(0).normal(size=(8, 500, 3))  # exp(−U), U = θ²/2: (θ−0)·∇U = θ²
     >>> print(virial_ratio(np.square(draws).sum(axis=2), 3))
-    1.02 (0.995 to 1.05 at 95 %), from 8 pieces
+    0.9984 (0.9806 to 1.02 at 95 %), from 8 pieces
     """
     records = np.asarray(virial, np.float64)
     _check(records, dimension, temperature, level)
@@ -89,7 +89,8 @@ def _weighted(records: Array, weights: npt.ArrayLike | None) -> Array:
         raise ConfigError(message)
     share = (given / given.mean()).reshape(-1, *(1,) * (records.ndim - 2))
     mean = (records * share).mean(axis=(0, 1))
-    return mean + (records - mean) * share
+    weighted: Array = mean + (records - mean) * share
+    return weighted
 
 
 def _check(records: Array, dimension: int, temperature: float, level: float) -> None:
