@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd.errors import ConfigError
+from thermograd.estimators.posterior_convergence import convergence
+from thermograd.quantities import Verdict
 
 Array = npt.NDArray[Any]
 
@@ -131,6 +133,21 @@ class PosteriorDraws:
             epochs=self.epochs[kept],
             **parts,
         )
+
+    def convergence(self, tolerance: float = 0.05, level: float = 0.95) -> Verdict:
+        """Whether these are draws from exp(−U/T); see `thermograd.estimators.posterior_convergence.convergence`.
+
+        Args:
+            tolerance: largest distance of a virial ratio from 1.
+            level: two-sided confidence.
+
+        Returns:
+            A verdict: True only if it is shown to 1 ± tolerance; None if these draws cannot decide.
+
+        Raises:
+            ConfigError: a ValueError: a tolerance or a level that is not between 0 and 1.
+        """
+        return convergence(self, tolerance, level)
 
     def __str__(self) -> str:
         sampler = self.facts.get("sampler")

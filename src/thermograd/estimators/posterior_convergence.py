@@ -1,0 +1,221 @@
+"""Whether draws are draws from exp(−U/T): shown by equivalence, not by the absence of evidence against it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import fdtri
+
+from thermograd.errors import ConfigError
+from thermograd.estimators.posterior_heat import Heat, heat_of
+from thermograd.estimators.posterior_mixing import effective_sample_size, rhat
+from thermograd.estimators.posterior_remedy import Finding, evidence_of, remedy, times_as_many
+from thermograd.quantities import Verdict
+
+if TYPE_CHECKING:
+    from thermograd.estimators.posterior_draws import PosteriorDraws
+
+Array = npt.NDArray[Any]
+
+_MIXED, _APART = 1.01, 1.05
+_ENOUGH = 400.0
+_FALSE_ALARM = 0.001
+_COORDINATES = 256
+
+
+@dataclass(frozen=True)
+class _Mixing:
+    """R̂ and effective sample sizes of coordinates and the potential, the worst of each with its name."""
+
+    findings: tuple[Finding, ...]
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+def convergence(draws: PosteriorDraws, tolerance: float = 0.05, level: float = 0.95) -> Verdict:
+    """Whether draws are from exp(−U/T), by the virial identity and by the agreement of the chains.
+
+    True: the interval of the virial ratio, and of that along every measured direction, lies inside 1 ± tolerance, R̂ is
+    below 1.01 and the bulk effective sample size at least 400. False: such an interval lies outside altogether, or R̂ is
+    above 1.05 and above what independent draws show by chance. None otherwise: few draws never pass. The intervals hold
+    together at `level` (Bonferroni); R̂ of independent draws counts against them once in 1000 times. R̂ and the effective sample size are
+    those of all coordinates up to 256, of 256 evenly spaced ones of more, and of the potential. Without a second chain,
+    or without measured draws, it is never True.
+
+    Args:
+        draws: the draws; those of weight 0 are left out.
+        tolerance: largest distance of a virial ratio from 1.
+        level: two-sided confidence.
+
+    Returns:
+        A verdict whose kind is `converged`; `too_hot`, `too_cold`, `still_relaxing`, `chains_disagree`; `not_enough_draws`, `not_measured`,
+        `one_chain`, `no_draws` or `no_temperature`. Its text names the worst number and what to change, by which factor.
+
+    Raises:
+        ConfigError: a ValueError: a tolerance or a level that is not between 0 and 1.
+    """
+    if not (0 < tolerance < 1 and 0 < level < 1):
+        message = f"tolerance is {tolerance}, level is {level}; both must be between 0 and 1"
+        raise ConfigError(message)
+    used = draws.select(draws.used)
+    facts = {
+        "chains": used.chains,
+        "draws": used.draws,
+        "parameters": used.size,
+        "measured": len(used.measured),
+    }
+    facts |= {"tolerance": tolerance, "level": level}
+    if not used.draws:
+        return Verdict(
+            None, "no_draws", "There is no draw of any weight yet: run more epochs than burn_in.", facts
+        )
+    if used.temperature == 0:
+        text = "At temperature 0 nothing is drawn from exp(−U/T); this tests the drift only."
+        return Verdict(None, "no_temperature", text, facts)
+    heat, mixing = heat_of(used, tolerance, level), _mixing(used)
+    findings = (*_heat_findings(heat, tolerance), *mixing.findings)
+    facts |= heat.evidence | mixing.evidence
+    return _decided(used, findings, heat, facts | evidence_of(findings))
+
+
+def _decided(
+    used: PosteriorDraws, findings: tuple[Finding, ...], heat: Heat, facts: dict[str, Any]
+) -> Verdict:
+    wrong = sorted(
+        (one for one in findings if one.holds is False), key=lambda one: one.severity, reverse=True
+    )
+    if wrong:
+        worst = wrong[0]
+        text, factors = remedy(worst, facts["tolerance"], used, heat)
+        also = "".join(f" Also {one.text}." for one in wrong[1:3]) + (" And more." if len(wrong) > 3 else "")
+        return Verdict(False, worst.kind, text + also, facts | factors | {"worst": worst.text})
+    reservations = _reservations(used)
+    undecided = max(
+        (one for one in findings if one.holds is None), key=lambda one: one.epochs_factor, default=None
+    )
+    if undecided is None and not reservations:
+        numbers = "; ".join(one.text for one in findings)
+        worst = max(findings, key=lambda one: one.severity)
+        return Verdict(True, "converged", f"Converged: {numbers}.", facts | {"worst": worst.text})
+    sentences = [text for _, text in reservations]
+    if undecided is not None:
+        sentences.append(f"{undecided.text}: {times_as_many(undecided.epochs_factor)} epochs are needed.")
+    kind = reservations[0][0] if reservations else "not_enough_draws"
+    worst_text = sentences[0].rstrip(".") if undecided is None else undecided.text
+    first = sentences[0]
+    return Verdict(
+        None, kind, " ".join([first[0].upper() + first[1:], *sentences[1:]]), facts | {"worst": worst_text}
+    )
+
+
+def _reservations(used: PosteriorDraws) -> list[tuple[str, str]]:
+    """Why it cannot be True, whatever the numbers."""
+    found = []
+    if not used.virial.shape[1]:
+        text = (
+            "The virial was not measured, so nothing tells how hot the chains are: sample with virial_every."
+        )
+        found.append(("not_measured", text))
+    if used.chains < 2:
+        text = "One chain cannot show that chains agree: run at least 4, of independent seeds."
+        found.append(("one_chain", text))
+    return found
+
+
+def _heat_findings(heat: Heat, tolerance: float) -> list[Finding]:
+    found = []
+    for name, ratio, low, high, known in heat.intervals:
+        away, half = ratio - 1, (high - low) / 2
+        inside = 1 - tolerance < low and high < 1 + tolerance
+        outside = low > 1 + tolerance or high < 1 - tolerance
+        holds = None if not known else True if inside else False if outside else None
+        gap = abs(abs(away) - tolerance)
+        factor = 1.0 if holds is not None else max((half / gap) ** 2 if gap else np.inf, 2.0)
+        text = f"{name} {ratio:.4g} ({low:.4g} to {high:.4g})"
+        if holds is None:
+            text = f"{text} is not known to lie inside or outside 1 ± {tolerance:g}"
+        kind = "still_relaxing" if heat.relaxing else "too_hot" if away > 0 else "too_cold"
+        found.append(Finding(kind, holds, text, away, abs(away) / tolerance, float(factor)))
+    return found
+
+
+def _mixing(used: PosteriorDraws) -> _Mixing:
+    points, names = _coordinates(used)
+    spread = _rhats(points, used.potential)
+    sizes = effective_sample_size(points)
+    own = effective_sample_size(used.potential)
+    names = [*names, "the potential"]
+    bulk, tail = np.append(sizes.bulk, own.bulk), np.append(sizes.tail, own.tail)
+    evidence: dict[str, Any] = {
+        "coordinates": points.shape[2],
+        "rhat": None,
+        "bulk_effective_sample_size": None,
+    }
+    of = "" if points.shape[2] == used.size else f" among {points.shape[2]} evenly spaced coordinates"
+    findings = []
+    if np.isnan(spread).all():
+        short = f"R̂ is not known of {used.draws} draws a chain"
+        factor = max(_ENOUGH / used.chains / used.draws, 2.0)
+        return _Mixing((Finding("not_enough_draws", None, short, 0.0, 1.0, factor),), evidence)
+    worst = int(np.nanargmax(spread))
+    length = (used.potential.shape[1] if worst == len(names) - 1 else used.draws) // 2
+    largest, chance = float(spread[worst]), _by_chance(2 * used.chains, length, 2 * len(names))
+    findings.append(_rhat_finding(largest, chance, names[worst], of))
+    moving = np.where(np.isfinite(spread), bulk, np.nan)
+    if np.isfinite(moving).any():
+        fewest = int(np.nanargmin(moving))
+        findings.append(_size_finding(float(moving[fewest]), names[fewest], of))
+        evidence |= {"bulk_effective_sample_size": float(moving[fewest]), "bulk_coordinate": names[fewest]}
+        evidence |= {
+            "tail_effective_sample_size": float(np.nanmin(np.where(np.isfinite(spread), tail, np.nan)))
+        }
+    evidence |= {"rhat": largest, "rhat_coordinate": names[worst], "rhat_by_chance": chance}
+    return _Mixing(tuple(findings), evidence)
+
+
+def _rhats(points: Array, potential: Array) -> Array:
+    return np.append(rhat(points), rhat(potential))
+
+
+def _by_chance(halves: int, length: int, quantities: int) -> float:
+    """What R̂ of independent normal draws stays below: n (R̂² − (n − 1)/n) is F-distributed."""
+    quantile = fdtri(halves - 1, halves * (length - 1), 1 - _FALSE_ALARM / quantities)
+    return float(np.sqrt((length - 1 + quantile) / length))
+
+
+def _rhat_finding(largest: float, chance: float, name: str, of: str) -> Finding:
+    apart = largest > max(_APART, chance)
+    holds = False if apart else True if largest < _MIXED else None
+    factor = (largest**2 - 1) / (_MIXED**2 - 1)
+    text = (
+        f"R̂ at most {largest:.4g}{of}"
+        if holds
+        else f"R̂ of {name}{of} is {largest:.4g}, above {_APART if apart else _MIXED}"
+    )
+    severity = max(largest - 1, 0.0) / (_APART - 1)
+    return Finding("chains_disagree", holds, text, largest - 1, severity, 1.0 if holds else max(factor, 2.0))
+
+
+def _size_finding(fewest: float, name: str, of: str) -> Finding:
+    holds = True if fewest >= _ENOUGH else None
+    text = f"bulk effective sample size at least {fewest:.0f}"
+    if holds is None:
+        text = f"the bulk effective sample size of {name}{of} is {fewest:.0f}, below {_ENOUGH:g}"
+    return Finding("not_enough_draws", holds, text, 0.0, 0.0, max(_ENOUGH / fewest, 1.0))
+
+
+def _coordinates(used: PosteriorDraws) -> tuple[Array, list[str]]:
+    """At most 256 coordinates of all draws, evenly spaced, and their names."""
+    wanted = np.unique(np.linspace(0, used.size - 1, min(used.size, _COORDINATES)).round().astype(int))
+    parts, names, first = [], [], 0
+    for name, value in used.parameters.items():
+        shape = value.shape[2:]
+        size = int(np.prod(shape))
+        own = wanted[(wanted >= first) & (wanted < first + size)] - first
+        parts.append(value.reshape(used.chains, used.draws, size)[:, :, own])
+        places = zip(*np.unravel_index(own, shape), strict=True) if shape else [() for _ in own]
+        names += [name + (f"[{', '.join(map(str, place))}]" if place else "") for place in places]
+        first += size
+    return np.concatenate(parts, axis=2, dtype=np.float64), names
