@@ -42,7 +42,7 @@ def convergence(draws: PosteriorDraws, tolerance: float = 0.05, level: float = 0
     above 1.05 and above what independent draws show by chance. None otherwise: few draws never pass. The intervals hold
     together at `level` (Bonferroni); R̂ of independent draws counts against them once in 1000 times. R̂ and the effective sample size are
     those of all coordinates up to 256, of 256 evenly spaced ones of more, and of the potential. Without a second chain,
-    or without measured draws, it is never True.
+    or without measured draws, it is never True; a ratio of fewer than 32 measured values decides nothing.
 
     Args:
         draws: the draws; those of weight 0 are left out.
@@ -60,7 +60,7 @@ def convergence(draws: PosteriorDraws, tolerance: float = 0.05, level: float = 0
         message = f"tolerance is {tolerance}, level is {level}; both must be between 0 and 1"
         raise ConfigError(message)
     used = draws.select(draws.used)
-    facts = {
+    facts: dict[str, Any] = {
         "chains": used.chains,
         "draws": used.draws,
         "parameters": used.size,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any
@@ -13,7 +14,10 @@ import numpy.typing as npt
 
 from thermograd.errors import ConfigError
 from thermograd.estimators.posterior_convergence import convergence
+from thermograd.estimators.posterior_files import fields_of_run, read_draws, save_draws
+from thermograd.estimators.posterior_xarray import as_dataset, as_inference_data
 from thermograd.quantities import Verdict
+from thermograd.store.run import Run
 
 Array = npt.NDArray[Any]
 
@@ -148,6 +152,74 @@ class PosteriorDraws:
             ConfigError: a ValueError: a tolerance or a level that is not between 0 and 1.
         """
         return convergence(self, tolerance, level)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a safetensors file, atomically; temperature and facts are JSON in its metadata.
+
+        Args:
+            path: the file to create or replace.
+
+        Raises:
+            OSError: the disk refuses; an old file is untouched.
+        """
+        save_draws(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> PosteriorDraws:
+        """Draws from a file that `save` wrote.
+
+        Args:
+            path: the file.
+
+        Returns:
+            The same draws, to the bit.
+
+        Raises:
+            DamagedDataError: a ValueError: cut short, changed, or no safetensors file at all.
+            ConfigError: a ValueError: a safetensors file of something else.
+            NewerFormatError: written by a newer version.
+            FileNotFoundError: there is no such file.
+        """
+        return cls(**read_draws(path))
+
+    @classmethod
+    def from_run(cls, run: Run, burn_in: float) -> PosteriorDraws:
+        """Draws from the weights that a run of SGLD or SGWORLD saved at the ends of epochs; one trajectory is a chain.
+
+        Args:
+            run: the run, in memory or from its directory.
+            burn_in: epochs to leave out; the first draw is that after epoch `burn_in` + 1.
+
+        Returns:
+            The draws, without potential and virial. Trajectories that diverged are left out, which a note in `facts` says.
+
+        Raises:
+            ConfigError: a ValueError: no weights were saved at the end of an epoch after `burn_in`.
+            NothingCommittedError: a ValueError: no trajectory has them all.
+        """
+        return cls(**fields_of_run(run, burn_in))
+
+    def to_xarray(self) -> Any:
+        """The parameters as an `xarray.Dataset` with dimensions `(chain, draw, ...)`.
+
+        Returns:
+            The dataset, with the coordinates `epoch` and `weight` of every draw.
+
+        Raises:
+            MissingExtraError: the extra `xarray` is not installed.
+        """
+        return as_dataset(self)
+
+    def to_arviz(self) -> Any:
+        """The draws that have weight, with what was measured at them in `sample_stats`, for ArviZ.
+
+        Returns:
+            A `DataTree` where arviz-base is installed, otherwise an `InferenceData`.
+
+        Raises:
+            MissingExtraError: the extra `arviz` is not installed.
+        """
+        return as_inference_data(self)
 
     def __str__(self) -> str:
         sampler = self.facts.get("sampler")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _SIGMAS = 4.0
 _FEWEST_FOR_HALVES = 8
+_FEWEST = 32
 
 
 class Interval(NamedTuple):
@@ -88,8 +89,8 @@ def heat_of(draws: PosteriorDraws, tolerance: float, level: float) -> Heat:
 
 
 def _interval(name: str, ratio: Estimate, draws: PosteriorDraws) -> Interval:
-    """One piece, or blocks that end inside a correlation time, do not tell how well the ratio is known."""
-    known = not ratio.note and ratio.high > ratio.low
+    """Few and skewed entries, or blocks that end inside a correlation time, do not tell how well the ratio is known."""
+    known = not ratio.note and ratio.high > ratio.low and draws.virial.size >= _FEWEST
     return Interval(name, float(ratio.value), float(ratio.low), float(ratio.high), bool(known))
 
 
