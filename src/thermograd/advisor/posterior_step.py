@@ -53,7 +53,7 @@ def advise(
     problem: Any,
     *,
     start: Mapping[str, Tensor] | None = None,
-    prior_precision: float,
+    prior_precision: float | None,
     batch_size: int,
     dynamics: Any = None,
     bias: float = 0.01,
@@ -69,7 +69,7 @@ def advise(
     Args:
         problem: its loss is each sample's negative log likelihood.
         start: weights by name, trained beforehand; the problem's initial weights if None.
-        prior_precision: of each weight.
+        prior_precision: of each weight; None if the loss of the problem is U already.
         batch_size: m.
         dynamics: the sampler; `SGWORLD` if None.
         bias: relative excess variance, 0.01 for 1 %.

@@ -22,6 +22,10 @@ VERBS = {
         "thermograd.cli.estimate:estimate",
         "One number or curve with its interval, from a run directory or recorded runs.",
     ),
+    "sample": (
+        "thermograd.cli.sample:sample",
+        "Draws from a posterior by SGLD or SGWORLD, and whether they converged.",
+    ),
     "reproduce": (
         "thermograd.cli.reproduce:reproduce",
         "A paper's numbers beside ours: paper, ours, verdict, and the figures.",
