@@ -11,6 +11,7 @@ from thermograd.errors import ConfigError
 from thermograd.quantities import Landscape, Verdict
 from thermograd.theory.posterior import (
     ALGORITHMS,
+    Gaussian,
     exact_posterior,
     kl_divergence,
     regression_posterior,
@@ -51,51 +52,59 @@ def bits(landscape, algorithm, **settings):
     return kl_divergence(found.value, exact_posterior(landscape, settings.get("temperature", 1.0)).value)
 
 
-def batches_of(landscape, batch_size):
+def batches_of(landscape, batch_size, *, dropping=False):
     """Gradient and Hessian of every batch of every order, weighted so that each sample counts once, `(orders, n, …)`."""
     count = landscape.samples
     steps = -(-count // batch_size)
     edges = [step * count // steps for step in range(steps + 1)]
+    weight = steps / count
+    if dropping:
+        edges, weight = list(range(0, count + 1, batch_size)), 1 / batch_size
     slopes, bends = [], []
     for order in permutations(range(count)):
         parts = [list(order[first:last]) for first, last in pairwise(edges)]
-        slopes.append([steps / count * landscape.sample_gradients[part].sum(axis=0) for part in parts])
-        bends.append([steps / count * landscape.sample_hessians[part].sum(axis=0) for part in parts])
+        slopes.append([weight * landscape.sample_gradients[part].sum(axis=0) for part in parts])
+        bends.append([weight * landscape.sample_hessians[part].sum(axis=0) for part in parts])
     return np.array(slopes), np.array(bends)
 
 
-def followed(landscape, algorithm, rate, batch_size, *, sign=1.0, scale=None, temperature=1.0, mid=None):
+def followed(
+    landscape, rate, batch_size, *, correction=1.0, noise="averaged", scale=None, mid=0, dropping=False
+):
     """Mean and covariance by iterating the second moment of (θ, pending noise z, 1) over all orders until it stands.
 
-    `sign` multiplies the correction, `scale` is a preconditioner P, `mid` counts the steps of the last epoch.
+    `correction` multiplies ∇V̂, `noise` is averaged, plain or averaged and redrawn, `scale` is a preconditioner P, `mid` counts
+    the steps of an epoch that is looked at before its end, `dropping` leaves out samples that fill no batch.
     """
     size = landscape.sample_gradients.shape[1]
     scale = np.eye(size) if scale is None else scale
     root = np.linalg.cholesky(scale)
-    slopes, bends = batches_of(landscape, batch_size)
+    slopes, bends = batches_of(landscape, batch_size, dropping=dropping)
     orders, steps = slopes.shape[:2]
-    strength = np.sqrt(rate * temperature / 2)
     side = 2 * size + 1
     maps, kick = np.zeros((orders, steps, side, side)), np.zeros((side, size))
     maps[:, :, :size, :size] = np.eye(size) - rate * scale @ bends
     maps[:, :, :size, -1] = -rate * slopes @ scale
     maps[:, :, -1, -1] = 1.0
-    if algorithm == "sgld_without_replacement":
-        kick[:size] = np.sqrt(2 * rate * temperature) * root
+    if noise == "plain":
+        kick[:size] = np.sqrt(2 * rate) * root
     else:
-        maps[:, :, :size, size:-1] = strength * root
-        kick[:size], kick[size:-1] = strength * root, np.eye(size)
+        maps[:, :, :size, size:-1] = np.sqrt(rate / 2) * root
+        kick[:size], kick[size:-1] = np.sqrt(rate / 2) * root, np.eye(size)
+    fresh = np.diag([0.0] * size + [1.0] * size + [0.0])
     corrections = np.eye(side)[None]
-    if algorithm == "sgworld":
-        corrections = sign * disjoint_corrections(landscape, rate, batch_size, scale) + np.eye(side)
-    now = np.zeros((side, side))
-    now[-1, -1], now[size:-1, size:-1] = 1.0, np.eye(size)
+    if correction:
+        corrections = correction * disjoint_corrections(landscape, rate, batch_size, scale) + np.eye(side)
+    now = fresh.copy()
+    now[-1, -1] = 1.0
     for epoch in range(400):
+        if noise == "redrawn":
+            now = (np.eye(side) - fresh) @ now @ (np.eye(side) - fresh) + fresh
         every = np.tile((corrections @ now @ corrections.transpose(0, 2, 1)).mean(axis=0), (orders, 1, 1))
-        for step in range(steps if mid is None or epoch < 399 else mid):
+        for step in range(mid if mid and epoch == 399 else steps):
             every = maps[:, step] @ every @ maps[:, step].transpose(0, 2, 1) + kick @ kick.T
         before, now = now, every.mean(axis=0)
-    assert mid is not None or np.abs(now - before).max() < 1e-13
+    assert mid or np.abs(now - before)[:size, :size].max() < 1e-13
     mean = now[:size, -1]
     return mean, now[:size, :size] - np.outer(mean, mean)
 
@@ -147,12 +156,12 @@ def test_virial_ratios_of_six_samples():
     ("rate", "expected"),
     [
         (1e-3, [3.4656e-2, 1.26e-3, 0.1216, 4.96e-2, 1.33e-4, 2.75e-5]),
-        (1e-4, [3.6862e-4, 8.21e-6, 1.142e-3, 3.54e-4, 1.41e-6, 2.37e-10]),
+        (1e-4, [3.6862e-4, 8.21e-6, 1.142e-3, 3.54e-4, 1.41e-6, 2.38e-10]),
     ],
 )
 def test_24_samples_random_orders(rate, expected):
-    """The last number is the mean over 1.2 million orders; at 20 000 it still varies by 8 %."""
-    found = [bits(small(24), name, learning_rate=rate, batch_size=4, orders=200_000) for name in ORDER]
+    """The last number is the mean over 1.2 million orders."""
+    found = [bits(small(24), name, learning_rate=rate, batch_size=4) for name in ORDER]
     assert found[0] == pytest.approx(expected[0], rel=1e-4)
     assert found[1:] == pytest.approx(expected[1:], rel=0.05, abs=0)
 
@@ -194,8 +203,7 @@ def test_samplers_on_the_curve(curve, name):
     tolerance, expected = CURVE[name]
     rates = (3e-6, 1e-6, 3e-7, 1e-7)
     found = np.array([bits(curve[2], name, learning_rate=rate, batch_size=10) for rate in rates])
-    assert found[:3] == pytest.approx(expected[:3], rel=tolerance, abs=0)
-    assert found[3] == pytest.approx(expected[3], rel=0.2 if name == "sgworld" else tolerance, abs=0)
+    assert found == pytest.approx(expected, rel=tolerance, abs=0)
     slope = np.log(found[1] / found[2]) / np.log(rates[1] / rates[2])
     assert slope == pytest.approx(
         {
@@ -211,11 +219,11 @@ def test_samplers_on_the_curve(curve, name):
 
 
 def test_the_published_algorithm_is_unstable_before_an_epoch_is_two_relaxation_times(curve):
-    """(1 − ηh)ⁿ − n(n−1)(ηh)²/2 reaches −1 near nηh = 1.6; up to there its variance grows without limit."""
+    """(1 − ηh)ⁿ − n(n−1)(ηh)²/2 reaches −1 at nηh = 1.584, η = 3.206e-6; up to there the variance grows without limit."""
     land = curve[2]
     found = [
         stationary_distribution(land, "sgworld_published", learning_rate=rate, batch_size=10, orders=2000)
-        for rate in (3.1e-6, 3.3e-6, 4.0e-6, 1e-5)
+        for rate in (3.19e-6, 3.23e-6, 4.0e-6, 1e-5)
     ]
     assert kl_divergence(found[0].value, exact_posterior(land).value) > 10
     for refused in found[1:]:
@@ -234,26 +242,32 @@ def test_the_published_algorithm_is_unstable_before_an_epoch_is_two_relaxation_t
 def test_against_following_the_noise(name, samples, batch_size):
     """The reference knows nothing of the shifted weights, of Kronecker products or of control variates."""
     land = small(samples)
-    mean, covariance = followed(land, name, 6e-3, batch_size)
+    correction = 1.0 if name == "sgworld" else 0.0
+    noise = "plain" if name == "sgld_without_replacement" else "averaged"
+    mean, covariance = followed(land, 6e-3, batch_size, correction=correction, noise=noise)
     found = stationary_distribution(land, name, learning_rate=6e-3, batch_size=batch_size).value
     np.testing.assert_allclose(found.mean, mean, rtol=1e-9)
     np.testing.assert_allclose(found.covariance, covariance, rtol=1e-9, atol=1e-15)
 
 
-def test_wrong_samplers_miss_the_table():
-    """Negative controls: the sign of the correction, one normal number a step, a correction that knows T, a draw in mid-epoch."""
-    land, target = small(), exact_posterior(small()).value
-
-    def distance(state):
-        away = state[0] - target.mean
-        return np.abs(np.trace(land.hessian @ (state[1] + np.outer(away, away))) / 2 - 1)
-
-    right = distance(followed(land, "sgworld", 6e-3, 2))
-    assert right == pytest.approx(1.9e-4, rel=0.05)
-    assert distance(followed(land, "sgworld", 6e-3, 2, sign=-1.0)) > 100 * right
-    assert distance(followed(land, "sgld_without_replacement", 6e-3, 2)) > 100 * right
-    assert distance(followed(land, "sgworld", 6e-3, 2, sign=2.0)) > 50 * right
-    assert distance(followed(land, "sgworld", 6e-3, 2, mid=1)) > 50 * right
+@pytest.mark.parametrize(
+    ("change", "factor"),
+    [
+        ({"correction": -1.0}, 50),  # the wrong sign
+        ({"correction": 2.0}, 15),  # a correction that is multiplied by T = 2
+        ({"noise": "plain"}, 100),
+        ({"noise": "redrawn"}, 100),  # the normal number of the last step is forgotten
+        ({"mid": 1}, 100),  # looked at in mid-epoch
+    ],
+)
+def test_wrong_samplers_miss_the_table(change, factor):
+    """Negative controls: KL of "sgworld" in the table is 2.03706e-5."""
+    target = exact_posterior(small()).value
+    right, wrong = (
+        kl_divergence(Gaussian(*followed(small(), 6e-3, 2, **settings)), target) for settings in ({}, change)
+    )
+    assert right == pytest.approx(2.03706e-5, rel=1e-5, abs=0)
+    assert wrong > factor * right
 
 
 def test_preconditioner_is_a_change_of_variables():
@@ -262,7 +276,7 @@ def test_preconditioner_is_a_change_of_variables():
     rescaled = Landscape(
         sample_gradients=land.sample_gradients @ root, sample_hessians=root.T @ land.sample_hessians @ root
     )
-    mean, covariance = followed(land, "sgworld", 4e-3, 2, scale=scale)
+    mean, covariance = followed(land, 4e-3, 2, scale=scale)
     found = stationary_distribution(rescaled, "sgworld", learning_rate=4e-3, batch_size=2).value
     np.testing.assert_allclose(root @ found.mean, mean, rtol=1e-9)
     np.testing.assert_allclose(root @ found.covariance @ root.T, covariance, rtol=1e-9, atol=1e-15)
@@ -426,9 +440,20 @@ def test_the_order_of_uneven_batches_costs_a_bias(samples, extent, width):
         assert found - 1 == pytest.approx(2 * rate * curvatures[-1] * lever, rel=0.1)
 
 
+def test_samples_that_sit_out_an_epoch_bring_noise_back():
+    """Seven samples in batches of three: two full batches are too wide; three smaller ones, weighted, are not."""
+    land = small(7)
+    spread, dropped = (
+        np.diag(followed(land, 6e-3, 3, dropping=dropping)[1] @ land.hessian) for dropping in (False, True)
+    )
+    assert np.all(dropped > 1.05)
+    assert np.all(spread < 1)
+
+
+@pytest.mark.parametrize("rate", [6e-3, 2e-4])
 @pytest.mark.parametrize(("samples", "batch_size"), [(7, 3), (8, 3), (9, 3)])
-def test_random_orders_lead_to_the_same_as_all(monkeypatch, samples, batch_size):
-    land, settings = small(samples), {"learning_rate": 6e-3, "batch_size": batch_size}
+def test_random_orders_lead_to_the_same_as_all(monkeypatch, samples, batch_size, rate):
+    land, settings = small(samples), {"learning_rate": rate, "batch_size": batch_size}
     names = ("sgworld", "sgld_without_replacement")
     exact = [stationary_distribution(land, name, **settings).value for name in names]
     monkeypatch.setattr("thermograd.theory.epoch_moments.MOST", 0)
@@ -440,7 +465,7 @@ def test_random_orders_lead_to_the_same_as_all(monkeypatch, samples, batch_size)
         assert np.all(
             np.abs(found.mean(axis=0) - np.diag(truth.covariance)) < 5 * error
         )  # 11 degrees of freedom
-        assert np.all(error < 4e-4 * np.diag(truth.covariance))
+        assert np.all(error < (4e-4 if rate > 1e-3 else 4e-8) * np.diag(truth.covariance))
 
 
 @pytest.mark.parametrize(

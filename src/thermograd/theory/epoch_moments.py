@@ -1,7 +1,10 @@
 """Mean and fluctuation of the map of an epoch over all orders of its samples, for quadratic losses.
 
-An epoch is (x, 1) ← A (x, 1) with A = Π(1 − ηB_t), B_t the map of batch t. To second order A = 1 − ηnB̄ + η²Q with
-Q = Σ_{t<t'} B_t' B_t, whose mean over the orders is known exactly; only what is left is averaged over orders.
+An epoch is (x, 1) ← A (x, 1) with A = Π(1 − ηB_t), B_t the map of batch t. To third order
+
+    A = 1 − ηnB̄ + η²Q₂ − η³Q₃,   Q₂ = Σ_{t<t'} B_t' B_t,   Q₃ = Σ_{t<t'<t''} B_t'' B_t' B_t,
+
+whose means over the orders are known exactly; only what is left is averaged over orders.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from thermograd.theory.epoch_noise import NoiseSums, exact_pulls
 from thermograd.theory.epoch_orders import MOST, all_orders, number_of_orders, random_orders
 from thermograd.theory.sampling_settings import SamplingSettings
 
@@ -57,105 +61,90 @@ def epoch_moments(
     else:
         chosen = random_orders(settings.samples, orders, np.random.default_rng(seed))
         text = f"{len(chosen)} random orders of the samples in reversed pairs"
-    rate, steps, side = settings.learning_rate, settings.steps_per_epoch, maps.shape[-1]
-    mean_map = maps.mean(axis=0)
-    second = _mean_of_products(maps, settings)
-    known = np.eye(side) - rate * steps * mean_map + rate**2 * second
-    sums = _Sums(side)
+    side = maps.shape[-1]
+    maps_so_far, noise = _MapSums(maps, settings), NoiseSums(side - 1)
     width = max(1, LARGEST_CHUNK // (settings.samples * (side - 1) * side))
     for begin in range(0, len(chosen), width):
         batches = _batch_maps(maps, chosen[begin : begin + width], settings)
-        sums.add(batches, mean_map, settings, known=known, second=second, first=first)
-    return sums.moments(len(chosen), known, rate, text)
+        maps_so_far.add(batches)
+        noise.add(settings.learning_rate * batches[:, :, :-1, :-1], first)
+    mean, spread = maps_so_far.moments(len(chosen))
+    plain, averaged = noise.means(len(chosen), exact_pulls(maps[:, :-1, :-1], settings))
+    return EpochMoments(mean=mean, spread=spread, plain=plain, averaged=averaged, rests_on=text)
 
 
-class _Sums:
-    """Running sums over orders."""
+class _MapSums:
+    """Running sums over orders of A and A⊗A."""
 
-    def __init__(self, side: int) -> None:
+    def __init__(self, maps: Array, settings: SamplingSettings) -> None:
+        self.rate, side = settings.learning_rate, maps.shape[-1]
         size = side - 1
+        self.second, self.third = _means_of_products(maps, settings)
+        linear = np.eye(side) - self.rate * settings.steps_per_epoch * maps.mean(axis=0)
+        self.known = linear + self.rate**2 * self.second - self.rate**3 * self.third
         self.beyond = np.zeros((side, side))
         self.away, self.products = np.zeros(size * side), np.zeros((size * side, size * side))
-        self.plain, self.averaged, self.lever = (np.zeros((size, size)) for _ in range(3))
 
-    def add(
-        self,
-        batches: Array,
-        mean_map: Array,
-        settings: SamplingSettings,
-        *,
-        known: Array,
-        second: Array,
-        first: Array,
-    ) -> None:
+    def add(self, batches: Array) -> None:
         """Orders whose batches have the maps B_t, `(orders, n, N + 1, N + 1)`."""
-        rate, (count, steps, side, _) = settings.learning_rate, batches.shape
-        size, same = side - 1, np.eye(side)
-        whole, so_far, pairs = (
-            np.tile(same, (count, 1, 1)),
-            np.zeros((count, side, side)),
-            np.zeros((count, side, side)),
-        )
+        count, steps, side, _ = batches.shape
+        whole = np.tile(np.eye(side), (count, 1, 1))
+        so_far, pairs, triples = np.zeros((3, count, side, side))
         for step in range(steps):
+            triples += batches[:, step] @ pairs
             pairs += batches[:, step] @ so_far
             so_far += batches[:, step]
-            whole = whole - rate * batches[:, step] @ whole
-        away = whole - known
-        self.beyond += (away - rate**2 * (pairs - second)).sum(axis=0)
-        flat = away[:, :size].reshape(count, -1)
+            whole = whole - self.rate * batches[:, step] @ whole
+        away = whole - self.known
+        beyond = away - self.rate**2 * (pairs - self.second) + self.rate**3 * (triples - self.third)
+        self.beyond += beyond.sum(axis=0)
+        flat = away[:, :-1].reshape(count, -1)
         self.away += flat.sum(axis=0)
         self.products += flat.T @ flat
-        shares = settings.batch_sizes * steps / settings.samples
-        excess = batches.sum(axis=0) - count * shares[:, None, None] * mean_map
-        self.lever += np.tensordot(2 * np.arange(steps) + 1, excess, axes=1)[:size, :size]
-        self._add_noise(rate * batches[:, :, :size, :size], first)
 
-    def _add_noise(self, pulls: Array, first: Array) -> None:
-        """Of ηB_t without the last row and column, from the last step to the first."""
-        count, steps, size, _ = pulls.shape
-        later = np.tile(np.eye(size), (count, 1, 1))
-        for step in range(steps - 1, -1, -1):
-            through = later - later @ pulls[:, step]
-            both = (through if step else through @ first) + later
-            self.plain += np.tensordot(later, later, axes=([0, 2], [0, 2]))
-            self.averaged += np.tensordot(both, both, axes=([0, 2], [0, 2]))
-            later = through
-
-    def moments(self, count: int, known: Array, rate: float, text: str) -> EpochMoments:
-        """The averages; what is linear in the B_t has its exact mean put in place of that over the orders."""
-        side, size = len(known), len(self.plain)
+    def moments(self, count: int) -> tuple[Array, Array]:
+        """⟨A⟩ and ⟨A⊗A⟩ − ⟨A⟩⊗⟨A⟩ over `count` orders."""
+        side = len(self.known)
+        size = side - 1
         away = self.away / count
-        spread = np.zeros((side, side, side, side))
         covariance = (self.products / count - np.outer(away, away)).reshape(size, side, size, side)
+        spread = np.zeros((side, side, side, side))
         spread[:size, :size] = covariance.transpose(0, 2, 1, 3)
-        lever = rate * (self.lever + self.lever.T) / 2 / count
-        return EpochMoments(
-            mean=known + self.beyond / count,
-            spread=spread.reshape(side**2, side**2),
-            plain=self.plain / count + lever,
-            averaged=self.averaged / count + 4 * lever,
-            rests_on=text,
-        )
+        return self.known + self.beyond / count, spread.reshape(side**2, side**2)
 
 
 def _batch_maps(maps: Array, orders: Array, settings: SamplingSettings) -> Array:
     """B_t = (n/M) Σ of the B_i in batch t, `(orders, n, N + 1, N + 1)`."""
     side = maps.shape[-1]
     rows = maps[:, :-1].reshape(len(maps), -1)
-    sums = np.add.reduceat(rows[orders], settings.edges[:-1], axis=1) * (
-        settings.steps_per_epoch / settings.samples
-    )
+    sums = np.add.reduceat(rows[orders], settings.edges[:-1], axis=1)
     batches = np.zeros((*sums.shape[:2], side, side))
     batches[:, :, :-1] = sums.reshape(*sums.shape[:2], side - 1, side)
+    batches *= settings.steps_per_epoch / settings.samples
     return batches
 
 
-def _mean_of_products(maps: Array, settings: SamplingSettings) -> Array:
-    """⟨Q⟩ = (c/2) [ M B̄²/(M−1) − Σ B_i²/(M(M−1)) ], c = `pairs` of the settings."""
-    samples = settings.samples
-    if settings.steps_per_epoch == 1:
-        return np.zeros(maps.shape[1:])
-    mean = maps.mean(axis=0)
-    own = (maps @ maps).sum(axis=0)
-    products: Array = settings.pairs / 2 * (samples * mean @ mean - own / samples) / (samples - 1)
-    return products
+def _means_of_products(maps: Array, settings: SamplingSettings) -> tuple[Array, Array]:
+    """⟨Q₂⟩ and ⟨Q₃⟩: means of B_i B_j and B_i B_j B_k over different samples, times e₂ and e₃ of the shares n m_t/M.
+
+    With Σ the sum over samples, Σ_{i≠j} B_i B_j = (ΣB)² − ΣB², and over three different samples
+    (ΣB)³ − (ΣB²)(ΣB) − Σ_i B_i (ΣB) B_i − (ΣB)(ΣB²) + 2 ΣB³.
+    """
+    count = settings.samples
+    shares = settings.batch_sizes * settings.steps_per_epoch / count
+    powers = [float((shares**power).sum()) for power in (1, 2, 3)]
+    second = (powers[0] ** 2 - powers[1]) / 2
+    third = (powers[0] ** 3 - 3 * powers[0] * powers[1] + 2 * powers[2]) / 6
+    total, squares = maps.sum(axis=0), maps @ maps
+    square = squares.sum(axis=0)
+    pairs = total @ total - square
+    triples = (
+        total @ total @ total
+        - square @ total
+        - total @ square
+        - (maps @ total @ maps).sum(axis=0)
+        + 2 * (squares @ maps).sum(axis=0)
+    )
+    return second * pairs / max(count * (count - 1), 1), third * triples / max(
+        count * (count - 1) * (count - 2), 1
+    )
