@@ -70,3 +70,52 @@ def parabolas():
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def linear_regression():
+    """Function (features, targets, noise_std, prior_precision) -> U = |y − Φθ|²/(2ε²) + p|θ|²/2 as a landscape at θ = 0."""
+
+    def make(features, targets, noise_std=0.5, prior_precision=1.0):
+        count, size = features.shape
+        precision = count / noise_std**2
+        return Landscape(
+            sample_gradients=-precision * targets[:, None] * features,
+            sample_hessians=precision * features[:, :, None] * features[:, None]
+            + prior_precision * np.eye(size),
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def line_data():
+    """Function M -> features (1, x) and targets of M points from −1 to 1."""
+
+    def make(samples):
+        x = -1 + 2 * np.arange(samples) / (samples - 1)
+        return np.stack([np.ones(samples), x], axis=1), np.sin(3 * x) + 0.3 * np.cos(17 * x)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def line(linear_regression, line_data):
+    """Function M -> the potential of linear regression on M points."""
+    return lambda samples: linear_regression(*line_data(samples))
+
+
+@pytest.fixture(scope="session")
+def curve_data(data_folder):
+    """Features and targets of the recorded curve: f = θ₁ tanh(½ − x) + θ₂ tanh(½ + x) + θ₃."""
+    folder = data_folder / "nonlinear_regression"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is missing")
+    x, y = (np.loadtxt(folder / f"{name}_train.txt") for name in "xy")
+    return np.stack([np.tanh(0.5 - x), np.tanh(0.5 + x), np.ones_like(x)], axis=1), y
+
+
+@pytest.fixture(scope="session")
+def curve(linear_regression, curve_data):
+    """The potential of linear regression on the recorded curve, with R = 10|θ|²."""
+    return linear_regression(*curve_data, noise_std=0.1, prior_precision=20.0)

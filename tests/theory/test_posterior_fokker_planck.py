@@ -16,22 +16,6 @@ from thermograd.theory.posterior import (
 )
 from thermograd.theory.reshuffled_diffusion import reshuffled_diffusion
 
-
-@pytest.fixture(scope="module")
-def curve(data_folder):
-    """The potential of linear regression on the recorded curve, at θ = 0."""
-    folder = data_folder / "nonlinear_regression"
-    if not folder.is_dir():
-        pytest.skip(f"{folder} is missing")
-    x, y = (np.loadtxt(folder / f"{name}_train.txt") for name in "xy")
-    features = np.stack([np.tanh(0.5 - x), np.tanh(0.5 + x), np.ones_like(x)], axis=1)
-    precision = len(x) / 0.1**2
-    return Landscape(
-        sample_gradients=-precision * y[:, None] * features,
-        sample_hessians=precision * features[:, :, None] * features[:, None] + 20.0 * np.eye(3),
-    )
-
-
 TABLE = {
     1e-5: (2.1106, 4.797, None),
     3e-6: (0.32644, 1.2965e-2, 1.6455),
