@@ -153,7 +153,7 @@ def test_curvature_times_gradient_of_a_network():
     ("samples", "size", "steps"), [(6, 2, 3), (22, 4, 6), (7, 3, 3), (200, 10, 20), (11, 2, 6)]
 )
 def test_pairs_of_batches_counts_ordered_pairs_of_samples_of_different_batches(samples, size, steps):
-    sizes = np.diff([place * samples // steps for place in range(steps + 1)])
+    sizes = np.diff([(2 * place * samples + steps) // (2 * steps) for place in range(steps + 1)])
     assert max(sizes) == size
     expected = sum(
         steps**2 * a * b / samples**2 for k, a in enumerate(sizes) for j, b in enumerate(sizes) if j != k

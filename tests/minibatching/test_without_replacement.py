@@ -63,6 +63,18 @@ def test_spread_remainder_counts_every_sample_once_an_epoch():
     assert np.allclose(totals, count / 26, rtol=1e-14)
 
 
+@pytest.mark.parametrize(("samples", "size"), [(22, 4), (7, 3), (26, 6), (100, 7)])
+def test_spread_batches_read_the_same_from_both_ends(samples, size):
+    """M even or n odd."""
+    rule = WithoutReplacement(size, remainder="spread")
+    count = rule.steps_per_epoch(samples)
+    sizes = [int((batch.weights[0] > 0).sum()) for batch in drawn(rule, 1, (0,), count, samples)]
+    assert sizes == sizes[::-1]
+    assert max(sizes) - min(sizes) == 1
+    assert max(sizes) <= size
+    assert sum(sizes) == samples
+
+
 def test_positions_are_uniform_and_trajectories_differ():
     """Chi-squared at fixed seed; the negative control shares one permutation between trajectories."""
     rows = tuple(range(4000))

@@ -196,20 +196,16 @@ def test_equal_hessians_in_closed_form():
 
 
 @pytest.mark.parametrize(
-    ("samples", "extent", "width"), [(24, 0.6, 1.0093), (22, 0.6, 0.9908), (22, 0.1, 0.9968)]
+    ("samples", "extent", "width"), [(24, 0.6, 1.0092), (22, 0.6, 1.0074), (22, 0.1, 0.9998)]
 )
-def test_the_order_of_uneven_batches_costs_a_bias(line, samples, extent, width):
-    """Batches of 3, 4, 4, 3, 4, 4: those before the middle are smaller, −2 ηh Σ c_t (n−1−t)/n with c_t = n m_t/M − 1 to first order."""
+def test_uneven_batches_cost_no_bias_if_they_read_the_same_from_both_ends(line, samples, extent, width):
+    """Batches of 4, 3, 4, 4, 3, 4; with 3, 4, 4, 3, 4, 4 it would be 0.9908 and 0.9968, 2 ηh Σ c_t (n−1−t)/n to first order."""
     land, steps = line(samples), 6
     curvatures, basis = np.linalg.eigh(land.hessian)
     rate = extent / steps / curvatures[-1]
     covariance = stationary_distribution(land, "sgworld", learning_rate=rate, batch_size=4).value.covariance
     found = curvatures[-1] * basis[:, -1] @ covariance @ basis[:, -1]
-    assert found == pytest.approx(width, abs=4e-4)
-    sizes = np.diff(np.arange(steps + 1) * samples // steps)
-    lever = ((steps * sizes / samples - 1) * np.arange(steps - 1, -1, -1)).sum() / steps
-    if extent < 0.5:
-        assert found - 1 == pytest.approx(2 * rate * curvatures[-1] * lever, rel=0.1)
+    assert found == pytest.approx(width, abs=2e-4)
 
 
 @pytest.mark.parametrize("rate", [6e-3, 2e-4])

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from scipy.optimize import brentq
+
 from thermograd.errors import UnstableStepSizeError
 
 
 def largest_learning_rate(dynamics: Any, curvature: float, steps_per_epoch: int) -> float:
-    """The η at which a mode of the largest curvature h grows: ηh = 2, of published SGWORLD nηh = 2.
+    """The η at which a mode of the largest curvature h grows: ηh = 2, of published SGWORLD less.
+
+    An epoch of published SGWORLD multiplies by (1 − ηh)ⁿ − n(n − 1)(ηh)²/2, which reaches −1 between nηh = 1.556, for many
+    batches, and 2.
 
     Args:
         dynamics: `SGLD` or `SGWORLD`.
@@ -16,12 +21,22 @@ def largest_learning_rate(dynamics: Any, curvature: float, steps_per_epoch: int)
         steps_per_epoch: n.
 
     >>> from thermograd.dynamics.sgworld import SGWORLD
-    >>> largest_learning_rate(SGWORLD(), 100.0, 10), largest_learning_rate(SGWORLD(variant="published"), 100.0, 10)
-    (0.02, 0.002)
+    >>> largest_learning_rate(SGWORLD(), 100.0, 20)
+    0.02
+    >>> round(20 * 100 * largest_learning_rate(SGWORLD(variant="published"), 100.0, 20), 3)
+    1.584
     """
     if curvature <= 0:
         return float("inf")
-    return 2 / curvature / (steps_per_epoch if getattr(dynamics, "variant", "") == "published" else 1)
+    if getattr(dynamics, "variant", "") != "published" or not dynamics.correction or steps_per_epoch < 2:
+        return 2 / curvature
+    pairs = steps_per_epoch * (steps_per_epoch - 1) / 2
+
+    def above(extent: float) -> float:
+        step = extent / steps_per_epoch
+        return float((1 - step) ** steps_per_epoch - pairs * step**2 + 1)
+
+    return float(brentq(above, 1.0, 2.0)) / (steps_per_epoch * curvature)
 
 
 def check_stability(
@@ -42,10 +57,10 @@ def check_stability(
     limit = largest_learning_rate(dynamics, curvature, steps_per_epoch)
     if rate < limit:
         return
-    published = getattr(dynamics, "variant", "") == "published"
-    sign, product = ("nηh", steps_per_epoch * rate * curvature) if published else ("ηh", rate * curvature)
+    whole = round(limit * curvature, 12) != 2
+    sign, times = ("nηh", steps_per_epoch * curvature) if whole else ("ηh", curvature)
     message = (
-        f"learning_rate {rate:.3g} is unstable: {sign} = {product:.3g} >= 2 at the largest curvature h = {curvature:.4g} of "
+        f"learning_rate {rate:.3g} is unstable: {sign} = {rate * times:.3g} >= {limit * times:.4g} at the largest curvature h = {curvature:.4g} of "
         f"the potential; the largest stable learning_rate is {limit:.3g}. tg.advise_posterior_step finds one of a given "
         "bias. A rate used on a mean loss has to be divided by the number of samples"
     )

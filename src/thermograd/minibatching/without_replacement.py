@@ -52,8 +52,9 @@ class WithoutReplacement:
     Attributes:
         batch_size: m, samples per update; None = the whole training set in order, every step.
         remainder: if m does not divide M: "drop", the last M mod m samples of the permutation sit out
-            the epoch (other ones the next); "spread", n = ⌈M/m⌉ batches from position ⌊bM/n⌋ to
-            ⌊(b+1)M/n⌋ − 1, weighted so that every sample counts once an epoch.
+            the epoch (other ones the next); "spread", n = ⌈M/m⌉ batches from position ⌊bM/n + ½⌋ to
+            ⌊(b+1)M/n + ½⌋ − 1, weighted so that every sample counts once an epoch; their sizes read the same from
+            the end, which cancels what the uneven steps do to the variance in first order.
 
     >>> rule = WithoutReplacement(batch_size=2)
     >>> epoch = [rule.draw(None, 0, [3], step, 6)[0].indices[0] for step in range(3)]
@@ -92,7 +93,7 @@ class WithoutReplacement:
         if self.remainder == "drop":
             first, last = position * size, (position + 1) * size
         else:
-            first, last = position * samples // count, (position + 1) * samples // count
+            first, last = ((2 * place * samples + count) // (2 * count) for place in (position, position + 1))
         key = (seed, epoch, samples, tuple(trajectories))
         if state is None or state.key != key or state.filled != first:
             state = _Epoch(seed, trajectories, epoch, samples)

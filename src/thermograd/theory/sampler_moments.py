@@ -57,8 +57,7 @@ def stationary_distribution(
 
     Exact in the learning rate: nothing is expanded. If M!/Π m_t! ≤ 10 000 all orders of the samples are gone through, and the
     moments are exact; else `orders` random ones, which costs time ∝ orders · n N³. If m does not divide M, the n = ⌈M/m⌉ batches
-    of an epoch begin at ⌊tM/n⌋, differ by one sample at most and are weighted by their size; their sequence costs a bias of order
-    ηh, which a batch size that divides M does not have. "sgworld" is exact with the noise of its
+    of an epoch begin at ⌊tM/n + ½⌋, differ by one sample at most and are weighted by their size. "sgworld" is exact with the noise of its
     correction; of "sgworld_published" its mean is taken.
 
     The distribution is a Gaussian only nearly, because a reshuffled epoch has finitely many orders; mean and covariance are what

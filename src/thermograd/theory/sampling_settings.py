@@ -77,9 +77,9 @@ class SamplingSettings:
 
     @property
     def edges(self) -> Array:
-        """Where in an order of the samples the batches begin, and M: ⌊tM/n⌋, `(n + 1,)`."""
+        """Where in an order of the samples the batches begin, and M: ⌊tM/n + ½⌋, `(n + 1,)`."""
         steps = self.steps_per_epoch
-        edges: Array = np.arange(steps + 1) * self.samples // steps
+        edges: Array = (2 * np.arange(steps + 1) * self.samples + steps) // (2 * steps)
         return edges
 
     @property

@@ -133,10 +133,11 @@ class Sampling:
     def _permuted(self) -> str:
         samples, per_epoch = self.samples, self.per_epoch
         if self.rule == "spread":
-            bounds = (
-                f"int(position * {samples}ll / {per_epoch})",
-                f"int((position + 1) * {samples}ll / {per_epoch})",
+            first, last = (
+                f"int((2 * {place} * {samples}ll + {per_epoch}) / {2 * per_epoch})"
+                for place in ("position", "(position + 1)")
             )
+            bounds = first, last
         else:
             bounds = (f"int(position * {self.size})", f"int((position + 1) * {self.size})")
         padding = (
