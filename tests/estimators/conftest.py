@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -72,3 +73,41 @@ def resting():
     """Noise in proportion to F: detailed balance."""
     relaxation = np.array([[0.10, 0.02, 0.0], [0.02, 0.20, 0.0], [0.0, 0.0, 0.05]])
     return Process(relaxation, 2.0 * relaxation)
+
+
+class Posterior(NamedTuple):
+    """Chains in a quadratic potential U = ½ Σ h θ² of known curvatures h: autoregressive, with stationary variance T/h."""
+
+    curvatures: np.ndarray
+    temperature: float = 1.0
+
+    def positions(self, chains, draws, *, memory=0.0, heat=1.0, start=None, seed=0):
+        """Chains `(chain, draw, N)`; `heat` multiplies the variance, `start` is in standard deviations."""
+        generator = np.random.default_rng(seed)
+        kicks = generator.normal(size=(draws, chains, len(self.curvatures)))
+        place = kicks[0] if start is None else np.full(kicks[0].shape, float(start))
+        places = [place]
+        for kick in kicks[1:]:
+            place = memory * place + np.sqrt(1 - memory**2) * kick
+            places.append(place)
+        return np.stack(places, axis=1) * np.sqrt(heat * self.temperature / self.curvatures)
+
+    def fields(self, chains, draws, *, every=1, directions=0, **options):
+        """Fields of `PosteriorDraws` with everything measured at every so-many-th draw."""
+        points = self.positions(chains, draws, **options)
+        measured = np.arange(0, draws, every)
+        parts = self.curvatures * np.square(points[:, measured])
+        return {
+            "parameters": {"weight": points},
+            "temperature": self.temperature,
+            "potential": parts.sum(axis=2) / 2,
+            "virial": parts.sum(axis=2),
+            "directional_virial": parts[:, :, len(self.curvatures) - directions :],
+            "measured": measured,
+        }
+
+
+@pytest.fixture(scope="session")
+def quadratic():
+    """Makes quadratic potentials."""
+    return Posterior

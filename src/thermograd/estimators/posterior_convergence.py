@@ -83,9 +83,9 @@ def convergence(draws: PosteriorDraws, tolerance: float = 0.05, level: float = 0
 def _decided(
     used: PosteriorDraws, findings: tuple[Finding, ...], heat: Heat, facts: dict[str, Any]
 ) -> Verdict:
-    wrong = sorted(
-        (one for one in findings if one.holds is False), key=lambda one: one.severity, reverse=True
-    )
+    failed = [one for one in findings if one.holds is False]
+    # Chains that are still on their way disagree as well, and that is not what to change.
+    wrong = sorted(failed, key=lambda one: (one.kind == "still_relaxing", one.severity), reverse=True)
     if wrong:
         worst = wrong[0]
         text, factors = remedy(worst, facts["tolerance"], used, heat)

@@ -23,7 +23,6 @@ Array = npt.NDArray[Any]
 _FORMAT, _VERSION = "thermograd posterior draws", 1
 _PARAMETER = "parameters/"
 _FIELDS = ("potential", "virial", "directional_virial", "measured", "weights", "epochs", "noise_share")
-_WEIGHTS = "weights/"
 
 
 def save_draws(draws: PosteriorDraws, path: str | os.PathLike[str]) -> None:
@@ -94,8 +93,10 @@ def fields_of_run(run: Run, burn_in: float) -> dict[str, Any]:
         NothingCommittedError: no trajectory has them all.
     """
     steps, notes = _steps_of_draws(run, burn_in)
-    saved = [run.weights(int(step)) for step in steps]
-    parameters = {name: np.stack([weights[name] for weights in saved], axis=1) for name in saved[0]}
+    times = run.weight_times()
+    first = int(np.searchsorted(times, steps[0]))
+    rows = np.searchsorted(times, steps) - first
+    parameters = {name: value[:, rows] for name, value in run.saved_weights(slice(first, None)).items()}
     whole = np.ones(run.trajectories, bool)
     for value in parameters.values():
         whole &= np.isfinite(value).reshape(run.trajectories, -1).all(axis=1)
@@ -115,8 +116,7 @@ def fields_of_run(run: Run, burn_in: float) -> dict[str, Any]:
 
 def _steps_of_draws(run: Run, burn_in: float) -> tuple[Array, list[str]]:
     """Draws are made at the ends of epochs: between them weights of reshuffled batches are a bridge."""
-    specs = [spec for spec in run.source.header.arrays if spec.name.startswith(_WEIGHTS)]
-    saved = specs[0].times if specs else np.zeros(0, np.int64)
+    saved = run.weight_times()
     late = saved[saved > burn_in * run.steps_per_epoch]
     steps: Array = late[late % run.steps_per_epoch == 0]
     if not steps.size:

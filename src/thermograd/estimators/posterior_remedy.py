@@ -98,11 +98,12 @@ def _of_the_relaxing(text: str, draws: PosteriorDraws, heat: Heat) -> tuple[str,
 def _of_the_hot(
     text: str, finding: Finding, tolerance: float, draws: PosteriorDraws, heat: Heat
 ) -> tuple[str, dict[str, float]]:
-    corrected = draws.facts.get("sampler") == "SGWORLD" and draws.facts.get("variant") != "published"
+    published = draws.facts.get("variant") == "published"
+    corrected = draws.facts.get("sampler") == "SGWORLD" and not published
     factor = max((finding.away / (tolerance / 2)) ** (1 / 3 if corrected else 1.0), 1.1)
     share = heat.noise_share
     noise = f", minibatch noise {100 * share:.2g} % of what drives the chains" if np.isfinite(share) else ""
-    other = "" if draws.facts.get("sampler") == "SGWORLD" else " or use SGWORLD"
+    other = "" if corrected else " or use SGWORLD" + (" with variant='corrected'" if published else "")
     advice = f"reduce learning_rate {_rounded_up(factor)}-fold{other}"
     explained = share / (1 - share) if share < 1 else math.inf
     if not corrected and explained < finding.away / 3:

@@ -47,9 +47,7 @@ def write_tensor_file(file: Path, arrays: Mapping[str, Array], facts: Mapping[st
         OSError: the disk refuses; an old file is untouched.
     """
     texts = dict(facts)
-    little = {
-        name: np.ascontiguousarray(value, value.dtype.newbyteorder("<")) for name, value in arrays.items()
-    }
+    little = {name: np.asarray(value, value.dtype.newbyteorder("<")) for name, value in arrays.items()}
     header: dict[str, Any] = {"__metadata__": texts}
     end = 0
     for name, value in little.items():
@@ -109,5 +107,5 @@ def _checksum(texts: Mapping[str, str], arrays: Mapping[str, Array]) -> str:
     for name, value in arrays.items():
         kind = value.dtype.newbyteorder("<")
         digest.update(f"\n{name} {kind.str} {value.shape}\n".encode())
-        digest.update(np.ascontiguousarray(value, kind).tobytes())
+        digest.update(np.asarray(value, kind).tobytes())
     return digest.hexdigest()
