@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from thermograd.errors import MissingExtraError
-from thermograd.estimators.posterior import effective_sample_size
 from thermograd.estimators.posterior_draws import PosteriorDraws
 
 
@@ -50,13 +49,6 @@ def test_for_arviz(draws):
     assert potential[1, 10] == 7
     assert found["sample_stats"]["lp"].to_numpy()[1, 10] == pytest.approx(-3.5)
     assert found["sample_stats"]["directional_virial"].shape == (3, 40, 4)
-
-
-def test_arviz_stats_takes_it(draws):
-    stats = pytest.importorskip("arviz_stats.sampling_diagnostics")
-    found = stats.ess(draws.to_arviz(), var_names=["bias"], method="bulk")
-    own = effective_sample_size(draws.parameters["bias"][:, 10:]).bulk
-    assert float(found["bias"]) == pytest.approx(float(own), rel=1e-6)
 
 
 def test_an_arviz_of_before_version_1(draws, monkeypatch):

@@ -99,15 +99,12 @@ def _decided(
         numbers = "; ".join(one.text for one in findings)
         worst = max(findings, key=lambda one: one.severity)
         return Verdict(True, "converged", f"Converged: {numbers}.", facts | {"worst": worst.text})
-    sentences = [text for _, text in reservations]
     if undecided is not None:
-        sentences.append(f"{undecided.text}: {times_as_many(undecided.epochs_factor)} epochs are needed.")
-    kind = reservations[0][0] if reservations else "not_enough_draws"
-    worst_text = sentences[0].rstrip(".") if undecided is None else undecided.text
-    first = sentences[0]
-    return Verdict(
-        None, kind, " ".join([first[0].upper() + first[1:], *sentences[1:]]), facts | {"worst": worst_text}
-    )
+        needed = f"{undecided.text}: {times_as_many(undecided.epochs_factor)} epochs are needed."
+        reservations.append(("not_enough_draws", needed[0].upper() + needed[1:]))
+    text = " ".join(sentence for _, sentence in reservations)
+    worst_text = text if undecided is None else undecided.text
+    return Verdict(None, reservations[0][0], text, facts | {"worst": worst_text})
 
 
 def _reservations(used: PosteriorDraws) -> list[tuple[str, str]]:
@@ -131,8 +128,9 @@ def _heat_findings(heat: Heat, tolerance: float) -> list[Finding]:
         inside = 1 - tolerance < low and high < 1 + tolerance
         outside = low > 1 + tolerance or high < 1 - tolerance
         holds = None if not known else True if inside else False if outside else None
-        gap = abs(abs(away) - tolerance)
-        factor = 1.0 if holds is not None else max((half / gap) ** 2 if gap else np.inf, 2.0)
+        # The ratio itself will move: one that happens to lie on the limit does not ask for ever more.
+        gap = max(abs(abs(away) - tolerance), tolerance / 2)
+        factor = 1.0 if holds is not None else max((half / gap) ** 2, 2.0)
         text = f"{name} {ratio:.4g} ({low:.4g} to {high:.4g})"
         if holds is None:
             text = f"{text} is not known to lie inside or outside 1 ± {tolerance:g}"
