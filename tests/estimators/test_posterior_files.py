@@ -136,6 +136,7 @@ def test_from_a_run():
 
 
 def test_from_a_run_directory(tmp_path):
+    pytest.importorskip("safetensors")
     pytest.importorskip("zarr")
     draws = PosteriorDraws.from_run(sampled(folder=tmp_path / "kept"), burn_in=4)
     assert draws.facts["sampler"] == "SGLD"
