@@ -18,6 +18,12 @@ _DOORS = {
     "perturb": "thermograd.perturbations.in_place",
     "Perturber": "thermograd.training.perturber",
     "Run": "thermograd.store.run",
+    "sample_posterior": "thermograd.ensemble.posterior",
+    "PosteriorSampler": "thermograd.training.posterior",
+    "PosteriorDraws": "thermograd.estimators.posterior_draws",
+    "posterior_predictive": "thermograd.ensemble.posterior_predictive",
+    "advise_posterior_step": "thermograd.advisor.posterior_step:advise",
+    "local_learning_coefficient": "thermograd.ensemble.local_learning_coefficient",
     "open_run": "thermograd.store.reader",
     "Estimate": "thermograd.quantities",
     "Prediction": "thermograd.quantities",
@@ -48,12 +54,19 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from thermograd.advisor.perturbation_interval import advise as advise
+    from thermograd.advisor.posterior_step import advise as _advise_posterior_step
     from thermograd.ensemble.config import load_config as load_config
     from thermograd.ensemble.experiment import Experiment as Experiment
+    from thermograd.ensemble.local_learning_coefficient import (
+        local_learning_coefficient as local_learning_coefficient,
+    )
     from thermograd.ensemble.perturbation_study import PerturbationStudy as PerturbationStudy
     from thermograd.ensemble.plan import plan as plan
+    from thermograd.ensemble.posterior import sample_posterior as sample_posterior
+    from thermograd.ensemble.posterior_predictive import posterior_predictive as posterior_predictive
     from thermograd.ensemble.resume import resume as resume
     from thermograd.ensemble.run import run as run
+    from thermograd.estimators.posterior_draws import PosteriorDraws as PosteriorDraws
     from thermograd.observables.landscape import landscape as landscape
     from thermograd.perturbations.in_place import perturb as perturb
     from thermograd.problems.problem import Problem as Problem
@@ -76,9 +89,11 @@ if TYPE_CHECKING:
     from thermograd.store.run import Run as Run
     from thermograd.theory.stationary_state import predict as _predict
     from thermograd.training.perturber import Perturber as Perturber
+    from thermograd.training.posterior import PosteriorSampler as PosteriorSampler
     from thermograd.training.schedulers.reduce_lr_on_stationarity import (
         ReduceLROnStationarity as ReduceLROnStationarity,
     )
     from thermograd.training.watch import watch as watch
 
+    advise_posterior_step = _advise_posterior_step
     stationary_state = _predict

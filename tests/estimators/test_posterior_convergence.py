@@ -194,3 +194,30 @@ def test_bad_input(chains):
         chains(draws=10).convergence(tolerance=0)
     with pytest.raises(ConfigError, match="level"):
         chains(draws=10).convergence(level=1.0)
+
+
+def test_predictions_may_have_mixed_where_coordinates_have_not(chains):
+    """Chains in basins that are mirror images: coordinates disagree, their squares do not."""
+    draws = chains(memory=0.3)
+    sign = np.where(np.arange(draws.chains) % 2, -1.0, 1.0)[:, None, None]
+    name, points = next(iter(draws.parameters.items()))
+    apart = sign * (points.reshape(*points.shape[:2], -1) + 20.0)
+    mirrored = PosteriorDraws(
+        {name: apart.reshape(points.shape)},
+        **{
+            field: getattr(draws, field)
+            for field in ("temperature", "potential", "virial", "directional_virial", "measured")
+        },
+    )
+    assert mirrored.convergence().kind == "chains_disagree"
+    verdict = mirrored.convergence(quantities={"square": apart**2, "sum": apart.sum(-1) ** 2})
+    assert verdict.holds is True, verdict.text
+    assert verdict.evidence["coordinates"] == apart.shape[-1] + 1
+
+
+@pytest.mark.parametrize("quantity", [np.zeros((8, 7)), np.zeros(8), np.full((8, 2000), np.nan)])
+def test_quantities_of_another_shape_are_refused(chains, quantity):
+    with pytest.raises(ConfigError, match="quantity 'loss' has shape"):
+        chains().convergence(quantities={"loss": quantity})
+    with pytest.raises(ConfigError, match="quantities is empty"):
+        chains().convergence(quantities={})

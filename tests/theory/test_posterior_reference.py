@@ -22,7 +22,7 @@ def batches_of(landscape, batch_size, *, dropping=False):
     """Gradient and Hessian of every batch of every order, weighted so that each sample counts once, `(orders, n, …)`."""
     count = landscape.samples
     steps = -(-count // batch_size)
-    edges = [step * count // steps for step in range(steps + 1)]
+    edges = [(2 * step * count + steps) // (2 * steps) for step in range(steps + 1)]
     weight = steps / count
     if dropping:
         edges, weight = list(range(0, count + 1, batch_size)), 1 / batch_size
@@ -79,7 +79,7 @@ def disjoint_corrections(landscape, rate, batch_size, scale):
     """ηP∇V̂ of every pair of batches without a common sample, V̂ = (η n(n−1) m/8M)(g_B − g_B′)ᵀP(g_B − g_B′)."""
     count, size = landscape.sample_gradients.shape
     steps = -(-count // batch_size)
-    edges = np.arange(steps + 1) * count // steps
+    edges = (2 * np.arange(steps + 1) * count + steps) // (2 * steps)
     pairs = steps**2 * (1 - (np.diff(edges) ** 2).sum() / count**2)
     moves = []
     for order in permutations(range(count), 2 * batch_size):
@@ -140,13 +140,13 @@ def test_preconditioner_is_a_change_of_variables(line):
 
 
 def test_samples_that_sit_out_an_epoch_bring_noise_back(line):
-    """Seven samples in batches of three: two full batches are too wide; three smaller ones, weighted, are not."""
+    """Seven samples in batches of three: two full batches are too wide; two, three and two, weighted, are not."""
     land = line(7)
     spread, dropped = (
         np.diag(followed(land, 6e-3, 3, dropping=dropping)[1] @ land.hessian) for dropping in (False, True)
     )
     assert np.all(dropped > 1.05)
-    assert np.all(spread < 1)
+    assert np.all(np.abs(spread - 1) < 0.02)
 
 
 def simulated(algorithm, features, targets, rate, batch_size, *, chains, epochs, burn_in, seed=0):

@@ -70,8 +70,8 @@ def local_learning_coefficient(
         device: see `Experiment`.
 
     Returns:
-        λ̂ with an interval from the means of the chains, whose `note` is the verdict of convergence; or, where the chains have not
-        converged, that verdict, with the estimate so far in `evidence["partial"]`.
+        λ̂ with an interval from the means of the chains, whose `note` is the verdict of convergence (of the virial and of the mixing
+        of the loss); or, where the chains have not converged, that verdict, with the estimate so far in `evidence["partial"]`.
 
     Raises:
         ValueError: arguments that do not fit each other.
@@ -106,8 +106,9 @@ def local_learning_coefficient(
         device=device,
         **options,
     )
-    estimate = _estimate(problem, draws, weights, level)
-    verdict = draws.convergence(tolerance=tolerance, level=level)
+    likelihood = _likelihood(draws, weights)
+    estimate = _estimate(problem, draws, likelihood, weights, level)
+    verdict = draws.convergence(tolerance=tolerance, level=level, quantities={"the loss": likelihood})
     if verdict.holds:
         return replace(estimate, note=verdict.text)
     text = f"no learning coefficient yet: {verdict.text}; so far {estimate.value:.4g}"
@@ -135,18 +136,22 @@ def _sampler(
     return SGWORLD(learning_rate=rate, temperature=temperature)
 
 
-def _estimate(problem: Any, draws: PosteriorDraws, weights: Mapping[str, Tensor], level: float) -> Estimate:
-    """From the potential of every draw, less what the localisation adds to it."""
-    log_samples = draws.temperature
-    precision = draws.facts["prior_precision"]
+def _likelihood(draws: PosteriorDraws, weights: Mapping[str, Tensor]) -> Array:
+    """M L of every draw, `(chain, draw)`: the potential less what the localisation adds to it."""
     away = sum(
         np.square(value - weights[name].double().cpu().numpy()).reshape(*value.shape[:2], -1).sum(-1)
         for name, value in draws.parameters.items()
     )
-    likelihood = draws.potential - precision / 2 * away[:, draws.measured]
+    found: Array = draws.potential - draws.facts["prior_precision"] / 2 * away
+    return found
+
+
+def _estimate(
+    problem: Any, draws: PosteriorDraws, likelihood: Array, weights: Mapping[str, Tensor], level: float
+) -> Estimate:
     whole = Potential.of(problem, prior_precision=0.0, prior_mean=None, preconditioner=None)
     best = float(whole.loss().value(whole.flat(weights)))
-    means = (likelihood.mean(axis=1) - best) / log_samples
+    means = (likelihood.mean(axis=1) - best) / draws.temperature
     count = len(means)
     half = student.ppf((1 + level) / 2, count - 1) * means.std(ddof=1) / math.sqrt(count)
     value = float(means.mean())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -34,27 +35,35 @@ class _Mixing:
     evidence: dict[str, Any] = field(default_factory=dict)
 
 
-def convergence(draws: PosteriorDraws, tolerance: float = 0.05, level: float = 0.95) -> Verdict:
+def convergence(
+    draws: PosteriorDraws,
+    tolerance: float = 0.05,
+    level: float = 0.95,
+    quantities: Mapping[str, npt.ArrayLike] | None = None,
+) -> Verdict:
     """Whether draws are from exp(−U/T), by the virial identity and by the agreement of the chains.
 
     True: the interval of the virial ratio, and of that along every measured direction, lies inside 1 ± tolerance, R̂ is
     below 1.01 and the bulk effective sample size at least 400. False: such an interval lies outside altogether, or R̂ is
     above 1.05 and above what independent draws show by chance. None otherwise: few draws never pass. The intervals hold
     together at `level` (Bonferroni); R̂ of independent draws counts against them once in 1000 times. R̂ and the effective sample size are
-    those of all coordinates up to 256, of 256 evenly spaced ones of more, and of the potential. Without a second chain,
+    those of all coordinates up to 256, of 256 evenly spaced ones of more, or of the `quantities` given; R̂ also of the potential. Weights of a
+    network may be exchanged without changing what it computes, so that chains that agree in all they predict disagree in their
+    coordinates: then give predictions. Without a second chain,
     or without measured draws, it is never True; a ratio of fewer than 32 measured values decides nothing.
 
     Args:
         draws: the draws; those of weight 0 are left out.
         tolerance: largest distance of a virial ratio from 1.
         level: two-sided confidence.
+        quantities: what is to have mixed instead of the coordinates, name to `(chain, draw, ...)` at all draws.
 
     Returns:
         A verdict whose kind is `converged`; `too_hot`, `too_cold`, `still_relaxing`, `chains_disagree`; `not_enough_draws`, `not_measured`,
         `one_chain`, `no_draws` or `no_temperature`. Its text names the worst number and what to change, by which factor.
 
     Raises:
-        ConfigError: a ValueError: a tolerance or a level that is not between 0 and 1.
+        ConfigError: a ValueError: a tolerance or a level that is not between 0 and 1, or a quantity of another shape.
     """
     if not (0 < tolerance < 1 and 0 < level < 1):
         message = f"tolerance is {tolerance}, level is {level}; both must be between 0 and 1"
@@ -74,7 +83,8 @@ def convergence(draws: PosteriorDraws, tolerance: float = 0.05, level: float = 0
     if used.temperature == 0:
         text = "At temperature 0 nothing is drawn from exp(−U/T); this tests the drift only."
         return Verdict(None, "no_temperature", text, facts)
-    heat, mixing = heat_of(used, tolerance, level), _mixing(used)
+    heat = heat_of(used, tolerance, level)
+    mixing = _mixing(used, *(_coordinates(used) if quantities is None else _quantities(draws, quantities)))
     findings = (*_heat_findings(heat, tolerance), *mixing.findings)
     facts |= heat.evidence | mixing.evidence
     return _decided(used, findings, heat, facts | evidence_of(findings))
@@ -139,37 +149,35 @@ def _heat_findings(heat: Heat, tolerance: float) -> list[Finding]:
     return found
 
 
-def _mixing(used: PosteriorDraws) -> _Mixing:
-    points, names = _coordinates(used)
+def _mixing(used: PosteriorDraws, points: Array, names: list[str], whole: int) -> _Mixing:
     spread = _rhats(points, used.potential)
     sizes = effective_sample_size(points)
-    own = effective_sample_size(used.potential)
-    names = [*names, "the potential"]
-    bulk, tail = np.append(sizes.bulk, own.bulk), np.append(sizes.tail, own.tail)
     evidence: dict[str, Any] = {
         "coordinates": points.shape[2],
         "rhat": None,
         "bulk_effective_sample_size": None,
     }
-    of = "" if points.shape[2] == used.size else f" among {points.shape[2]} evenly spaced coordinates"
-    findings = []
+    of = "" if points.shape[2] == whole else f" among {points.shape[2]} evenly spaced coordinates"
     if np.isnan(spread).all():
         short = f"R̂ is not known of {used.draws} draws a chain"
         factor = max(_ENOUGH / used.chains / used.draws, 2.0)
         return _Mixing((Finding("not_enough_draws", None, short, 0.0, 1.0, factor),), evidence)
     worst = int(np.nanargmax(spread))
-    length = (used.potential.shape[1] if worst == len(names) - 1 else used.draws) // 2
-    largest, chance = float(spread[worst]), _by_chance(2 * used.chains, length, 2 * len(names))
-    findings.append(_rhat_finding(largest, chance, names[worst], of))
-    moving = np.where(np.isfinite(spread), bulk, np.nan)
-    if np.isfinite(moving).any():
-        fewest = int(np.nanargmin(moving))
-        findings.append(_size_finding(float(moving[fewest]), names[fewest], of))
-        evidence |= {"bulk_effective_sample_size": float(moving[fewest]), "bulk_coordinate": names[fewest]}
-        evidence |= {
-            "tail_effective_sample_size": float(np.nanmin(np.where(np.isfinite(spread), tail, np.nan)))
-        }
-    evidence |= {"rhat": largest, "rhat_coordinate": names[worst], "rhat_by_chance": chance}
+    length = (used.potential.shape[1] if worst == len(names) else used.draws) // 2
+    largest, chance = float(spread[worst]), _by_chance(2 * used.chains, length, 2 * len(spread))
+    findings = [_rhat_finding(largest, chance, [*names, "the potential"][worst], of)]
+    known = np.isfinite(spread[:-1])
+    if known.any():
+        bulk, tail = (np.where(known, size, np.nan) for size in (sizes.bulk, sizes.tail))
+        fewest = int(np.nanargmin(bulk))
+        findings.append(_size_finding(float(bulk[fewest]), names[fewest], of))
+        evidence |= {"bulk_effective_sample_size": float(bulk[fewest]), "bulk_coordinate": names[fewest]}
+        evidence |= {"tail_effective_sample_size": float(np.nanmin(tail))}
+    evidence |= {
+        "rhat": largest,
+        "rhat_coordinate": [*names, "the potential"][worst],
+        "rhat_by_chance": chance,
+    }
     return _Mixing(tuple(findings), evidence)
 
 
@@ -204,8 +212,8 @@ def _size_finding(fewest: float, name: str, of: str) -> Finding:
     return Finding("not_enough_draws", holds, text, 0.0, 0.0, max(_ENOUGH / fewest, 1.0))
 
 
-def _coordinates(used: PosteriorDraws) -> tuple[Array, list[str]]:
-    """At most 256 coordinates of all draws, evenly spaced, and their names."""
+def _coordinates(used: PosteriorDraws) -> tuple[Array, list[str], int]:
+    """At most 256 coordinates of all draws, evenly spaced, their names, and how many there are in all."""
     wanted = np.unique(np.linspace(0, used.size - 1, min(used.size, _COORDINATES)).round().astype(int))
     parts, names, first = [], [], 0
     for name, value in used.parameters.items():
@@ -216,4 +224,29 @@ def _coordinates(used: PosteriorDraws) -> tuple[Array, list[str]]:
         places = zip(*np.unravel_index(own, shape), strict=True) if shape else [() for _ in own]
         names += [name + (f"[{', '.join(map(str, place))}]" if place else "") for place in places]
         first += size
-    return np.concatenate(parts, axis=2, dtype=np.float64), names
+    return np.concatenate(parts, axis=2, dtype=np.float64), names, used.size
+
+
+def _quantities(
+    draws: PosteriorDraws, quantities: Mapping[str, npt.ArrayLike]
+) -> tuple[Array, list[str], int]:
+    """The quantities at the draws that count, at most 256 of each, and their names."""
+    parts, names = [], []
+    for name, given in quantities.items():
+        value = np.asarray(given, np.float64)
+        if value.shape[:2] != (draws.chains, draws.draws) or not np.isfinite(value).all():
+            message = (
+                f"quantity {name!r} has shape {value.shape}; it must be {(draws.chains, draws.draws)} or have more axes, and "
+                "be finite"
+            )
+            raise ConfigError(message)
+        flat = value.reshape(draws.chains, draws.draws, -1)[:, draws.used]
+        own = np.unique(
+            np.linspace(0, flat.shape[2] - 1, min(flat.shape[2], _COORDINATES)).round().astype(int)
+        )
+        parts.append(flat[:, :, own])
+        names += [name if value.ndim == 2 else f"{name}[{place}]" for place in own]
+    if not parts:
+        message = "quantities is empty; give name: array (chain, draw, ...), or None for the coordinates"
+        raise ConfigError(message)
+    return np.concatenate(parts, axis=2), names, len(names)

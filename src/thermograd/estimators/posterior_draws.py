@@ -138,20 +138,26 @@ class PosteriorDraws:
             **parts,
         )
 
-    def convergence(self, tolerance: float = 0.05, level: float = 0.95) -> Verdict:
+    def convergence(
+        self,
+        tolerance: float = 0.05,
+        level: float = 0.95,
+        quantities: Mapping[str, npt.ArrayLike] | None = None,
+    ) -> Verdict:
         """Whether these are draws from exp(−U/T); see `thermograd.estimators.posterior_convergence.convergence`.
 
         Args:
             tolerance: largest distance of a virial ratio from 1.
             level: two-sided confidence.
+            quantities: what is to have mixed instead of the coordinates, name to `(chain, draw, ...)`: predictions, losses.
 
         Returns:
             A verdict: True only if it is shown to 1 ± tolerance; None if these draws cannot decide.
 
         Raises:
-            ConfigError: a ValueError: a tolerance or a level that is not between 0 and 1.
+            ConfigError: a ValueError: a tolerance or a level that is not between 0 and 1, or a quantity of another shape.
         """
-        return convergence(self, tolerance, level)
+        return convergence(self, tolerance, level, quantities)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a safetensors file, atomically; temperature and facts are JSON in its metadata.

@@ -103,10 +103,12 @@ def _of_the_hot(
     factor = max((finding.away / (tolerance / 2)) ** (1 / 3 if corrected else 1.0), 1.1)
     share = heat.noise_share
     noise = f", minibatch noise {100 * share:.2g} % of what drives the chains" if np.isfinite(share) else ""
+    if published:
+        noise = ", an Euler step over a whole epoch"
     other = "" if corrected else " or use SGWORLD" + (" with variant='corrected'" if published else "")
     advice = f"reduce learning_rate {_rounded_up(factor)}-fold{other}"
     explained = share / (1 - share) if share < 1 else math.inf
-    if not corrected and explained < finding.away / 3:
+    if not (corrected or published) and explained < finding.away / 3:
         advice += (
             "; so little noise explains little of it, so look at the scale of the loss and at burn_in too"
         )

@@ -189,7 +189,8 @@ class PerSampleLoss:
     def batch_gradient(self, point: Tensor, rows: Tensor) -> Tensor:
         """The gradient of the mean loss of some samples, `(N,)`."""
         batch = tuple(part[rows.to(part.device)] for part in self.data)
-        return grad(self._total)(point, batch) / len(rows)
+        slope: Tensor = grad(self._total)(point, batch)
+        return slope / len(rows)
 
     def third_derivative(self, point: Tensor, directions: Tensor) -> Tensor:
         """T along the columns of `(N, k)` directions, `(k, k, k)`, from k(k+1)/2 passes."""

@@ -19,8 +19,11 @@ FILE = "checkpoint.safetensors"
 Array = npt.NDArray[Any]
 
 
-def safetensors_module() -> Any:
+def safetensors_module(purpose: str = "A checkpoint") -> Any:
     """The safetensors package, with `safetensors.numpy`.
+
+    Args:
+        purpose: what needs it, for the message.
 
     Raises:
         MissingExtraError: it is not installed.
@@ -28,7 +31,7 @@ def safetensors_module() -> Any:
     try:
         import safetensors.numpy
     except ImportError as absent:
-        raise MissingExtraError(package="safetensors", extra="lab", purpose="A checkpoint") from absent
+        raise MissingExtraError(package="safetensors", extra="lab", purpose=purpose) from absent
     return safetensors
 
 

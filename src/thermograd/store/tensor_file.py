@@ -1,10 +1,9 @@
-"""One safetensors file of arrays and facts, written atomically and read with numpy alone."""
+"""One safetensors file of arrays and facts, written atomically, with a checksum over both."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,51 +13,30 @@ import numpy.typing as npt
 
 from thermograd.errors import DamagedDataError
 from thermograd.store.atomic_file import write_atomically
+from thermograd.store.checkpoint_file import safetensors_module
 from thermograd.store.printable import excerpt
 
 Array = npt.NDArray[Any]
 
-_NAMES = {
-    "float64": "F64",
-    "float32": "F32",
-    "float16": "F16",
-    "int64": "I64",
-    "int32": "I32",
-    "bool": "BOOL",
-}
-_TYPES = {name: np.dtype(numpy_name).newbyteorder("<") for numpy_name, name in _NAMES.items()}
-_LARGEST_HEADER = 100_000_000
-_CHECKSUM = "checksum"
+_CHECKSUM, _ORDER = "checksum", "order"
 
 
 def write_tensor_file(file: Path, arrays: Mapping[str, Array], facts: Mapping[str, str]) -> None:
-    """Replace a file atomically by arrays in the safetensors format.
-
-    The format is the length of a JSON header as 8 bytes, the header (type, shape and place of every array, and texts
-    under `__metadata__`), and the bytes of the arrays one after another. A SHA-256 of texts and arrays is added.
+    """Replace a file atomically by arrays in the safetensors format, with a SHA-256 of texts and arrays.
 
     Args:
         file: where.
-        arrays: by name, of float64, float32, float16, int64, int32 or bool.
+        arrays: by name, of the types that safetensors has.
         facts: texts by name.
 
     Raises:
-        KeyError: an array of another type.
+        MissingExtraError: safetensors is not installed.
         OSError: the disk refuses; an old file is untouched.
     """
-    texts = dict(facts)
-    little = {name: np.asarray(value, value.dtype.newbyteorder("<")) for name, value in arrays.items()}
-    header: dict[str, Any] = {"__metadata__": texts}
-    end = 0
-    for name, value in little.items():
-        begin, end = end, end + value.nbytes
-        kind = _NAMES[value.dtype.newbyteorder("=").name]
-        header[name] = {"dtype": kind, "shape": list(value.shape), "data_offsets": [begin, end]}
-    texts[_CHECKSUM] = _checksum(texts, little)
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    content = [len(text).to_bytes(8, "little"), text, *(value.tobytes() for value in little.values())]
-    write_atomically(file, b"".join(content))
+    native = {name: _native(value) for name, value in arrays.items()}
+    texts = {**facts, _ORDER: json.dumps(list(native))}
+    texts[_CHECKSUM] = _checksum(texts, native)
+    write_atomically(file, _module().numpy.save(native, metadata=texts))
 
 
 def read_tensor_file(file: Path) -> tuple[dict[str, Array], dict[str, str]]:
@@ -73,39 +51,36 @@ def read_tensor_file(file: Path) -> tuple[dict[str, Array], dict[str, str]]:
     Raises:
         DamagedDataError: a ValueError: not a safetensors file, cut short, or changed since it was written.
         FileNotFoundError: there is no such file.
+        MissingExtraError: safetensors is not installed.
     """
-    raw = file.read_bytes()
-    length = int.from_bytes(raw[:8], "little")
-    if len(raw) < 8 or length > min(len(raw) - 8, _LARGEST_HEADER):
-        raise DamagedDataError(file, f"{len(raw)} bytes, cut short or not a safetensors file")
+    safetensors, raw = _module(), file.read_bytes()
     try:
-        header = json.loads(raw[8 : 8 + length])
-        texts = {str(name): str(text) for name, text in header.pop("__metadata__", {}).items()}
-        arrays = {name: _array(raw, 8 + length, entry) for name, entry in header.items()}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        arrays = safetensors.numpy.load(raw)
+        header = json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
+    except (safetensors.SafetensorError, ValueError, KeyError) as error:
         raise DamagedDataError(file, f"cut short or not a safetensors file ({excerpt(error)})") from error
+    texts: dict[str, str] = header.get("__metadata__", {})
     checksum = texts.pop(_CHECKSUM, None)
     if checksum is not None and checksum != _checksum(texts, arrays):
         raise DamagedDataError(file, "its bytes are not those that were written")
-    return arrays, texts
+    order = json.loads(texts.pop(_ORDER, "[]"))
+    return {name: arrays[name] for name in [*order, *(set(arrays) - set(order))]}, texts
 
 
-def _array(raw: bytes, first: int, entry: Mapping[str, Any]) -> Array:
-    kind, shape = _TYPES[entry["dtype"]], tuple(int(length) for length in entry["shape"])
-    begin, end = (int(place) for place in entry["data_offsets"])
-    if not 0 <= begin <= end <= len(raw) - first or end - begin != math.prod(shape) * kind.itemsize:
-        message = f"bytes {begin} to {end} do not hold {shape}"
-        raise ValueError(message)
-    found = np.frombuffer(raw, kind, math.prod(shape), first + begin) if end > begin else np.zeros(0, kind)
-    return found.reshape(shape).astype(kind.newbyteorder("="))
+def _module() -> Any:
+    return safetensors_module("A file of arrays")
+
+
+def _native(value: Array) -> Array:
+    """In the byte order of this machine, contiguous, with its axes kept."""
+    plain = np.asarray(value)
+    return np.ascontiguousarray(plain, plain.dtype.newbyteorder("=")).reshape(plain.shape)
 
 
 def _checksum(texts: Mapping[str, str], arrays: Mapping[str, Array]) -> str:
-    digest = hashlib.sha256(
-        json.dumps({name: texts[name] for name in sorted(set(texts) - {_CHECKSUM})}).encode()
-    )
-    for name, value in arrays.items():
-        kind = value.dtype.newbyteorder("<")
-        digest.update(f"\n{name} {kind.str} {value.shape}\n".encode())
-        digest.update(np.asarray(value, kind).tobytes())
+    digest = hashlib.sha256(json.dumps(dict(sorted(texts.items()))).encode())
+    for name in sorted(arrays):
+        value = arrays[name]
+        digest.update(f"\n{name} {value.dtype.newbyteorder('<').str} {value.shape}\n".encode())
+        digest.update(value.astype(value.dtype.newbyteorder("<")).tobytes())
     return digest.hexdigest()
