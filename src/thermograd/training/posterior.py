@@ -1,0 +1,443 @@
+"""`PosteriorSampler`: SGLD and SGWORLD in one's own training loop, as a torch optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from thermograd.dynamics.sgld import SGLD
+from thermograd.dynamics.sgworld import SGWORLD, pairs_of_batches
+from thermograd.dynamics.stability import check_stability
+from thermograd.errors import DivergedError
+from thermograd.training.live_potential import (
+    LivePotential,
+    check_mean,
+    check_separable,
+    random_layers,
+    samples_of_curvature,
+)
+from thermograd.training.posterior_arguments import (
+    check_arguments,
+    check_parameters,
+    facts_of,
+    mean_of_prior,
+    preconditioner_of,
+)
+from thermograd.training.posterior_batches import EpochBatches, Supply, check_data, moved
+from thermograd.training.posterior_record import PosteriorRecord
+
+if TYPE_CHECKING:
+    from torch.utils.data import Dataset
+
+    from thermograd.estimators.posterior_draws import PosteriorDraws
+    from thermograd.training.live_potential import Loss
+
+_SCALED = 8.0  # times the gradient of the loss, from which on gradients are taken for scaled
+
+
+class PosteriorSampler(torch.optim.Optimizer):
+    """Draws the weights of a model from exp(−U/T), U = M·(mean loss) + ½ prior_precision |θ − prior_mean|².
+
+    The loop is one's own; `epoch()` takes the place of the `DataLoader`, and `step()` that of the optimizer's::
+
+        for _ in range(2000):
+            for batch in sampler.epoch():
+                sampler.zero_grad()
+                loss(net, batch).backward()
+                sampler.step()
+            sampler.record()
+
+    `SGWORLD` reshuffles each epoch into batches whose sizes differ by 1 at most and adds its correction, one double backward
+    pass through two batches, before the first; `SGLD` draws independent batches. `param_groups[0]["lr"]` is η, so that torch's
+    schedulers work, one step an epoch. Memory beyond the model: one buffer of the size of the weights, and the start.
+
+    Args:
+        model: the module, on its device.
+        loss: `(model, batch) -> mean loss of the batch`, a scalar; the negative log likelihood.
+        data: a map-style dataset.
+        batch_size: m.
+        dynamics: `SGLD` or `SGWORLD` with its learning rate η, which multiplies ∇U: a rate of a mean loss, divided by M.
+        prior_precision: 1/variance of each weight; 0 for a flat prior.
+        prior_mean: "zero", "start", or tensors by name.
+        preconditioner: fixed P, positive tensors by name, or an Adam-like torch optimizer to read it from.
+        schedule: epoch (0, 1, ...) -> (factor of η, factor of T), as `training.schedulers.posterior_steps` has.
+        seed: of batches and noise; another one for each chain.
+        num_workers: of the `DataLoader` of `epoch()`.
+        collate_fn: of the same.
+        check_every: epochs from one look at the largest curvature, which decides on stability, to the next; 0 for the first only.
+
+    Raises:
+        ValueError: arguments that do not fit each other; layers that mix samples; a loss that is no mean.
+
+    >>> data = torch.utils.data.TensorDataset(torch.linspace(-1, 1, 8)[:, None], torch.linspace(-1, 1, 8)[:, None])
+    >>> net, loss = nn.Linear(1, 1), lambda model, batch: (model(batch[0]) - batch[1]).square().mean() / 2
+    >>> sampler = PosteriorSampler(net, loss, data, batch_size=2, dynamics=SGWORLD(0.01), prior_precision=1.0)
+    >>> for _ in range(3):
+    ...     for batch in sampler.epoch():
+    ...         sampler.zero_grad(); loss(net, batch).backward(); sampler.step()
+    ...     sampler.record()
+    >>> sampler.draws.array().shape
+    (1, 3, 2)
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: Loss,
+        data: Dataset[Any],
+        *,
+        batch_size: int,
+        dynamics: SGLD | SGWORLD,
+        prior_precision: float,
+        prior_mean: str | Mapping[str, Tensor] = "zero",
+        preconditioner: Any = None,
+        schedule: Callable[[int], tuple[float, float]] | None = None,
+        seed: int = 0,
+        num_workers: int = 0,
+        collate_fn: Callable[[list[Any]], Any] | None = None,
+        check_every: int = 50,
+    ) -> None:
+        samples = check_data(data)
+        check_arguments(dynamics, batch_size, samples, prior_precision)
+        named = {name: value for name, value in model.named_parameters() if value.requires_grad}
+        check_parameters(named)
+        super().__init__(
+            list(named.values()), {"lr": dynamics.learning_rate, "temperature": dynamics.temperature}
+        )
+        self._model, self._dynamics, self._named = model, dynamics, named
+        self._parameters = list(named.values())
+        self._batches = EpochBatches(samples, batch_size, isinstance(dynamics, SGWORLD), seed)
+        self._schedule, self._check_every = schedule, check_every
+        one = self._parameters[0]
+        scale = preconditioner_of(preconditioner, named)
+        self._scale, self._root = scale, None if scale is None else [p.sqrt() for p in scale]
+        self._potential = LivePotential(
+            model,
+            loss,
+            self._parameters,
+            samples=samples,
+            precision=float(prior_precision),
+            mean=mean_of_prior(prior_mean, named),
+            preconditioner=scale,
+        )
+        self._supply = Supply(data, self._batches, num_workers, collate_fn, one.device)
+        self._buffer = one.new_zeros(sum(value.numel() for value in self._parameters))
+        parts = torch.split(self._buffer, [value.numel() for value in self._parameters])
+        self._pending = [part.view(p.shape) for part, p in zip(parts, self._parameters, strict=True)]
+        self._generator = torch.Generator(one.device).manual_seed(seed)
+        self._epoch, self._position, self._sizes = 0, -1, self._batches.sizes
+        self._curvature = float("nan")
+        self._now = 0.0, 0.0
+        self._first: Any = None
+        facts = facts_of(
+            dynamics,
+            one.dtype,
+            precision=prior_precision,
+            random=random_layers(model),
+            batch_size=batch_size,
+            steps_per_epoch=len(self._sizes),
+            samples=samples,
+            seed=seed,
+            preconditioned=scale is not None,
+        )
+        self._record = PosteriorRecord(named, facts)
+        check_separable(model)
+        check_mean(self._potential, self._supply, samples)
+
+    def epoch(self) -> Iterator[Any]:
+        """The batches of the next epoch; to be gone through to the end, with a `step()` for each.
+
+        Yields:
+            Batches, as the collate function makes them.
+
+        Raises:
+            RuntimeError: `step()` was not called once for each batch, or η changed inside the epoch.
+            UnstableStepSizeError: η is beyond the limit of stability.
+        """
+        self.begin_epoch()
+        for batch in self._supply.epoch(self._epoch):
+            if self._epoch == self._position == 0:
+                self._first = batch
+            yield batch
+        self.end_epoch()
+
+    def begin_epoch(self) -> None:
+        """What comes before the first batch: the look at stability, and SGWORLD's correction; for loops one does not own.
+
+        The loop then has to use the batches of `epoch_batches()`.
+
+        Raises:
+            RuntimeError: the epoch before was not ended.
+            UnstableStepSizeError: a ValueError: η is beyond the limit of stability.
+        """
+        if self._position >= 0:
+            message = (
+                f"epoch {self._epoch} was not gone through to its end: step() was called {self._position} times for "
+                f"{len(self._sizes)} batches; go through all of sampler.epoch(), or call end_epoch()"
+            )
+            raise RuntimeError(message)
+        check_separable(self._model)
+        if self._schedule is not None:
+            rate, temperature = self._schedule(self._epoch)
+            self.param_groups[0]["lr"] = self._dynamics.learning_rate * rate
+            self.param_groups[0]["temperature"] = self._dynamics.temperature * temperature
+        self._now = float(self.param_groups[0]["lr"]), float(self.param_groups[0]["temperature"])
+        if self._epoch == 0 or (self._check_every and self._epoch % self._check_every == 0):
+            chosen = samples_of_curvature(self._batches)
+            self._curvature = self._potential.largest_curvature(self._supply, chosen)
+            self._record.curvature = self._curvature
+        check_stability(self._dynamics, self._curvature, len(self._sizes), learning_rate=self._now[0])
+        self._position = 0
+        if isinstance(self._dynamics, SGWORLD):
+            self._correct(self._dynamics)
+
+    def epoch_batches(self) -> list[list[int]]:
+        """The samples of each batch of the epoch that has begun, or begins next, by their numbers in the dataset."""
+        return self._batches.epoch(self._epoch)
+
+    def end_epoch(self) -> None:
+        """What comes after the last batch; then the weights are a draw.
+
+        Raises:
+            RuntimeError: `step()` was not called once for each batch.
+            DivergedError: the weights are infinite or NaN; `.partial` holds the draws recorded before.
+        """
+        if self._position != len(self._sizes):
+            count = max(self._position, 0)
+            self._position = -1
+            message = (
+                f"step() was called {count} times in an epoch of {len(self._sizes)} batches; call it once for each batch of "
+                "sampler.epoch() (a GradScaler leaves steps out where gradients overflow: use bfloat16 or float32)"
+            )
+            raise RuntimeError(message)
+        self._position, self._epoch = -1, self._epoch + 1
+        if isinstance(self._dynamics, SGWORLD) and self._dynamics.variant == "published":
+            torch._foreach_add_([p.data for p in self._parameters], self._pending)
+        if not all(bool(value.isfinite().all()) for value in self._parameters):
+            message = (
+                f"the weights became infinite in epoch {self._epoch} at learning_rate {self._now[0]:.3g}, where the largest "
+                f"curvature was {self._curvature:.4g} when last looked at; take a smaller one, or start from trained weights. "
+                f"The {self._record.count} draws made before are in .partial"
+            )
+            raise DivergedError(message, self.draws if self._record.count else None)
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]  # a sampler returns no loss
+        """One update by `.grad`, the gradient of the mean loss of the batch.
+
+        Args:
+            closure: not used by samplers; must be None.
+
+        Raises:
+            RuntimeError: outside an epoch, too often, without gradients, with scaled ones, or η has changed.
+        """
+        if closure is not None:
+            message = "a sampler takes no closure: call loss(net, batch).backward() before step()"
+            raise RuntimeError(message)
+        self._check_place()
+        gradients = [value.grad for value in self._parameters]
+        if any(gradient is None for gradient in gradients):
+            name = next(name for name, value in self._named.items() if value.grad is None)
+            message = f"step() found no gradient of {name!r}: call loss(net, batch).backward() before it"
+            raise RuntimeError(message)
+        if self._first is not None:
+            self._check_scale(gradients)
+        rate, temperature = self._now
+        size = self._sizes[self._position]
+        share = len(self._sizes) * size if self._batches.reshuffled else self._batches.samples
+        parameters = [value.data for value in self._parameters]
+        self._descend(parameters, gradients, rate, float(share))
+        self._stir(parameters, rate, temperature)
+        self._position += 1
+
+    def _descend(self, parameters: list[Tensor], gradients: list[Any], rate: float, share: float) -> None:
+        """θ ← θ − ηP (share · g + precision · (θ − mean))."""
+        potential = self._potential
+        precision = potential.precision
+        if self._scale is None and potential.mean is None:
+            if precision:
+                torch._foreach_mul_(parameters, 1 - rate * precision)
+            torch._foreach_add_(parameters, gradients, alpha=-rate * share)
+            return
+        slopes = torch._foreach_mul(gradients, share)
+        torch._foreach_add_(slopes, potential.prior_pull(), alpha=precision)
+        if self._scale is not None:
+            torch._foreach_mul_(slopes, self._scale)
+        torch._foreach_add_(parameters, slopes, alpha=-rate)
+
+    def _stir(self, parameters: list[Tensor], rate: float, temperature: float) -> None:
+        """The noise of a step: of SGWORLD half of it was pending, and as much is pending afterwards."""
+        if isinstance(self._dynamics, SGLD):
+            self._draw_noise((2 * rate * temperature) ** 0.5)
+        elif self._dynamics.variant == "published":
+            return
+        else:
+            torch._foreach_add_(parameters, self._pending)
+            self._draw_noise((rate * temperature / 2) ** 0.5)
+        torch._foreach_add_(parameters, self._pending)
+
+    def _draw_noise(self, spread: float) -> None:
+        """New normal numbers into the buffer, √P times the spread."""
+        self._buffer.normal_(0.0, spread, generator=self._generator)
+        if self._root is not None:
+            torch._foreach_mul_(self._pending, self._root)
+
+    def _correct(self, dynamics: SGWORLD) -> None:
+        """SGWORLD's correction: of weights, or of the published variant into what is added at the end of the epoch."""
+        rate, temperature = self._now
+        batches, steps = self._batches, len(self._sizes)
+        pairs = pairs_of_batches(batches.samples, batches.size, steps)
+        drift: list[Tensor] = []
+        if dynamics.correction:
+            first, second = (self._supply.batch(chosen) for chosen in batches.pair(self._epoch))
+            strength = rate * pairs * batches.size / (8 * batches.samples)
+            drift, square = self._potential.correction(first, second, strength)
+            self._record.squares.append((1 - batches.size / batches.samples) / 2 * square)
+            if dynamics.variant == "published":
+                everything = batches.subset(batches.samples)
+                rest = self._potential.published_drift(self._supply, everything, rate * pairs / 2)
+                torch._foreach_add_(drift, rest)
+            if self._scale is not None:
+                torch._foreach_mul_(drift, self._scale)
+        if dynamics.variant == "published":
+            self._draw_noise((2 * rate * steps * temperature) ** 0.5)
+            if drift:
+                torch._foreach_add_(self._pending, drift, alpha=rate)
+        elif drift:
+            torch._foreach_add_([value.data for value in self._parameters], drift, alpha=rate)
+
+    def record(self, every: int = 1, *, virial_every: int = 10) -> None:
+        """Keep the weights as a draw; to be called after each epoch, or after those of the burn-in.
+
+        Args:
+            every: keep every so-many-th epoch only.
+            virial_every: measure the potential and its full gradient, which costs an epoch's gradients, at every so-many-th
+                draw kept; 0 for never.
+
+        Raises:
+            RuntimeError: inside an epoch, or before the first.
+        """
+        if self._position >= 0 or self._epoch == 0:
+            where = (
+                f"after {self._position} of {len(self._sizes)} batches"
+                if self._epoch or self._position >= 0
+                else "before the first epoch"
+            )
+            message = f"record() was called {where}; weights are draws at the ends of epochs only"
+            raise RuntimeError(message)
+        if self._epoch % every:
+            return
+        rate, temperature = self._now
+        measured = None
+        if virial_every and self._record.count % virial_every == 0:
+            everything = self._batches.subset(self._batches.samples)
+            measured = self._potential.value_and_gradient(self._supply, everything)
+            self._measure_batches()
+        self._record.keep(self._epoch, rate * len(self._sizes) if temperature > 0 else 0.0, measured)
+
+    def _measure_batches(self) -> None:
+        """The noise of minibatches, where no correction tells it."""
+        if self._record.squares and isinstance(self._dynamics, SGWORLD) and self._dynamics.correction:
+            return
+        if 2 * self._batches.size > self._batches.samples:
+            return
+        first, second = (self._supply.batch(chosen) for chosen in self._batches.pair(self._epoch))
+        gap = self._potential.difference(first, second, differentiable=False)
+        scaled = gap if self._root is None else [a * b for a, b in zip(gap, self._root, strict=True)]
+        square = float(torch.stack([part.square().sum() for part in scaled]).sum())
+        self._record.squares.append((1 - self._batches.size / self._batches.samples) / 2 * square)
+
+    @property
+    def draws(self) -> PosteriorDraws:
+        """The draws recorded so far, of one chain; `PosteriorDraws.join` puts several chains together.
+
+        Raises:
+            RuntimeError: nothing was recorded.
+        """
+        return self._record.draws(replace(self._dynamics), len(self._sizes))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on to the same bits at the end of an epoch, draws included.
+
+        Raises:
+            RuntimeError: inside an epoch.
+        """
+        if self._position >= 0:
+            message = f"state_dict() was called after {self._position} of {len(self._sizes)} batches; call it at the end of an epoch"
+            raise RuntimeError(message)
+        own = {
+            "epoch": self._epoch,
+            "now": list(self._now),
+            "curvature": self._curvature,
+            "stiffest": self._potential.stiffest,
+            "pending": self._buffer.clone(),
+            "generator": self._generator.get_state(),
+            "record": self._record.state_dict(),
+        }
+        return {**super().state_dict(), "sampler": own}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from `state_dict()`; the model's weights are loaded by the model.
+
+        Args:
+            state_dict: what `state_dict()` gave.
+
+        Raises:
+            ValueError: of another optimizer, or of a model of another size.
+        """
+        own = state_dict.get("sampler")
+        if own is None or own["pending"].shape != self._buffer.shape:
+            got = "no state of a sampler" if own is None else f"{own['pending'].numel()} weights"
+            message = f"state_dict holds {got}; this sampler has {self._buffer.numel()} weights"
+            raise ValueError(message)
+        super().load_state_dict({name: value for name, value in state_dict.items() if name != "sampler"})
+        self._epoch, self._position = own["epoch"], -1
+        self._now = own["now"][0], own["now"][1]
+        self._curvature, self._potential.stiffest = own["curvature"], own["stiffest"]
+        self._buffer.copy_(own["pending"])
+        self._generator.set_state(own["generator"].cpu())
+        self._record.load_state_dict(own["record"])
+
+    def _check_place(self) -> None:
+        if self._position < 0 or self._position >= len(self._sizes):
+            where = (
+                "outside an epoch"
+                if self._position < 0
+                else f"more than {len(self._sizes)} times in an epoch"
+            )
+            message = f"step() was called {where}; call it once for each batch of sampler.epoch()"
+            raise RuntimeError(message)
+        rate, temperature = self.param_groups[0]["lr"], self.param_groups[0]["temperature"]
+        if (rate, temperature) != self._now:
+            message = (
+                f"the learning rate changed inside an epoch, from {self._now[0]:.6g} to {rate:.6g} before step() "
+                f"{self._position + 1}: call scheduler.step() once an epoch, after sampler.epoch() has ended"
+            )
+            raise RuntimeError(message)
+        missing = [name for name, value in self._named.items() if value.grad is None]
+        if missing:
+            message = (
+                f"step() found no gradient of {missing[0]!r}: call loss(net, batch).backward() before it"
+            )
+            raise RuntimeError(message)
+
+    def _check_scale(self, gradients: list[Any]) -> None:
+        """At the very first step gradients are compared with those of the loss."""
+        batch, self._first = moved(self._first, self._buffer.device), None
+        with torch.enable_grad():
+            expected = torch.autograd.grad(self._potential.mean_loss(batch), self._parameters)
+        sizes = [
+            float(torch.stack([part.square().sum() for part in parts]).sum().sqrt())
+            for parts in (gradients, expected)
+        ]
+        if sizes[1] > 0 and not 1 / _SCALED < sizes[0] / sizes[1] < _SCALED:
+            message = (
+                f"the gradients are {sizes[0] / sizes[1]:.3g} times those of loss(model, batch): unscale them "
+                "(scaler.unscale_(sampler), scaler.step(sampler)), call zero_grad() before backward(), and use the same mean "
+                "loss in the loop as the sampler was given"
+            )
+            raise RuntimeError(message)
