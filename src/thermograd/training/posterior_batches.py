@@ -24,13 +24,14 @@ class EpochBatches:
     Attributes:
         samples: M.
         size: m, the largest batch.
-        reshuffled: one permutation an epoch, cut into n = ⌈M/m⌉ batches whose sizes differ by 1 at most; else n
+        reshuffled: one permutation an epoch, cut into n = ⌈M/m⌉ batches whose sizes differ by 1 at most and read the same
+            from both ends; else n
             independent batches of m distinct samples.
         seed: of all of them.
 
     >>> batches = EpochBatches(7, 3, reshuffled=True, seed=0)
     >>> batches.sizes, sorted(place for batch in batches.epoch(4) for place in batch)
-    ([2, 2, 3], [0, 1, 2, 3, 4, 5, 6])
+    ([2, 3, 2], [0, 1, 2, 3, 4, 5, 6])
     """
 
     samples: int
@@ -48,7 +49,8 @@ class EpochBatches:
         """m_t of the batches of an epoch."""
         if not self.reshuffled:
             return [self.size] * self.steps
-        ends = [place * self.samples // self.steps for place in range(self.steps + 1)]
+        steps = self.steps
+        ends = [(2 * place * self.samples + steps) // (2 * steps) for place in range(steps + 1)]
         return np.diff(ends).tolist()
 
     def epoch(self, epoch: int) -> list[list[int]]:
