@@ -18,7 +18,7 @@ SAMPLES = 60
 def regression():
     """l_i = ½ (y_i − x_i·w)², seven weights of very different curvature."""
     generator = np.random.default_rng(0)
-    features = generator.standard_normal((SAMPLES, 7)) * np.geomspace(0.05, 2.0, 7)
+    features = generator.standard_normal((SAMPLES, 7)) * np.geomspace(0.5, 2.0, 7)
     targets = features @ np.ones(7) + generator.standard_normal(SAMPLES)
     best = np.linalg.lstsq(features, targets, rcond=None)[0]
     problem = tg.Problem(
@@ -35,10 +35,10 @@ def test_of_parabolas_it_is_half_the_sum_over_modes():
     problem, best, curvatures = regression()
     expected = 0.5 * (curvatures / (curvatures + 2.0 * math.log(SAMPLES))).sum()
     found = local_learning_coefficient(
-        problem, start=best, batch_size=10, localization=2.0, chains=16, epochs=4000, burn_in=500
+        problem, start=best, batch_size=10, localization=2.0, chains=32, epochs=2000, burn_in=200
     )
     assert isinstance(found, tg.Estimate), str(found)
-    error = found.samples.std(ddof=1) / 4
+    error = found.samples.std(ddof=1) / math.sqrt(32)
     assert abs(found.value - expected) < 4 * error + 0.01 * expected
     assert error < 0.02 * expected
     assert found.low < found.value < found.high
