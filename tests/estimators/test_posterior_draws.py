@@ -107,3 +107,33 @@ def test_it_shows_itself_in_a_few_lines():
     assert str(draws).splitlines()[-1].strip() == "note: <flat> prior."
     assert "&lt;flat&gt;" in draws._repr_html_()
     assert repr(draws).startswith("<PosteriorDraws 2 chains")
+
+
+def test_chains_made_one_by_one_are_put_side_by_side():
+    generator = np.random.default_rng(0)
+
+    def chain(seed, **changes):
+        fields = {
+            "parameters": {"w": generator.standard_normal((1, 6, 2))},
+            "potential": generator.standard_normal((1, 3)),
+            "virial": generator.standard_normal((1, 3)),
+            "measured": [0, 2, 4],
+            "noise_share": [0.1],
+            "facts": {"seed": seed, "sampler": "SGLD"},
+        } | changes
+        return PosteriorDraws(fields.pop("parameters"), **fields)
+
+    several = [chain(seed) for seed in (4, 5, 6)]
+    joined = PosteriorDraws.join(several)
+    assert joined.array().shape == (3, 6, 2)
+    assert np.array_equal(joined.virial[1], several[1].virial[0])
+    assert joined.facts == {"seed": [4, 5, 6], "sampler": "SGLD"}
+    for wrong, match in (
+        ([], "no draws"),
+        ([several[0], chain(1, measured=[0, 2, 3])], "measured of draws 1 differ"),
+        ([several[0], chain(1, epochs=[1, 2, 3, 4, 5, 7])], "epochs of draws 1 differ"),
+        ([several[0], chain(1, temperature=2.0)], "temperature 2"),
+        ([several[0], chain(1, parameters={"v": np.zeros((1, 6, 2))})], "other weights"),
+    ):
+        with pytest.raises(ConfigError, match=match):
+            PosteriorDraws.join(wrong)

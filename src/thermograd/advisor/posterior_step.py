@@ -88,6 +88,7 @@ def advise(
     (['SGWORLD', 'SGLD'], 29)
     """
     asked = SGWORLD() if dynamics is None else dynamics
+    algorithm_of(asked)  # refuses what is no sampler
     potential = Potential.of(
         problem, prior_precision=prior_precision, prior_mean=prior_mean, preconditioner=preconditioner
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any
 
@@ -108,6 +108,53 @@ class PosteriorDraws:
         parts = [value.reshape(*shape, int(np.prod(value.shape[2:]))) for value in self.parameters.values()]
         points: Array = np.concatenate(parts, axis=-1, dtype=np.float64)
         return points
+
+    @classmethod
+    def join(cls, several: Sequence[PosteriorDraws]) -> PosteriorDraws:
+        """Chains that were sampled one by one, side by side.
+
+        Args:
+            several: draws of the same weights, made at the same epochs and measured at the same draws.
+
+        Raises:
+            ConfigError: a ValueError: none, or draws that do not go together.
+
+        >>> one = PosteriorDraws({"w": np.zeros((1, 5))}, facts={"seed": 0})
+        >>> PosteriorDraws.join([one, one, one]).chains
+        3
+        """
+        if not several:
+            message = "join() got no draws; give those of several chains"
+            raise ConfigError(message)
+        first = several[0]
+        for place, other in enumerate(several):
+            for name in ("epochs", "measured", "weights"):
+                if not np.array_equal(getattr(other, name), getattr(first, name)):
+                    message = f"{name} of draws {place} differ from those of draws 0; record every chain at the same epochs"
+                    raise ConfigError(message)
+            if {n: v.shape[2:] for n, v in other.parameters.items()} != {
+                n: v.shape[2:] for n, v in first.parameters.items()
+            }:
+                message = f"draws {place} are of other weights than draws 0"
+                raise ConfigError(message)
+            if other.temperature != first.temperature:
+                message = (
+                    f"draws {place} are at temperature {other.temperature}, draws 0 at {first.temperature}"
+                )
+                raise ConfigError(message)
+        sides = {
+            name: np.concatenate([getattr(one, name) for one in several])
+            for name in (*_MEASUREMENTS, "noise_share")
+        }
+        seeds = [one.facts.get("seed") for one in several]
+        return replace(
+            first,
+            parameters={
+                name: np.concatenate([one.parameters[name] for one in several]) for name in first.parameters
+            },
+            **sides,
+            facts={**first.facts, "seed": seeds},
+        )
 
     def select(self, draws: npt.ArrayLike) -> PosteriorDraws:
         """Some of the draws of every chain, with what was measured at them.
