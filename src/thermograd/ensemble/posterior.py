@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
+from thermograd.dynamics.sgld import SGLD
 from thermograd.dynamics.sgworld import SGWORLD
 from thermograd.dynamics.stability import check_stability
 from thermograd.ensemble.experiment import Experiment
@@ -21,6 +23,7 @@ from thermograd.estimators.posterior_draws import PosteriorDraws
 from thermograd.minibatching.with_replacement import WithReplacement
 from thermograd.minibatching.without_replacement import WithoutReplacement
 from thermograd.numerics.log_times import At
+from thermograd.theory.posterior import variance_excess
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from thermograd.store.run import Run
 
 Array = npt.NDArray[Any]
+
+_EXCESS = 0.1
 
 
 def sample_posterior(
@@ -103,7 +108,7 @@ def sample_posterior(
     ((4, 10, 3), (4, 1))
     """
     dynamics = SGWORLD() if dynamics is None else dynamics
-    _check_sampler(dynamics)
+    algorithm_of(dynamics)  # refuses what is no sampler
     _check_counts(epochs=epochs, burn_in=burn_in, thin=thin, chains=chains, virial_every=virial_every)
     _check_prior(prior_precision)
     potential = Potential.of(
@@ -152,6 +157,7 @@ class _Survey:
     curvature: float
     virial_every: int
     directions: int
+    curvature_at_start: float = float("nan")
 
 
 def _drawn(run: Run, survey: _Survey, facts: dict[str, Any]) -> PosteriorDraws:
@@ -185,9 +191,12 @@ def _measured(run: Run, survey: _Survey, facts: dict[str, Any], usable: int) -> 
     rows = np.searchsorted(times, epochs)
     stored = run.saved_weights(slice(0, int(rows[-1]) + 1))
     drawn = {name: value[:, rows] for name, value in stored.items()}
+    last = {name: torch.from_numpy(value[0, -1].copy()) for name, value in drawn.items()}
+    stiffest = potential.largest_curvature(last, seed=survey.experiment.seed)
+    survey = replace(survey, curvature=stiffest, curvature_at_start=survey.curvature)
     measured = np.arange(0, usable, survey.virial_every) if survey.virial_every else np.zeros(0, np.int64)
     taken = _measurement(survey, stored, np.searchsorted(times, plan.centres), drawn, epochs, measured)
-    dynamics = survey.dynamics
+    dynamics, excess = survey.dynamics, _expected_excess(survey)
     return PosteriorDraws(
         potential.unscaled(drawn),
         temperature=float(dynamics.temperature),
@@ -204,11 +213,61 @@ def _measured(run: Run, survey: _Survey, facts: dict[str, Any], usable: int) -> 
             "samples": potential.samples,
             "seed": survey.experiment.seed,
             "largest_curvature": survey.curvature,
+            "largest_curvature_at_start": survey.curvature_at_start,
+            "expected_excess": excess,
             "preconditioned": potential.scales is not None,
             **facts,
-            "notes": [*potential.notes, *run.notes],
+            "notes": [*potential.notes, *run.notes, *_stiff(survey, excess)],
         },
     )
+
+
+def _expected_excess(survey: _Survey) -> float:
+    """Relative excess variance in the stiffest mode, of a model that fits; 0 if nothing is curved upwards."""
+    if survey.curvature <= 0:
+        return 0.0
+    return float(
+        variance_excess(
+            algorithm_of(survey.dynamics, survey.experiment.minibatching),
+            survey.curvature,
+            learning_rate=survey.dynamics.learning_rate * survey.plan.last_factor,
+            steps_per_epoch=survey.plan.steps_per_epoch,
+        )
+    )
+
+
+def _stiff(survey: _Survey, excess: float) -> tuple[str, ...]:
+    """What to say of a step that has become too large on the way."""
+    if excess <= _EXCESS:
+        return ()
+    extent = survey.plan.steps_per_epoch * survey.dynamics.learning_rate * survey.curvature
+    return (
+        f"the largest curvature is {survey.curvature:.4g} at the last draw ({survey.curvature_at_start:.4g} at the start), where "
+        f"nηh = {extent:.3g}: the variance in the stiffest mode may be {100 * excess:.2g} % too large. Take the learning_rate "
+        "of tg.advise_posterior_step, which looks at the curvature where the chains will be",
+    )
+
+
+def algorithm_of(sampler: Any, minibatching: Any = None) -> str:
+    """The name that theory has for a sampler.
+
+    Args:
+        sampler: `SGLD` or `SGWORLD`.
+        minibatching: if it is not the one that the sampler has by default.
+
+    Raises:
+        ValueError: another dynamics.
+
+    >>> algorithm_of(SGWORLD(variant="published", correction=False))
+    'sgworld_published_uncorrected'
+    """
+    if isinstance(sampler, SGLD):
+        return "sgld_without_replacement" if getattr(minibatching, "reshuffles_epochs", False) else "sgld"
+    if not isinstance(sampler, SGWORLD):
+        message = f"dynamics is {sampler!r}; use SGLD() or SGWORLD()"
+        raise ValueError(message)
+    published = "_published" if sampler.variant == "published" else ""
+    return f"sgworld{published}{'' if sampler.correction else '_uncorrected'}"
 
 
 def _hyperparameters(dynamics: Any) -> dict[str, Any]:
@@ -313,14 +372,6 @@ def _check_counts(**counts: int) -> None:
             raise ValueError(message)
     if counts["burn_in"] >= counts["epochs"]:
         message = f"burn_in is {counts['burn_in']} of {counts['epochs']} epochs, which leaves no draw; take burn_in < epochs"
-        raise ValueError(message)
-
-
-def _check_sampler(dynamics: Any) -> None:
-    if not all(
-        isinstance(getattr(dynamics, name, None), int | float) for name in ("learning_rate", "temperature")
-    ):
-        message = f"dynamics is {dynamics!r}, which draws from no temperature; use SGLD(...) or SGWORLD(...)"
         raise ValueError(message)
 
 

@@ -75,6 +75,13 @@ class SamplingPlan:
         return float(self.factors[:, 0].max())
 
     @property
+    def last_factor(self) -> float:
+        """Of the learning rate, in the last epoch at a temperature."""
+        rates, temperatures = self.factors.T
+        sampling = np.flatnonzero(temperatures > 0)
+        return float(rates[sampling[-1]]) if sampling.size else 0.0
+
+    @property
     def weights(self) -> npt.NDArray[np.float64]:
         """What each draw stands for: the factor of the learning rate in its epoch, 0 where it was at temperature 0."""
         rates, temperatures = self.factors[self.draws - 1].T

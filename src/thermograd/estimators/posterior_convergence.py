@@ -60,7 +60,7 @@ def convergence(
 
     Returns:
         A verdict whose kind is `converged`; `too_hot`, `too_cold`, `still_relaxing`, `chains_disagree`; `not_enough_draws`, `not_measured`,
-        `one_chain`, `no_draws` or `no_temperature`. Its text names the worst number and what to change, by which factor.
+        `one_chain`, `stiff_modes_not_measured`, `no_draws` or `no_temperature`. Its text names the worst number and what to change, by which factor.
 
     Raises:
         ConfigError: a ValueError: a tolerance or a level that is not between 0 and 1, or a quantity of another shape.
@@ -101,7 +101,7 @@ def _decided(
         text, factors = remedy(worst, facts["tolerance"], used, heat)
         also = "".join(f" Also {one.text}." for one in wrong[1:3]) + (" And more." if len(wrong) > 3 else "")
         return Verdict(False, worst.kind, text + also, facts | factors | {"worst": worst.text})
-    reservations = _reservations(used)
+    reservations = _reservations(used, facts["tolerance"])
     undecided = max(
         (one for one in findings if one.holds is None), key=lambda one: one.epochs_factor, default=None
     )
@@ -117,7 +117,7 @@ def _decided(
     return Verdict(None, reservations[0][0], text, facts | {"worst": worst_text})
 
 
-def _reservations(used: PosteriorDraws) -> list[tuple[str, str]]:
+def _reservations(used: PosteriorDraws, tolerance: float) -> list[tuple[str, str]]:
     """Why it cannot be True, whatever the numbers."""
     found = []
     if not used.virial.shape[1]:
@@ -128,6 +128,13 @@ def _reservations(used: PosteriorDraws) -> list[tuple[str, str]]:
     if used.chains < 2:
         text = "One chain cannot show that chains agree: run at least 4, of independent seeds."
         found.append(("one_chain", text))
+    excess = used.facts.get("expected_excess")
+    if not used.directional_virial.shape[2] and isinstance(excess, float) and excess > tolerance:
+        text = (
+            f"In the stiffest mode the step is expected to make the variance {100 * excess:.2g} % too large, which the virial of "
+            "all weights does not show: sample with directions=3, or at the learning_rate of tg.advise_posterior_step."
+        )
+        found.append(("stiff_modes_not_measured", text))
     return found
 
 
@@ -245,7 +252,8 @@ def _quantities(
             np.linspace(0, flat.shape[2] - 1, min(flat.shape[2], _COORDINATES)).round().astype(int)
         )
         parts.append(flat[:, :, own])
-        names += [name if value.ndim == 2 else f"{name}[{place}]" for place in own]
+        places = zip(*np.unravel_index(own, value.shape[2:]), strict=True) if value.ndim > 2 else [()]
+        names += [name + (f"[{', '.join(map(str, place))}]" if place else "") for place in places]
     if not parts:
         message = "quantities is empty; give name: array (chain, draw, ...), or None for the coordinates"
         raise ConfigError(message)

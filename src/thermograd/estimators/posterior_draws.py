@@ -142,7 +142,7 @@ class PosteriorDraws:
                     f"draws {place} are at temperature {other.temperature}, draws 0 at {first.temperature}"
                 )
                 raise ConfigError(message)
-        sides = {
+        sides: dict[str, Any] = {
             name: np.concatenate([getattr(one, name) for one in several])
             for name in (*_MEASUREMENTS, "noise_share")
         }
