@@ -92,7 +92,8 @@ class Dynamics(Protocol):
     """An update rule.
 
     May also have `epoch(weights, state, oracle, epoch)`, called before each epoch, and `refuses(minibatching)`, which
-    gives the reason why it cannot use a minibatching, or None.
+    gives the reason why it cannot use a minibatching, or None. A class whose `epoch` does the same at every epoch, but for the
+    tensors that the oracle gives it, declares `same_every_epoch = True`: the engine then records its operations once.
     """
 
     def start(self, weights: Weights) -> State:

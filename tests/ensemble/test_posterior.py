@@ -132,7 +132,7 @@ def test_noise_share_is_that_of_the_batches():
     own = (FEATURES * ((at @ FEATURES.T) - Y)[:, :, None]) * SAMPLES / NOISE**2
     spread = own.var(axis=1, ddof=1).sum(-1).mean() * (1 / 2 - 1 / SAMPLES)
     expected = 6e-3 * spread / (6e-3 * spread + 2 * 2)
-    assert draws.noise_share.mean() == pytest.approx(expected, rel=0.05)
+    assert draws.noise_share.mean() == pytest.approx(expected, rel=0.1)
 
 
 def test_a_preconditioner_stretches_steps_and_noise():

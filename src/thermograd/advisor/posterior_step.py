@@ -172,7 +172,7 @@ def _stiffest(
             virial_every=0,
             seed=done,
         )
-        place = {name: torch.from_numpy(value[0, -1].copy()) for name, value in draws.parameters.items()}
+        place = {name: torch.tensor(value[0, -1]) for name, value in draws.parameters.items()}
         largest = max(largest, float(draws.facts["largest_curvature"]))
         done, stage = done + length, max(stage, done + length)
     return first, largest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -48,6 +48,8 @@ class SGWORLD:
     >>> SGWORLD(variant="published").start({"w": torch.ones(2)})
     {'pending/w': tensor([0., 0.]), 'steps_to_go/w': tensor(0.)}
     """
+
+    same_every_epoch: ClassVar[bool] = True
 
     learning_rate: float = 1e-7
     temperature: float = 1.0

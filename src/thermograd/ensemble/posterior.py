@@ -191,7 +191,7 @@ def _measured(run: Run, survey: _Survey, facts: dict[str, Any], usable: int) -> 
     rows = np.searchsorted(times, epochs)
     stored = run.saved_weights(slice(0, int(rows[-1]) + 1))
     drawn = {name: value[:, rows] for name, value in stored.items()}
-    last = {name: torch.from_numpy(value[0, -1].copy()) for name, value in drawn.items()}
+    last = {name: torch.tensor(value[0, -1]) for name, value in drawn.items()}
     stiffest = potential.largest_curvature(last, seed=survey.experiment.seed)
     survey = replace(survey, curvature=stiffest, curvature_at_start=survey.curvature)
     measured = np.arange(0, usable, survey.virial_every) if survey.virial_every else np.zeros(0, np.int64)
@@ -319,7 +319,7 @@ def _fields(taken: Measurement | None, survey: _Survey) -> dict[str, Any]:
         return {}
     dynamics, plan = survey.dynamics, survey.plan
     rate, temperature = float(dynamics.learning_rate), float(dynamics.temperature)
-    noise = rate * taken.batch_variance.mean(axis=1)
+    noise = rate * taken.batch_variance
     share = noise / np.maximum(noise + 2 * temperature * survey.potential.size, np.finfo(float).tiny)
     if isinstance(dynamics, SGWORLD):
         share = share * min(1.0, (plan.steps_per_epoch * rate * survey.curvature) ** 2 / 12)

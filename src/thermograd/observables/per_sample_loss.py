@@ -186,11 +186,16 @@ class PerSampleLoss:
         """Numbers that a pass makes at one point, roughly."""
         return min(self.samples, self.chunk or _SAMPLES) * 64 + self.size
 
-    def batch_gradient(self, point: Tensor, rows: Tensor) -> Tensor:
-        """The gradient of the mean loss of some samples, `(N,)`."""
-        batch = tuple(part[rows.to(part.device)] for part in self.data)
-        slope: Tensor = grad(self._total)(point, batch)
-        return slope / len(rows)
+    def batch_gradients(self, points: Tensor, rows: Tensor) -> Tensor:
+        """The gradient of the mean loss of some samples, others `(K, m)` at each of `(K, N)` points, `(K, N)`."""
+        batches = tuple(part[rows.to(part.device)] for part in self.data)
+        slope = grad(self._total)
+        if len(points) > 1 and rows.shape[1] * 64 + self.size <= _NUMBERS:
+            found: Tensor = vmap(slope)(points, batches)
+        else:
+            each = zip(points, zip(*batches, strict=True), strict=True)
+            found = torch.stack([slope(point, batch) for point, batch in each])
+        return found / rows.shape[1]
 
     def third_derivative(self, point: Tensor, directions: Tensor) -> Tensor:
         """T along the columns of `(N, k)` directions, `(k, k, k)`, from k(k+1)/2 passes."""

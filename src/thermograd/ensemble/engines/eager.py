@@ -20,6 +20,7 @@ from thermograd.ensemble.engines.members import concatenated, each, stacked
 from thermograd.ensemble.engines.one_thread import one_thread
 from thermograd.ensemble.engines.oracle import EagerOracle, InputNeededError
 from thermograd.ensemble.engines.supplies import Drawn, Supplied, Supplies
+from thermograd.ensemble.engines.traced_hook import TracedHook
 from thermograd.ensemble.seeds import random_forward
 from thermograd.numerics import philox
 from thermograd.protocols import Accumulator
@@ -59,6 +60,8 @@ class EagerEngine:
         self._steps_per_epoch = experiment.steps_per_epoch
         self._supplies = Supplies(experiment)
         self._accumulations = Accumulations(experiment)
+        same = mode == "vmap" and getattr(experiment.dynamics, "same_every_epoch", False)
+        self._traced_hook = TracedHook(self._hook(0)) if same else None
 
     @property
     def alone(self) -> str | None:
@@ -214,6 +217,23 @@ class EagerEngine:
     def _epoch(self, block: BlockState, batch: Drawn | None) -> BlockState:
         """The block after the dynamics' epoch hook; `batch` is that of the update to come, if it was drawn already."""
         number = block.step // self._steps_per_epoch
+        if self._traced_hook is None:
+            weights, state = self._map(self._hook(number), block, philox.DYNAMICS, [batch], caller=_HOOKS)
+        else:
+            weights, state = self._traced(block, batch, self._traced_hook)
+        return self.with_weights(block, weights, state)
+
+    def _traced(self, block: BlockState, batch: Drawn | None, hook: TracedHook) -> tuple[Tensors, Tensors]:
+        """The hook as it was recorded; what it asks for is supplied, then it is called again."""
+        while True:
+            supplied = self._supplies.of(block, _HOOKS, philox.DYNAMICS, batch)
+            try:
+                return hook(block.weights, block.state, supplied)
+            except InputNeededError as needed:
+                self._supplies.demand(_HOOKS, needed.demand, 0)
+
+    def _hook(self, number: int) -> OneTrajectory:
+        """The epoch hook of one trajectory at an epoch."""
 
         def one(weights: Tensors, state: Tensors, supplied: list[Supplied]) -> tuple[Tensors, Tensors]:
             oracle = self._oracle(self._bound(state), supplied[0], first_draw=_HOOK_DRAWS)
@@ -222,8 +242,7 @@ class EagerEngine:
             moved, inner = _checked(update, weights)
             return moved, state | prefixed(inner, "optimizer")
 
-        weights, state = self._map(one, block, philox.DYNAMICS, [batch], caller=_HOOKS)
-        return self.with_weights(block, weights, state)
+        return one
 
     def _moved(self, block: BlockState, weights: Tensors, state: Tensors, batch: Drawn) -> BlockState:
         diverged = self._divergence(weights, block.diverged_at, block.step + 1)
