@@ -9,7 +9,7 @@ import torch
 import thermograd as tg
 from thermograd.advisor.posterior_step import advise
 from thermograd.dynamics import SGD, SGLD, SGWORLD
-from thermograd.ensemble.posterior import algorithm_of
+from thermograd.dynamics.stability import algorithm_of
 from thermograd.problems.linear_regression import LinearRegression
 from thermograd.theory.posterior import exact_posterior, stationary_distribution
 

@@ -10,8 +10,8 @@ import torch
 
 from thermograd.dynamics.sgld import SGLD
 from thermograd.dynamics.sgworld import SGWORLD
-from thermograd.dynamics.stability import largest_learning_rate
-from thermograd.ensemble.posterior import algorithm_of, sample_posterior
+from thermograd.dynamics.stability import algorithm_of, largest_learning_rate
+from thermograd.ensemble.posterior import sample_posterior
 from thermograd.ensemble.potential import Potential
 from thermograd.minibatching.without_replacement import WithoutReplacement
 from thermograd.quantities import Advice, Verdict

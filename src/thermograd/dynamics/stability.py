@@ -1,4 +1,4 @@
-"""The largest learning rate of a sampler that is stable, known before the first step."""
+"""What the step of a sampler does, known before the first one: whether it is stable, and how biased it is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from typing import Any
 
 from scipy.optimize import brentq
 
+from thermograd.dynamics.sgld import SGLD
+from thermograd.dynamics.sgworld import SGWORLD
 from thermograd.errors import UnstableStepSizeError
+from thermograd.theory.posterior import variance_excess
 
 
 def largest_learning_rate(dynamics: Any, curvature: float, steps_per_epoch: int) -> float:
@@ -20,7 +23,6 @@ def largest_learning_rate(dynamics: Any, curvature: float, steps_per_epoch: int)
         curvature: h, the largest one of the potential.
         steps_per_epoch: n.
 
-    >>> from thermograd.dynamics.sgworld import SGWORLD
     >>> largest_learning_rate(SGWORLD(), 100.0, 20)
     0.02
     >>> round(20 * 100 * largest_learning_rate(SGWORLD(variant="published"), 100.0, 20), 3)
@@ -65,3 +67,52 @@ def check_stability(
         "bias. A rate used on a mean loss has to be divided by the number of samples"
     )
     raise UnstableStepSizeError(message, limit=limit, curvature=curvature, got=rate)
+
+
+def expected_excess(
+    dynamics: Any,
+    curvature: float,
+    steps_per_epoch: int,
+    *,
+    learning_rate: float | None = None,
+    minibatching: Any = None,
+) -> float:
+    """Relative excess variance in the stiffest mode, of a model that fits; 0 where nothing is curved upwards.
+
+    Args:
+        dynamics: `SGLD` or `SGWORLD`.
+        curvature: h, the largest one of the potential.
+        steps_per_epoch: n.
+        learning_rate: η, if it is another one than the dynamics has.
+        minibatching: if it is not the one that the sampler has by default.
+
+    >>> round(expected_excess(SGLD(1e-4), 100.0, 20), 6)
+    0.1
+    """
+    if curvature <= 0:
+        return 0.0
+    rate = dynamics.learning_rate if learning_rate is None else learning_rate
+    algorithm = algorithm_of(dynamics, minibatching)
+    return float(variance_excess(algorithm, curvature, learning_rate=rate, steps_per_epoch=steps_per_epoch))
+
+
+def algorithm_of(sampler: Any, minibatching: Any = None) -> str:
+    """The name that theory has for a sampler.
+
+    Args:
+        sampler: `SGLD` or `SGWORLD`.
+        minibatching: if it is not the one that the sampler has by default.
+
+    Raises:
+        ValueError: another dynamics.
+
+    >>> algorithm_of(SGWORLD(variant="published", correction=False))
+    'sgworld_published_uncorrected'
+    """
+    if isinstance(sampler, SGLD):
+        return "sgld_without_replacement" if getattr(minibatching, "reshuffles_epochs", False) else "sgld"
+    if not isinstance(sampler, SGWORLD):
+        message = f"dynamics is {sampler!r}; use SGLD() or SGWORLD()"
+        raise ValueError(message)
+    published = "_published" if sampler.variant == "published" else ""
+    return f"sgworld{published}{'' if sampler.correction else '_uncorrected'}"

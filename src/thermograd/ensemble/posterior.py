@@ -11,9 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from thermograd.dynamics.sgld import SGLD
 from thermograd.dynamics.sgworld import SGWORLD
-from thermograd.dynamics.stability import check_stability
+from thermograd.dynamics.stability import algorithm_of, check_stability, expected_excess
 from thermograd.ensemble.experiment import Experiment
 from thermograd.ensemble.posterior_plan import SamplingPlan
 from thermograd.ensemble.potential import Measurement, Potential, measure
@@ -23,7 +22,6 @@ from thermograd.estimators.posterior_draws import PosteriorDraws
 from thermograd.minibatching.with_replacement import WithReplacement
 from thermograd.minibatching.without_replacement import WithoutReplacement
 from thermograd.numerics.log_times import At
-from thermograd.theory.posterior import variance_excess
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -196,7 +194,14 @@ def _measured(run: Run, survey: _Survey, facts: dict[str, Any], usable: int) -> 
     survey = replace(survey, curvature=stiffest, curvature_at_start=survey.curvature)
     measured = np.arange(0, usable, survey.virial_every) if survey.virial_every else np.zeros(0, np.int64)
     taken = _measurement(survey, stored, np.searchsorted(times, plan.centres), drawn, epochs, measured)
-    dynamics, excess = survey.dynamics, _expected_excess(survey)
+    dynamics = survey.dynamics
+    excess = expected_excess(
+        survey.dynamics,
+        survey.curvature,
+        plan.steps_per_epoch,
+        learning_rate=survey.dynamics.learning_rate * plan.last_factor,
+        minibatching=survey.experiment.minibatching,
+    )
     return PosteriorDraws(
         potential.unscaled(drawn),
         temperature=float(dynamics.temperature),
@@ -222,20 +227,6 @@ def _measured(run: Run, survey: _Survey, facts: dict[str, Any], usable: int) -> 
     )
 
 
-def _expected_excess(survey: _Survey) -> float:
-    """Relative excess variance in the stiffest mode, of a model that fits; 0 if nothing is curved upwards."""
-    if survey.curvature <= 0:
-        return 0.0
-    return float(
-        variance_excess(
-            algorithm_of(survey.dynamics, survey.experiment.minibatching),
-            survey.curvature,
-            learning_rate=survey.dynamics.learning_rate * survey.plan.last_factor,
-            steps_per_epoch=survey.plan.steps_per_epoch,
-        )
-    )
-
-
 def _stiff(survey: _Survey, excess: float) -> tuple[str, ...]:
     """What to say of a step that has become too large on the way."""
     if excess <= _EXCESS:
@@ -246,28 +237,6 @@ def _stiff(survey: _Survey, excess: float) -> tuple[str, ...]:
         f"nηh = {extent:.3g}: the variance in the stiffest mode may be {100 * excess:.2g} % too large. Take the learning_rate "
         "of tg.advise_posterior_step, which looks at the curvature where the chains will be",
     )
-
-
-def algorithm_of(sampler: Any, minibatching: Any = None) -> str:
-    """The name that theory has for a sampler.
-
-    Args:
-        sampler: `SGLD` or `SGWORLD`.
-        minibatching: if it is not the one that the sampler has by default.
-
-    Raises:
-        ValueError: another dynamics.
-
-    >>> algorithm_of(SGWORLD(variant="published", correction=False))
-    'sgworld_published_uncorrected'
-    """
-    if isinstance(sampler, SGLD):
-        return "sgld_without_replacement" if getattr(minibatching, "reshuffles_epochs", False) else "sgld"
-    if not isinstance(sampler, SGWORLD):
-        message = f"dynamics is {sampler!r}; use SGLD() or SGWORLD()"
-        raise ValueError(message)
-    published = "_published" if sampler.variant == "published" else ""
-    return f"sgworld{published}{'' if sampler.correction else '_uncorrected'}"
 
 
 def _hyperparameters(dynamics: Any) -> dict[str, Any]:

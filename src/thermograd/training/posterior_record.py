@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from thermograd.dynamics.sgworld import SGWORLD
+from thermograd.dynamics.stability import expected_excess
 from thermograd.estimators.posterior_draws import PosteriorDraws
 
 Array = npt.NDArray[Any]
@@ -91,7 +92,11 @@ class PosteriorRecord:
             weights=np.array(self._weights),
             epochs=np.array(self._epochs, np.int64),
             noise_share=np.array([self._noise_share(dynamics, steps_per_epoch)]),
-            facts={**self._facts, "largest_curvature": self.curvature},
+            facts={
+                **self._facts,
+                "largest_curvature": self.curvature,
+                "expected_excess": expected_excess(dynamics, self.curvature, steps_per_epoch),
+            },
         )
 
     def _noise_share(self, dynamics: Any, steps: int) -> float:
