@@ -1,0 +1,1 @@
+"""The parts of `posterior_peers.py`."""

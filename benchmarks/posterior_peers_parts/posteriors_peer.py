@@ -1,0 +1,100 @@
+"""`posteriors`: `sgmcmc.sgld`, one chain, or many in one call by a log posterior that is their sum."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engines_parts.peer import AbsentError
+from posterior_peers_parts.loaders import Loader
+from posterior_peers_parts.regressions import BATCH, Regression
+
+try:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of tensordict, about defaults of posteriors' classes
+        import posteriors
+except ImportError:
+    posteriors = None
+
+
+def transform(regression: Regression, rate: float) -> Any:
+    """Its SGLD of one chain at our η = `rate`.
+
+    Raises:
+        AbsentError: posteriors is not installed.
+    """
+    return _built(regression, rate, _log_posterior(regression))
+
+
+def start(regression: Regression, chains: int | None = None) -> dict[str, Tensor]:
+    """The minimum, of one chain or repeated for several."""
+    one = {name: torch.from_numpy(value.copy()) for name, value in regression.minimum.items()}
+    if chains is None:
+        return one
+    return {name: value.expand(chains, *value.shape).clone() for name, value in one.items()}
+
+
+def draws(
+    regression: Regression, loader: Loader, rate: float, *, chains: int, epochs: int, burn_in: int
+) -> np.ndarray:
+    """Weights at the ends of the epochs after `burn_in`, `(chain, draw, N)`.
+
+    Raises:
+        AbsentError: posteriors is not installed.
+    """
+    torch.manual_seed(1)
+    generator = np.random.default_rng(2)
+    sampler = many(regression, rate)
+    state = sampler.init(start(regression, chains))
+    inputs, targets = (torch.from_numpy(part) for part in regression.data)
+    kept = []
+    for epoch in range(epochs):
+        order = torch.from_numpy(loader(generator, chains, regression.samples, BATCH))
+        for batch in order.unbind(dim=1):
+            state, _ = sampler.update(state, (inputs[batch], targets[batch]), inplace=True)
+        if epoch >= burn_in:
+            kept.append(torch.cat([value.flatten(1) for value in state.params.values()], dim=1).clone())
+    return torch.stack(kept, dim=1).numpy()
+
+
+def many(regression: Regression, rate: float) -> Any:
+    """SGLD of chains side by side: the gradient of the sum of their log posteriors is that of each.
+
+    Raises:
+        AbsentError: posteriors is not installed.
+    """
+    one = torch.func.vmap(_log_posterior(regression))
+
+    def log_posterior(weights: Any, batch: Any) -> Any:
+        value, outputs = one(weights, batch)
+        return value.sum(), outputs
+
+    return _built(regression, rate, log_posterior)
+
+
+def _built(regression: Regression, rate: float, log_posterior: Callable) -> Any:
+    if posteriors is None:
+        message = "posteriors is not installed"
+        raise AbsentError(message)
+    samples = regression.samples
+    return posteriors.sgmcmc.sgld.build(log_posterior, lr=rate * samples, temperature=1 / samples)
+
+
+def _log_posterior(regression: Regression) -> Callable:
+    width = (2 * regression.regulariser) ** -0.5
+    precision = 1 / (2 * regression.noise**2)
+    samples = regression.samples
+
+    def log_posterior(weights: Any, batch: Any) -> Any:
+        inputs, targets = batch
+        outputs = regression.outputs(weights, inputs, torch.tanh)
+        likelihood = -precision * (outputs - targets).square().mean()
+        prior = posteriors.diag_normal_log_prob(weights, sd_diag=width, normalize=False)
+        return likelihood + prior / samples, outputs
+
+    return log_posterior
