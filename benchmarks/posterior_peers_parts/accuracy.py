@@ -32,6 +32,7 @@ def rows(quick: bool) -> Iterator[Row]:
     """The divergences and their ratios."""
     linear = regression("linear")
     epochs = 300 if quick else 1600
+    begin = linear.at_the_minimum(CHAINS)
     own = _distance(linear, lambda: _ours(linear, epochs))
     yield _row("SGWORLD", own, _exact(linear, "sgworld", SIMULATED))
     for name, draw in PEERS.items():
@@ -41,7 +42,7 @@ def rows(quick: bool) -> Iterator[Row]:
                 found = _distance(
                     linear,
                     lambda draw=draw, loader=loader: draw(
-                        linear, loader, SIMULATED, chains=CHAINS, epochs=epochs, burn_in=BURN_IN
+                        linear, begin, loader, SIMULATED, epochs=epochs, burn_in=BURN_IN
                     ),
                 )
             except AbsentError as cause:
@@ -60,7 +61,7 @@ def rows(quick: bool) -> Iterator[Row]:
 
 def _ours(linear: Regression, epochs: int) -> np.ndarray:
     fewer = ours.epochs_of_equal_gradients(linear, epochs)
-    return ours.draws(linear, SGWORLD(SIMULATED), chains=CHAINS, epochs=fewer, burn_in=BURN_IN)
+    return ours.draws(linear, linear.at_the_minimum(CHAINS), SGWORLD(SIMULATED), epochs=fewer, burn_in=BURN_IN)
 
 
 def _distance(linear: Regression, draw: Callable[[], np.ndarray]) -> Estimate:

@@ -9,7 +9,7 @@ import numpy as np
 
 from engines_parts.peer import AbsentError
 from posterior_peers_parts.loaders import Loader
-from posterior_peers_parts.regressions import BATCH, Regression
+from posterior_peers_parts.regressions import BATCH, Regression, Weights
 
 try:
     import blackjax
@@ -41,14 +41,6 @@ def sampler(regression: Regression) -> Any:
     return blackjax.sgld(estimate)
 
 
-def start(regression: Regression, chains: int | None = None, dtype: str = "float64") -> Any:
-    """The minimum, of one chain or repeated for several."""
-    one = {name: jnp.asarray(value, dtype) for name, value in regression.minimum.items()}
-    if chains is None:
-        return one
-    return {name: jnp.broadcast_to(value, (chains, *value.shape)) for name, value in one.items()}
-
-
 def data(regression: Regression, dtype: str = "float64") -> Any:
     """Inputs and targets as arrays of JAX."""
     return tuple(jnp.asarray(part, dtype) for part in regression.data)
@@ -75,20 +67,23 @@ def many_steps(regression: Regression, rate: float) -> Callable[[Any, Any, Any, 
 
 
 def draws(
-    regression: Regression, loader: Loader, rate: float, *, chains: int, epochs: int, burn_in: int
+    regression: Regression, begin: Weights, loader: Loader, rate: float, *, epochs: int, burn_in: int
 ) -> np.ndarray:
-    """Weights at the ends of the epochs after `burn_in`, `(chain, draw, N)`.
+    """Weights at the ends of the epochs after `burn_in`, `(chain, draw, N)`, of as many chains as `begin` has.
 
     Raises:
         AbsentError: blackjax, or jax, is not installed.
     """
     advance = many_steps(regression, rate)
     generator = np.random.default_rng(3)
-    key, weights, known = jax.random.key(4), start(regression, chains), data(regression)
+    key, known = jax.random.key(4), data(regression)
+    weights = {name: jnp.asarray(value) for name, value in begin.items()}
+    chains = len(next(iter(begin.values())))
     kept = []
     for epoch in range(epochs):
         order = loader(generator, chains, regression.samples, BATCH).swapaxes(0, 1)
         key, weights = advance(key, weights, jnp.asarray(order), known)
         if epoch >= burn_in:
-            kept.append(np.concatenate([np.asarray(v).reshape(chains, -1) for v in weights.values()], axis=1))
+            parts = [np.asarray(weights[name]).reshape(chains, -1) for name in regression.near]  # JAX sorts names
+            kept.append(np.concatenate(parts, axis=1))
     return np.stack(kept, axis=1)

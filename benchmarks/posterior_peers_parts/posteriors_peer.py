@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from engines_parts.peer import AbsentError
 from posterior_peers_parts.loaders import Loader
-from posterior_peers_parts.regressions import BATCH, Regression
+from posterior_peers_parts.regressions import BATCH, Regression, Weights
 
 try:
     with warnings.catch_warnings():
@@ -31,18 +30,10 @@ def transform(regression: Regression, rate: float) -> Any:
     return _built(regression, rate, _log_posterior(regression))
 
 
-def start(regression: Regression, chains: int | None = None) -> dict[str, Tensor]:
-    """The minimum, of one chain or repeated for several."""
-    one = {name: torch.from_numpy(value.copy()) for name, value in regression.minimum.items()}
-    if chains is None:
-        return one
-    return {name: value.expand(chains, *value.shape).clone() for name, value in one.items()}
-
-
 def draws(
-    regression: Regression, loader: Loader, rate: float, *, chains: int, epochs: int, burn_in: int
+    regression: Regression, begin: Weights, loader: Loader, rate: float, *, epochs: int, burn_in: int
 ) -> np.ndarray:
-    """Weights at the ends of the epochs after `burn_in`, `(chain, draw, N)`.
+    """Weights at the ends of the epochs after `burn_in`, `(chain, draw, N)`, of as many chains as `begin` has.
 
     Raises:
         AbsentError: posteriors is not installed.
@@ -50,7 +41,8 @@ def draws(
     torch.manual_seed(1)
     generator = np.random.default_rng(2)
     sampler = many(regression, rate)
-    state = sampler.init(start(regression, chains))
+    state = sampler.init({name: torch.from_numpy(value.copy()) for name, value in begin.items()})
+    chains = len(next(iter(begin.values())))
     inputs, targets = (torch.from_numpy(part) for part in regression.data)
     kept = []
     for epoch in range(epochs):
@@ -58,7 +50,7 @@ def draws(
         for batch in order.unbind(dim=1):
             state, _ = sampler.update(state, (inputs[batch], targets[batch]), inplace=True)
         if epoch >= burn_in:
-            kept.append(torch.cat([value.flatten(1) for value in state.params.values()], dim=1).clone())
+            kept.append(torch.cat([state.params[name].flatten(1) for name in regression.near], dim=1).clone())
     return torch.stack(kept, dim=1).numpy()
 
 

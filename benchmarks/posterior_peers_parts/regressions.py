@@ -16,6 +16,8 @@ import thermograd as tg
 from thermograd.problems.linear_regression import LinearRegression
 from thermograd.problems.nonlinear_regression import NonlinearRegression
 
+Weights = dict[str, np.ndarray]
+
 BATCH = 10
 NEAR_THE_MINIMUM = {
     "0.weight": [[1.3], [1.2]],
@@ -36,7 +38,7 @@ class Regression:
     """
 
     description: Any
-    near: dict[str, np.ndarray]
+    near: Weights
     outputs: Callable[[Any, Any, Callable], Any]
 
     @property
@@ -72,13 +74,17 @@ class Regression:
         return tg.landscape(self.description, parameters=near, refine=True, sample_hessians=True)
 
     @cached_property
-    def minimum(self) -> dict[str, np.ndarray]:
+    def minimum(self) -> Weights:
         """Weights at the minimum of U by name."""
         ends = np.cumsum([value.size for value in self.near.values()])[:-1]
         flat = np.split(self.landscape.parameters, ends)
         return {
             name: part.reshape(value.shape) for (name, value), part in zip(self.near.items(), flat, strict=True)
         }
+
+    def at_the_minimum(self, chains: int) -> Weights:
+        """That, repeated for several chains."""
+        return {name: np.repeat(value[None], chains, axis=0) for name, value in self.minimum.items()}
 
     def gradient(self, draws: np.ndarray) -> np.ndarray:
         """∇U at draws `(..., N)`."""
