@@ -41,9 +41,9 @@ def sampler(regression: Regression) -> Any:
     return blackjax.sgld(estimate)
 
 
-def data(regression: Regression, dtype: str = "float64") -> Any:
+def data(regression: Regression) -> Any:
     """Inputs and targets as arrays of JAX."""
-    return tuple(jnp.asarray(part, dtype) for part in regression.data)
+    return tuple(jnp.asarray(part) for part in regression.data)
 
 
 def many_steps(regression: Regression, rate: float) -> Callable[[Any, Any, Any, Any], Any]:
