@@ -28,9 +28,11 @@ from thermograd.minibatching import WithoutReplacement, WithReplacement
 
 RATE, CHAINS, BAR = 1e-6, 1000, 50
 STEPS_A_CALL = 200
+DEFAULT_BLOCK, BLOCK = 256, 4096
 OURS = {
-    "SGLD": (SGLD(RATE), WithReplacement(BATCH)),
-    "SGWORLD": (SGWORLD(RATE), WithoutReplacement(BATCH)),
+    "SGLD": (SGLD(RATE), WithReplacement(BATCH), CHAINS, DEFAULT_BLOCK),
+    "SGWORLD": (SGWORLD(RATE), WithoutReplacement(BATCH), CHAINS, DEFAULT_BLOCK),
+    f"SGWORLD in blocks of {BLOCK}": (SGWORLD(RATE), WithoutReplacement(BATCH), BLOCK, BLOCK),
 }
 
 
@@ -40,17 +42,17 @@ def rows(quick: bool) -> Iterator[Row]:
     for name in ("linear", "network"):
         chosen = regression(name)
         own = {}
-        for sampler in OURS:
-            what = f"{name}: {sampler}, kernel, {CHAINS} chains, chain-steps/s"
+        for sampler, (dynamics, minibatching, chains, block) in OURS.items():
+            what = f"{name}: {sampler}, kernel, {chains} chains, chain-steps/s"
             try:
-                found = _our_speed(chosen, sampler, effort)
+                found = our_speed(chosen, dynamics, minibatching, effort, chains=chains, block=block)
             except EngineUnavailableError as cause:
                 yield Row(what, note=str(cause))
                 continue
-            own[sampler] = found.median * CHAINS
-            yield _speed_row(what, found, CHAINS)
-        for peer, (measure, chains) in PEERS.items():
-            yield from _peer_rows(f"{name}: {peer}", partial(measure, chosen, effort), chains, own)
+            own[sampler] = found.median * chains
+            yield _speed_row(what, found, chains)
+        for peer, (measure, many) in PEERS.items():
+            yield from _peer_rows(f"{name}: {peer}", partial(measure, chosen, effort), many, own)
 
 
 def _peer_rows(what: str, measure: Callable[[], Speed], chains: int, own: dict[str, float]) -> Iterator[Row]:
@@ -68,21 +70,28 @@ def _speed_row(what: str, found: Speed, chains: int) -> Row:
     return Row(what, found.median * chains, note=f"{found.low * chains:.3g} to {found.high * chains:.3g}")
 
 
-def _our_speed(chosen: Regression, sampler: str, effort: Effort) -> Speed:
-    dynamics, minibatching = OURS[sampler]
-    start = {name: torch.from_numpy(value) for name, value in chosen.at_the_minimum(CHAINS).items()}
+def our_speed(
+    chosen: Regression, dynamics: Any, minibatching: Any, effort: Effort, *, chains: int, block: int
+) -> Speed:
+    """Steps of all chains per second in the kernel engine.
+
+    Raises:
+        EngineUnavailableError: no kernel can be built here.
+    """
+    start = {name: torch.from_numpy(value) for name, value in chosen.at_the_minimum(chains).items()}
 
     def train(steps: int) -> None:
         experiment = tg.Experiment(
             chosen.description,
             minibatching=minibatching,
             dynamics=dynamics,
-            trajectories=CHAINS,
+            trajectories=chains,
             start=start,
             steps=steps,
             observe=(),
             seed=1,
             engine="kernel",
+            block_size=block,
         )
         tg.run(experiment)
 
