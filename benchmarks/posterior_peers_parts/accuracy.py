@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
-
 from engines_parts.peer import AbsentError
+
 from posterior_peers_parts import blackjax_peer, ours, posteriors_peer
 from posterior_peers_parts.loaders import LOADERS
 from posterior_peers_parts.regressions import BATCH, Regression, regression
@@ -55,13 +55,19 @@ def rows(quick: bool) -> Iterator[Row]:
     for how, algorithm in SAME_CHAIN.items():
         exact = _exact(linear, algorithm, SMALL)
         yield Row(
-            f"SGWORLD / SGLD {how}, η = 1e-7, exact moments", best / exact, "<=", BARS[how], f"{exact:.3g} bits"
+            f"SGWORLD / SGLD {how}, η = 1e-7, exact moments",
+            best / exact,
+            "<=",
+            BARS[how],
+            f"{exact:.3g} bits",
         )
 
 
 def _ours(linear: Regression, epochs: int) -> np.ndarray:
     fewer = ours.epochs_of_equal_gradients(linear, epochs)
-    return ours.draws(linear, linear.at_the_minimum(CHAINS), SGWORLD(SIMULATED), epochs=fewer, burn_in=BURN_IN)
+    return ours.draws(
+        linear, linear.at_the_minimum(CHAINS), SGWORLD(SIMULATED), epochs=fewer, burn_in=BURN_IN
+    )
 
 
 def _distance(linear: Regression, draw: Callable[[], np.ndarray]) -> Estimate:
@@ -70,7 +76,9 @@ def _distance(linear: Regression, draw: Callable[[], np.ndarray]) -> Estimate:
 
 
 def _exact(linear: Regression, algorithm: str, rate: float) -> float:
-    found = posterior.stationary_distribution(linear.landscape, algorithm, learning_rate=rate, batch_size=BATCH)
+    found = posterior.stationary_distribution(
+        linear.landscape, algorithm, learning_rate=rate, batch_size=BATCH
+    )
     return posterior.kl_divergence(found.value, posterior.exact_posterior(linear.landscape).value)
 
 

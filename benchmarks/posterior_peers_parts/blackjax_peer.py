@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-
 from engines_parts.peer import AbsentError
+
 from posterior_peers_parts.loaders import Loader
 from posterior_peers_parts.regressions import BATCH, Regression, Weights
 
@@ -84,6 +84,8 @@ def draws(
         order = loader(generator, chains, regression.samples, BATCH).swapaxes(0, 1)
         key, weights = advance(key, weights, jnp.asarray(order), known)
         if epoch >= burn_in:
-            parts = [np.asarray(weights[name]).reshape(chains, -1) for name in regression.near]  # JAX sorts names
+            parts = [
+                np.asarray(weights[name]).reshape(chains, -1) for name in regression.near
+            ]  # JAX sorts names
             kept.append(np.concatenate(parts, axis=1))
     return np.stack(kept, axis=1)

@@ -11,9 +11,9 @@ from functools import partial
 from typing import Any
 
 import torch
+from engines_parts.timing import QUICK, Effort
 from torch.func import functional_call
 
-from engines_parts.timing import QUICK, Effort
 from posterior_peers_parts.ensemble import BLOCK, CHAINS, DEFAULT_BLOCK, RATE, our_speed
 from posterior_peers_parts.networks import Training, training
 from posterior_peers_parts.ours import CORRECTION
@@ -70,4 +70,10 @@ def _in_the_kernel(name: str, chains: int, block: int, effort: Effort) -> Row:
         return Row(what, note=str(cause))
     steps = chosen.steps_per_epoch
     ratio = steps * (without.median / with_it.median - 1)
-    return Row(what, ratio, "<=", CORRECTION, f"{with_it.median * chains:.3g} and {without.median * chains:.3g} chain-steps/s")
+    return Row(
+        what,
+        ratio,
+        "<=",
+        CORRECTION,
+        f"{with_it.median * chains:.3g} and {without.median * chains:.3g} chain-steps/s",
+    )

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 import torch
-
-import thermograd as tg
 from engines_parts.peer import AbsentError
 from engines_parts.timing import QUICK, Effort, Speed, steps_per_second, steps_per_second_of_differences
+
+import thermograd as tg
 from posterior_peers_parts import blackjax_peer, posteriors_peer
 from posterior_peers_parts.loaders import reshuffled
 from posterior_peers_parts.regressions import BATCH, Regression, regression

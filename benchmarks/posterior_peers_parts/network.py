@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-
 from engines_parts.peer import AbsentError
+
 from posterior_peers_parts import blackjax_peer, ours, posteriors_peer
 from posterior_peers_parts.loaders import LOADERS
 from posterior_peers_parts.regressions import Regression, Weights, regression
@@ -65,7 +65,9 @@ def _settled(network: Regression) -> Weights:
     )
     parts = np.split(ends[:, 0], np.cumsum([value.size for value in network.near.values()])[:-1], axis=1)
     shapes = network.near.items()
-    return {name: part.reshape(CHAINS, *value.shape) for (name, value), part in zip(shapes, parts, strict=True)}
+    return {
+        name: part.reshape(CHAINS, *value.shape) for (name, value), part in zip(shapes, parts, strict=True)
+    }
 
 
 def _peer_rows(

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn.functional import cross_entropy
 
 from posterior_peers_parts.regressions import BATCH, regression
 
@@ -87,7 +87,7 @@ def _classifier() -> Training:
             torch.manual_seed(10)
             return nn.Sequential(nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10))
 
-    return Training(make, data, F.cross_entropy, 100, 1.0, 1e-7)
+    return Training(make, data, cross_entropy, 100, 1.0, 1e-7)
 
 
 @cache

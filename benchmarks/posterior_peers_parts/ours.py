@@ -10,7 +10,9 @@ import torch
 from posterior_peers_parts.regressions import BATCH, Regression, Weights
 from thermograd.ensemble.posterior import sample_posterior
 
-CORRECTION = 5  # gradient evaluations allowed for the correction of an epoch; the part `correction` measures them
+CORRECTION = (
+    5  # gradient evaluations allowed for the correction of an epoch; the part `correction` measures them
+)
 
 
 def draws(regression: Regression, begin: Weights, dynamics: Any, *, epochs: int, burn_in: int) -> np.ndarray:

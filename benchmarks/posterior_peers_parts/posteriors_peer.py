@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
-
 from engines_parts.peer import AbsentError
+from torch import nn
+from torch.func import functional_call
+
 from posterior_peers_parts.loaders import Loader
 from posterior_peers_parts.regressions import BATCH, Regression, Weights
 
@@ -27,7 +29,7 @@ def transform(regression: Regression, rate: float) -> Any:
     Raises:
         AbsentError: posteriors is not installed.
     """
-    return _built(regression, rate, _log_posterior(regression))
+    return _built(regression.samples, rate, _log_posterior(regression))
 
 
 def draws(
@@ -66,14 +68,28 @@ def many(regression: Regression, rate: float) -> Any:
         value, outputs = one(weights, batch)
         return value.sum(), outputs
 
-    return _built(regression, rate, log_posterior)
+    return _built(regression.samples, rate, log_posterior)
 
 
-def _built(regression: Regression, rate: float, log_posterior: Callable) -> Any:
+def of_module(model: nn.Module, loss: Callable, *, samples: int, precision: float, rate: float) -> Any:
+    """Its SGLD of a module, as its first page has it, at our η = `rate`; `loss` is the mean of a batch.
+
+    Raises:
+        AbsentError: posteriors is not installed.
+    """
+
+    def log_posterior(weights: Any, batch: Any) -> Any:
+        outputs = functional_call(model, weights, (batch[0],))
+        prior = posteriors.diag_normal_log_prob(weights, sd_diag=precision**-0.5, normalize=False)
+        return prior / samples - loss(outputs, batch[1]), outputs
+
+    return _built(samples, rate, log_posterior)
+
+
+def _built(samples: int, rate: float, log_posterior: Callable) -> Any:
     if posteriors is None:
         message = "posteriors is not installed"
         raise AbsentError(message)
-    samples = regression.samples
     return posteriors.sgmcmc.sgld.build(log_posterior, lr=rate * samples, temperature=1 / samples)
 
 

@@ -79,7 +79,8 @@ class Regression:
         ends = np.cumsum([value.size for value in self.near.values()])[:-1]
         flat = np.split(self.landscape.parameters, ends)
         return {
-            name: part.reshape(value.shape) for (name, value), part in zip(self.near.items(), flat, strict=True)
+            name: part.reshape(value.shape)
+            for (name, value), part in zip(self.near.items(), flat, strict=True)
         }
 
     def at_the_minimum(self, chains: int) -> Weights:
