@@ -181,7 +181,7 @@ def _memory(chosen: Training) -> Row:
     sampler.zero_grad()
     del batch
     held = (_bytes() - before) / weights
-    note = "the noise that is pending, and what else; gradients set to None"
+    note = "1 is the pending noise; gradients are None"
     return Row("101 770 weights: tensors held between epochs, in weights", held, "<=", 1.05 * BUFFERS, note)
 
 
