@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 _EXCESS = 0.1
+_TOGETHER = 4096  # chains in a block, since the correction of an epoch costs a call for each block
 
 
 def sample_posterior(
@@ -131,6 +132,7 @@ def sample_posterior(
         dtype=dtype,
         engine=engine,
         device=device,
+        block_size=_TOGETHER,
     )
     first = {name: value[0] for name, value in experiment.initial_state([0])[0].items()}
     curvature = potential.largest_curvature(first, seed=seed)
