@@ -87,10 +87,16 @@ def negative_log_posterior(
     if prior_precision is None:
         return problem
     if callable(problem.regulariser) or problem.regulariser != 0:
+        regulariser, samples = problem.regulariser, len(problem.train[0])
+        same = (
+            ""
+            if callable(regulariser)
+            else f" (which is that of prior_precision={2 * regulariser * samples:g})"
+        )
         message = (
-            f"the problem has a regulariser ({problem.regulariser!r}) beside prior_precision={prior_precision!r}, which would "
-            "count the prior twice. Give prior_precision=None if mean loss + regulariser is the negative log posterior "
-            "already, or leave the regulariser out"
+            f"the problem has a regulariser ({regulariser!r}{same}) beside prior_precision={prior_precision!r}, which would count "
+            "the prior twice. Make the problem without it; or give prior_precision=None if mean loss + regulariser is the "
+            "negative log posterior itself"
         )
         raise ValueError(message)
     return replace(
