@@ -274,6 +274,7 @@ def test_an_unstable_rate_is_refused_before_the_first_step():
         ({"prior_mean": {"v": torch.zeros(2)}}, "prior_mean has names"),
         ({"minibatching": WithoutReplacement(3)}, "same number twice"),
         ({"schedule": lambda epoch: 1.0}, "two numbers"),
+        ({"schedule": lambda epoch: (1.0, 0.0)}, "temperature 0 in every epoch of a draw"),
         ({"dynamics": SGD(1e-3)}, "use SGLD"),
         ({"start": {"v": torch.zeros(2)}}, "start has weights"),
         ({"dynamics": SGWORLD(), "minibatching": WithReplacement(2)}, "use WithoutReplacement"),
@@ -322,3 +323,23 @@ def test_a_flat_prior_is_noted_and_facts_tell_how():
         2,
         3,
     )
+
+
+def test_frozen_parameters_stay_and_may_be_given():
+    """`dict(net.named_parameters())` holds them too; other values than the model's would not be used."""
+    net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    net[0].weight.requires_grad_(False)
+    problem = network()
+    problem = tg.Problem(model=lambda: net, loss=problem.loss, train=problem.train)
+    options = {"prior_precision": 1.0, "batch_size": 6, "epochs": 3, "burn_in": 1, "chains": 2}
+    draws = sample_posterior(problem, start=dict(net.named_parameters()), **options)
+    assert set(draws.parameters) == {"0.bias", "2.weight", "2.bias"}
+    other = {name: value + 1 for name, value in net.named_parameters()}
+    with pytest.raises(ValueError, match=r"'0\.weight' is frozen"):
+        sample_posterior(problem, start=other, **options)
+
+
+@pytest.mark.parametrize("problem", [nn.Linear(2, 1), nn.Linear, 3.0, {"model": None}])
+def test_what_is_no_problem(problem):
+    with pytest.raises(ValueError, match=r"give a tg.Problem\(model=..., loss=..., train="):
+        sample_posterior(problem, prior_precision=1.0, batch_size=2, epochs=3, burn_in=1)

@@ -29,6 +29,7 @@ def test_decaying_rates_sum_to_infinity_and_their_squares_do_not():
     [
         (lambda: cyclical(0), "cycle_epochs"),
         (lambda: cyclical(10, explore=1.0), "explore"),
+        (lambda: cyclical(4), "cycle_epochs >= 5"),
         (lambda: decaying(0), "offset"),
         (lambda: decaying(10, exponent=0.5), "exponent"),
     ],

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from scipy.stats import t as student
 
 from thermograd.dynamics.sgworld import SGWORLD
 from thermograd.ensemble.posterior import sample_posterior
 from thermograd.ensemble.potential import Potential
+from thermograd.problems.problem import built
 from thermograd.quantities import Estimate, Verdict
 from thermograd.theory.posterior import step_size
 
@@ -85,7 +87,8 @@ def local_learning_coefficient(
     if chains < 2:
         message = f"chains is {chains!r}; an interval needs 2 or more"
         raise ValueError(message)
-    weights = {name: value.detach() for name, value in start.items()}
+    names = Potential.of(problem, prior_precision=0.0, prior_mean=None, preconditioner=None).sampled(start)
+    weights = {name: torch.as_tensor(value).detach() for name, value in names.items()}
     options = {
         "prior_precision": localization * _log_samples(problem),
         "prior_mean": weights,
@@ -116,8 +119,7 @@ def local_learning_coefficient(
 
 
 def _log_samples(problem: Any) -> float:
-    built = problem.build() if hasattr(problem, "build") else problem
-    return math.log(len(built.train[0]))
+    return math.log(len(built(problem).train[0]))
 
 
 def _sampler(

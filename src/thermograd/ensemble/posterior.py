@@ -118,6 +118,9 @@ def sample_posterior(
     )
     batches = _batches(dynamics, batch_size, minibatching, potential.samples)
     plan = SamplingPlan(epochs, burn_in, thin, batches.steps_per_epoch(potential.samples), schedule)
+    if not plan.weights.any():
+        message = f"the schedule is at temperature 0 in every epoch of a draw ({burn_in + 1} to {epochs}); sample for whole cycles"
+        raise ValueError(message)
     experiment = Experiment(
         potential.problem,
         minibatching=batches,
@@ -126,7 +129,7 @@ def sample_posterior(
         observe=(),
         trajectories=chains,
         epochs=epochs,
-        start="independent" if start is None else potential.scaled(start),
+        start="independent" if start is None else potential.scaled(potential.sampled(start)),
         save_weights=At(tuple(plan.saved.tolist())),
         seed=seed,
         dtype=dtype,

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from thermograd.problems.functional import FunctionalProblem
-from thermograd.problems.problem import Problem
+from thermograd.problems.problem import built
 
 if TYPE_CHECKING:
     from thermograd.estimators.posterior_draws import PosteriorDraws
@@ -204,8 +204,7 @@ def _forward(problem_or_model: Any, draws: PosteriorDraws, device: str) -> tuple
             found: Tensor = functional_call(module, weights, (inputs,))
             return found
     else:
-        problem = problem_or_model if isinstance(problem_or_model, Problem) else problem_or_model.build()
-        functional = FunctionalProblem(problem, "float64", device)
+        functional = FunctionalProblem(built(problem_or_model), "float64", device)
         expected, dtype, outputs = functional.shapes, torch.float64, functional.outputs
     if given != expected:
         message = f"the draws are of weights {given}; the model has {expected}"

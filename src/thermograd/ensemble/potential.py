@@ -20,7 +20,7 @@ from thermograd.observables.per_sample_loss import PerSampleLoss
 from thermograd.observables.top_directions import top_directions
 from thermograd.problems.functional import FunctionalProblem
 from thermograd.problems.negative_log_posterior import in_units_of, negative_log_posterior
-from thermograd.problems.problem import Problem
+from thermograd.problems.problem import Problem, built
 
 if TYPE_CHECKING:
     Array = npt.NDArray[Any]
@@ -39,12 +39,14 @@ class Potential:
         problem: whose loss, regulariser included, is U.
         scales: √P by name, float64; None without a preconditioner.
         shapes: of the weights.
+        frozen: parameters that are not sampled, by name.
         notes: what a reader of the draws should know.
     """
 
     problem: Problem
     scales: dict[str, Tensor] | None
     shapes: dict[str, tuple[int, ...]]
+    frozen: dict[str, Tensor]
     notes: tuple[str, ...] = ()
 
     @classmethod
@@ -67,7 +69,7 @@ class Potential:
         Raises:
             ValueError: layers that mix the samples of a batch, or arguments that do not fit.
         """
-        problem = problem if isinstance(problem, Problem) else problem.build()
+        problem = built(problem)
         functional = FunctionalProblem(problem, "float64", "cpu")
         random, changing = probe_forward(functional)
         if changing:
@@ -91,11 +93,12 @@ class Potential:
                 message = f"prior_mean has names and shapes {got}; the model has {functional.shapes}"
                 raise ValueError(message)
         whole = negative_log_posterior(problem, prior_precision, prior_mean)
+        frozen = _frozen(functional)
         if preconditioner is None:
-            return cls(whole, None, functional.shapes, tuple(notes))
-        frozen = frozen_preconditioner(preconditioner, functional.shapes)
-        scales = {name: value.sqrt() for name, value in frozen.items()}
-        return cls(in_units_of(whole, scales), scales, functional.shapes, tuple(notes))
+            return cls(whole, None, functional.shapes, frozen, tuple(notes))
+        stretch = frozen_preconditioner(preconditioner, functional.shapes)
+        scales = {name: value.sqrt() for name, value in stretch.items()}
+        return cls(in_units_of(whole, scales), scales, functional.shapes, frozen, tuple(notes))
 
     @property
     def size(self) -> int:
@@ -118,14 +121,32 @@ class Potential:
         """
         if start is None:
             return FunctionalProblem(self.problem, "float64", "cpu").draw_initial(0)[0]
-        found = self.scaled(start)
-        if set(found) != set(self.shapes):
-            message = f"start has weights {sorted(found)}; the model has {sorted(self.shapes)}"
-            raise ValueError(message)
         return {
             name: value.reshape(-1, *self.shapes[name])[0] if value.ndim > len(self.shapes[name]) else value
-            for name, value in found.items()
+            for name, value in self.scaled(self.sampled(start)).items()
         }
+
+    def sampled(self, start: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of given weights that are sampled; the others must be the frozen ones of the model.
+
+        Args:
+            start: by name, stacked or not.
+
+        Raises:
+            ValueError: other names than the model has, or frozen parameters of other values.
+        """
+        if set(start) not in (set(self.shapes), set(self.shapes) | set(self.frozen)):
+            message = f"start has weights {sorted(start)}; the model has {sorted(self.shapes)}"
+            raise ValueError(message)
+        for name in set(start) - set(self.shapes):
+            value = torch.as_tensor(start[name]).detach().to(self.frozen[name])
+            if value.shape != self.frozen[name].shape or not torch.equal(value, self.frozen[name]):
+                message = (
+                    f"parameter {name!r} is frozen (requires_grad=False), and in start it has other values than in the model: "
+                    "make the problem of the model that has them, model=lambda: net"
+                )
+                raise ValueError(message)
+        return {name: start[name] for name in self.shapes}
 
     def smallest_curvature_bound(self, prior_precision: float | None) -> float:
         """The curvature that the prior gives every direction, in units of φ; 0 if it is not known.
@@ -186,6 +207,17 @@ class Potential:
             rows = torch.from_numpy(np.sort(chosen))
             known = replace(known, data=tuple(part[rows] for part in known.data))
         return curvatures(known, self.flat(weights), 1, seed=seed, tolerance=_ENOUGH)[0]
+
+
+def _frozen(functional: FunctionalProblem) -> dict[str, Tensor]:
+    """Parameters of the module that are not trained."""
+    if functional.module is None:
+        return {}
+    return {
+        name: value.detach()
+        for name, value in functional.module.named_parameters()
+        if not value.requires_grad
+    }
 
 
 def curvatures(

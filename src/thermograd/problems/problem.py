@@ -69,6 +69,32 @@ class Problem:
             object.__setattr__(self, "test", _checked("test", self.test))
 
 
+def built(problem: Any) -> Problem:
+    """A problem, or what a built-in one builds.
+
+    Args:
+        problem: a `Problem`, or an object with `build()` such as `Digits()`.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if isinstance(problem, Problem):
+        return problem
+    if (
+        isinstance(problem, nn.Module)
+        or isinstance(problem, type)
+        or not callable(getattr(problem, "build", None))
+    ):
+        got = problem.__name__ if isinstance(problem, type) else type(problem).__name__
+        message = (
+            f"problem is {got}; give a tg.Problem(model=..., loss=..., train=(inputs, targets)), or a built-in one such as "
+            "Digits()"
+        )
+        raise ValueError(message)
+    found: Problem = problem.build()
+    return found
+
+
 def _checked(name: str, data: Any) -> Data:
     """Inputs and targets as tensors: same length, not empty, no NaN or infinity."""
     if not isinstance(data, tuple | list) or len(data) != 2:

@@ -32,6 +32,12 @@ class cyclical:  # ruff: ignore[invalid-class-name]  # called like a function, a
         if not 0 <= self.explore < 1:
             message = f"explore is {self.explore!r}; it must be a share, 0 or larger and below 1"
             raise ValueError(message)
+        if (self.cycle_epochs - 1) / self.cycle_epochs < self.explore:
+            message = (
+                f"a cycle of {self.cycle_epochs} epochs explores all the time with explore={self.explore:g}; take cycle_epochs >= "
+                f"{math.ceil(round(1 / (1 - self.explore), 9))}, or explore less"
+            )
+            raise ValueError(message)
 
     def __call__(self, epoch: int) -> tuple[float, float]:
         """The factors of an epoch, 0, 1, ...."""
