@@ -297,8 +297,33 @@ def test_a_rate_that_changes_inside_an_epoch():
 def test_scaled_gradients_are_named(times):
     model, sampler = made()
     (times * line_loss(model, next(sampler.epoch()))).backward()
-    with pytest.raises(RuntimeError, match=r"times those of loss.*unscale"):
+    with pytest.raises(RuntimeError, match=r"not those of loss.*unscale"):
         sampler.step()
+
+
+def test_gradients_that_were_not_cleared_or_are_clipped_are_named():
+    model, sampler = made()
+    rest = sampler.epoch()
+    line_loss(model, next(rest)).backward()
+    sampler.step()
+    line_loss(model, next(rest)).backward()
+    with pytest.raises(RuntimeError, match=r"zero_grad\(\) before backward"):
+        sampler.step()
+    model, sampler = made()
+    line_loss(model, next(sampler.epoch())).backward()
+    nn.utils.clip_grad_norm_(model.parameters(), 1e-3)
+    with pytest.raises(RuntimeError, match="do not clip"):
+        sampler.step()
+
+
+def test_parameters_that_do_nothing_and_groups_that_come_later():
+    model = Lines()
+    model.idle = nn.Parameter(torch.ones(3, dtype=torch.float64))
+    with pytest.raises(ValueError, match=r"does not depend on 1 parameters \(the first of shape \(3,\)\)"):
+        made(model)
+    _, sampler = made()
+    with pytest.raises(RuntimeError, match="takes no others"):
+        sampler.add_param_group({"params": [nn.Parameter(torch.ones(2))]})
 
 
 def test_an_unstable_rate_is_refused_before_the_first_step():

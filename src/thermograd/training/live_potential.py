@@ -20,6 +20,10 @@ Loss = Callable[[nn.Module, Any], Tensor]
 _LANCZOS, _AGAIN = 40, 6
 _TOLERANCE = 1e-2
 _CURVATURE_SAMPLES = 10_000
+_ALIKE = 0.1  # of the gradient of the loss, within which gradients are the same: bfloat16 is off by 0.01
+_SCALED = (
+    8.0  # times the gradient of the loss, from which on gradients are taken for scaled, where they are random
+)
 
 
 class LivePotential:
@@ -67,6 +71,26 @@ class LivePotential:
             message = f"loss(model, batch) gave {got}; it must be the mean over the batch, a scalar (reduction='mean')"
             raise ValueError(message)
         return value
+
+    def check_used(self, batch: Any) -> None:
+        """Refuse parameters that the loss does not depend on.
+
+        Args:
+            batch: some samples.
+
+        Raises:
+            ValueError: says how many of which shape.
+        """
+        with torch.random.fork_rng(devices=[]):
+            loss = self.mean_loss(batch)
+        slopes = torch.autograd.grad(loss, self._parameters, allow_unused=True)
+        unused = [p for p, slope in zip(self._parameters, slopes, strict=True) if slope is None]
+        if unused:
+            message = (
+                f"the loss does not depend on {len(unused)} parameters (the first of shape {tuple(unused[0].shape)}), which would "
+                "drift off; set requires_grad=False for them"
+            )
+            raise ValueError(message)
 
     def prior_pull(self) -> list[Tensor]:
         """θ − mean of the prior."""
@@ -229,6 +253,7 @@ def check_mean(potential: LivePotential, supply: Supply, samples: int) -> None:
         ValueError: it is a sum, or has no single value.
     """
     few = np.arange(min(2, samples))
+    potential.check_used(supply.batch(few))
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         state = torch.random.get_rng_state()
         once = float(potential.mean_loss(supply.batch(few)))
@@ -240,3 +265,40 @@ def check_mean(potential: LivePotential, supply: Supply, samples: int) -> None:
             "sum. It must be the mean over the batch (reduction='mean')"
         )
         raise ValueError(message)
+
+
+def check_gradients(
+    potential: LivePotential,
+    parameters: Sequence[Tensor],
+    batch: Any,
+    gradients: Sequence[Any],
+    *,
+    random: bool,
+) -> None:
+    """Refuse gradients that are not those of the loss: the same, or of about the size where dropout is at work.
+
+    Args:
+        potential: of the model.
+        parameters: those that are sampled.
+        batch: on the device of the model.
+        gradients: what a loop has computed of it.
+        random: whether the forward pass draws random numbers.
+
+    Raises:
+        RuntimeError: they are not.
+    """
+    with torch.enable_grad():
+        expected = torch.autograd.grad(potential.mean_loss(batch), parameters)
+    apart = [a - b for a, b in zip(gradients, expected, strict=True)]
+    got, wanted, distance = (
+        float(torch.stack([part.square().sum() for part in parts]).sum().sqrt())
+        for parts in (gradients, expected, apart)
+    )
+    same = 1 / _SCALED < got / wanted < _SCALED if random and wanted else distance <= _ALIKE * wanted
+    if not same:
+        message = (
+            f"the gradients are not those of loss(model, batch): their norm is {got:.4g}, that of the loss {wanted:.4g}. Call "
+            "zero_grad() before backward(); unscale them (scaler.unscale_(sampler), scaler.step(sampler)); do not clip "
+            "them, which changes what is sampled; and use the same mean loss in the loop as the sampler was given"
+        )
+        raise RuntimeError(message)

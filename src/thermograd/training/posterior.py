@@ -13,8 +13,10 @@ from thermograd.dynamics.sgld import SGLD
 from thermograd.dynamics.sgworld import SGWORLD, pairs_of_batches
 from thermograd.dynamics.stability import check_stability
 from thermograd.errors import DivergedError
+from thermograd.training.langevin_noise import LangevinNoise
 from thermograd.training.live_potential import (
     LivePotential,
+    check_gradients,
     check_mean,
     check_separable,
     random_layers,
@@ -34,9 +36,9 @@ if TYPE_CHECKING:
     from torch.utils.data import Dataset
 
     from thermograd.estimators.posterior_draws import PosteriorDraws
-    from thermograd.training.live_potential import Loss
+from thermograd.training.live_potential import Loss
 
-_SCALED = 8.0  # times the gradient of the loss, from which on gradients are taken for scaled
+_CHECKED_STEPS = 2
 
 
 class PosteriorSampler(torch.optim.Optimizer):
@@ -114,7 +116,7 @@ class PosteriorSampler(torch.optim.Optimizer):
         self._schedule, self._check_every = schedule, check_every
         one = self._parameters[0]
         scale = preconditioner_of(preconditioner, named)
-        self._scale, self._root = scale, None if scale is None else [p.sqrt() for p in scale]
+        self._scale, self._noise = scale, LangevinNoise(self._parameters, scale, seed)
         self._potential = LivePotential(
             model,
             loss,
@@ -125,19 +127,16 @@ class PosteriorSampler(torch.optim.Optimizer):
             preconditioner=scale,
         )
         self._supply = Supply(data, self._batches, num_workers, collate_fn, one.device)
-        self._buffer = one.new_zeros(sum(value.numel() for value in self._parameters))
-        parts = torch.split(self._buffer, [value.numel() for value in self._parameters])
-        self._pending = [part.view(p.shape) for part, p in zip(parts, self._parameters, strict=True)]
-        self._generator = torch.Generator(one.device).manual_seed(seed)
         self._epoch, self._position, self._sizes = 0, -1, self._batches.sizes
         self._curvature = float("nan")
         self._now = 0.0, 0.0
-        self._first: Any = None
+        self._batch: Any = None
+        self._unchecked, self._random = _CHECKED_STEPS, random_layers(model)
         facts = facts_of(
             dynamics,
             one.dtype,
             precision=prior_precision,
-            random=random_layers(model),
+            random=self._random,
             batch_size=batch_size,
             steps_per_epoch=len(self._sizes),
             samples=samples,
@@ -147,6 +146,20 @@ class PosteriorSampler(torch.optim.Optimizer):
         self._record = PosteriorRecord(named, facts)
         check_separable(model)
         check_mean(self._potential, self._supply, samples)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Of the constructor only: the weights of one model are sampled.
+
+        Args:
+            param_group: see `torch.optim.Optimizer`.
+
+        Raises:
+            RuntimeError: called later.
+        """
+        if self.param_groups:
+            message = "a sampler has the parameters of its model and takes no others; make another sampler"
+            raise RuntimeError(message)
+        super().add_param_group(param_group)
 
     def epoch(self) -> Iterator[Any]:
         """The batches of the next epoch; to be gone through to the end, with a `step()` for each.
@@ -160,8 +173,7 @@ class PosteriorSampler(torch.optim.Optimizer):
         """
         self.begin_epoch()
         for batch in self._supply.epoch(self._epoch):
-            if self._epoch == self._position == 0:
-                self._first = batch
+            self._batch = batch if self._unchecked else None
             yield batch
         self.end_epoch()
 
@@ -216,7 +228,7 @@ class PosteriorSampler(torch.optim.Optimizer):
             raise RuntimeError(message)
         self._position, self._epoch = -1, self._epoch + 1
         if isinstance(self._dynamics, SGWORLD) and self._dynamics.variant == "published":
-            torch._foreach_add_([p.data for p in self._parameters], self._pending)
+            self._noise.release([value.data for value in self._parameters])
         if not all(bool(value.isfinite().all()) for value in self._parameters):
             message = (
                 f"the weights became infinite in epoch {self._epoch} at learning_rate {self._now[0]:.3g}, where the largest "
@@ -244,14 +256,16 @@ class PosteriorSampler(torch.optim.Optimizer):
             name = next(name for name, value in self._named.items() if value.grad is None)
             message = f"step() found no gradient of {name!r}: call loss(net, batch).backward() before it"
             raise RuntimeError(message)
-        if self._first is not None:
-            self._check_scale(gradients)
+        if self._unchecked and self._batch is not None:
+            batch, self._batch = moved(self._batch, self._parameters[0].device), None
+            self._unchecked -= 1
+            check_gradients(self._potential, self._parameters, batch, gradients, random=self._random)
         rate, temperature = self._now
         size = self._sizes[self._position]
         share = len(self._sizes) * size if self._batches.reshuffled else self._batches.samples
         parameters = [value.data for value in self._parameters]
         self._descend(parameters, gradients, rate, float(share))
-        self._stir(parameters, rate, temperature)
+        self._noise.stir(self._dynamics, parameters, rate, temperature)
         self._position += 1
 
     def _descend(self, parameters: list[Tensor], gradients: list[Any], rate: float, share: float) -> None:
@@ -268,23 +282,6 @@ class PosteriorSampler(torch.optim.Optimizer):
         if self._scale is not None:
             torch._foreach_mul_(slopes, self._scale)
         torch._foreach_add_(parameters, slopes, alpha=-rate)
-
-    def _stir(self, parameters: list[Tensor], rate: float, temperature: float) -> None:
-        """The noise of a step: of SGWORLD half of it was pending, and as much is pending afterwards."""
-        if isinstance(self._dynamics, SGLD):
-            self._draw_noise((2 * rate * temperature) ** 0.5)
-        elif self._dynamics.variant == "published":
-            return
-        else:
-            torch._foreach_add_(parameters, self._pending)
-            self._draw_noise((rate * temperature / 2) ** 0.5)
-        torch._foreach_add_(parameters, self._pending)
-
-    def _draw_noise(self, spread: float) -> None:
-        """New normal numbers into the buffer, √P times the spread."""
-        self._buffer.normal_(0.0, spread, generator=self._generator)
-        if self._root is not None:
-            torch._foreach_mul_(self._pending, self._root)
 
     def _correct(self, dynamics: SGWORLD) -> None:
         """SGWORLD's correction: of weights, or of the published variant into what is added at the end of the epoch."""
@@ -304,9 +301,7 @@ class PosteriorSampler(torch.optim.Optimizer):
             if self._scale is not None:
                 torch._foreach_mul_(drift, self._scale)
         if dynamics.variant == "published":
-            self._draw_noise((2 * rate * steps * temperature) ** 0.5)
-            if drift:
-                torch._foreach_add_(self._pending, drift, alpha=rate)
+            self._noise.hold((2 * rate * steps * temperature) ** 0.5, drift, rate)
         elif drift:
             torch._foreach_add_([value.data for value in self._parameters], drift, alpha=rate)
 
@@ -347,7 +342,8 @@ class PosteriorSampler(torch.optim.Optimizer):
             return
         first, second = (self._supply.batch(chosen) for chosen in self._batches.pair(self._epoch))
         gap = self._potential.difference(first, second, differentiable=False)
-        scaled = gap if self._root is None else [a * b for a, b in zip(gap, self._root, strict=True)]
+        root = self._noise.root
+        scaled = gap if root is None else [a * b for a, b in zip(gap, root, strict=True)]
         square = float(torch.stack([part.square().sum() for part in scaled]).sum())
         self._record.squares.append((1 - self._batches.size / self._batches.samples) / 2 * square)
 
@@ -374,8 +370,7 @@ class PosteriorSampler(torch.optim.Optimizer):
             "now": list(self._now),
             "curvature": self._curvature,
             "stiffest": self._potential.stiffest,
-            "pending": self._buffer.clone(),
-            "generator": self._generator.get_state(),
+            "noise": self._noise.state_dict(),
             "record": self._record.state_dict(),
         }
         return {**super().state_dict(), "sampler": own}
@@ -390,16 +385,16 @@ class PosteriorSampler(torch.optim.Optimizer):
             ValueError: of another optimizer, or of a model of another size.
         """
         own = state_dict.get("sampler")
-        if own is None or own["pending"].shape != self._buffer.shape:
-            got = "no state of a sampler" if own is None else f"{own['pending'].numel()} weights"
-            message = f"state_dict holds {got}; this sampler has {self._buffer.numel()} weights"
+        held = None if own is None else own["noise"]["pending"].numel()
+        if held != self._noise.size:
+            got = "no state of a sampler" if held is None else f"{held} weights"
+            message = f"state_dict holds {got}; this sampler has {self._noise.size} weights"
             raise ValueError(message)
         super().load_state_dict({name: value for name, value in state_dict.items() if name != "sampler"})
         self._epoch, self._position = own["epoch"], -1
         self._now = own["now"][0], own["now"][1]
         self._curvature, self._potential.stiffest = own["curvature"], own["stiffest"]
-        self._buffer.copy_(own["pending"])
-        self._generator.set_state(own["generator"].cpu())
+        self._noise.load_state_dict(own["noise"])
         self._record.load_state_dict(own["record"])
 
     def _check_place(self) -> None:
@@ -422,22 +417,5 @@ class PosteriorSampler(torch.optim.Optimizer):
         if missing:
             message = (
                 f"step() found no gradient of {missing[0]!r}: call loss(net, batch).backward() before it"
-            )
-            raise RuntimeError(message)
-
-    def _check_scale(self, gradients: list[Any]) -> None:
-        """At the very first step gradients are compared with those of the loss."""
-        batch, self._first = moved(self._first, self._buffer.device), None
-        with torch.enable_grad():
-            expected = torch.autograd.grad(self._potential.mean_loss(batch), self._parameters)
-        sizes = [
-            float(torch.stack([part.square().sum() for part in parts]).sum().sqrt())
-            for parts in (gradients, expected)
-        ]
-        if sizes[1] > 0 and not 1 / _SCALED < sizes[0] / sizes[1] < _SCALED:
-            message = (
-                f"the gradients are {sizes[0] / sizes[1]:.3g} times those of loss(model, batch): unscale them "
-                "(scaler.unscale_(sampler), scaler.step(sampler)), call zero_grad() before backward(), and use the same mean "
-                "loss in the loop as the sampler was given"
             )
             raise RuntimeError(message)
