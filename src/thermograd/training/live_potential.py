@@ -145,6 +145,13 @@ class LivePotential:
         gap = self._samples * (self.mean_loss(first) - self.mean_loss(second))
         return torch.autograd.grad(gap, self._parameters, create_graph=differentiable)
 
+    def distance(self, first: Any, second: Any) -> float:
+        """|g_B − g_B'|²_P of two batches."""
+        squares = [part.square() for part in self.difference(first, second, differentiable=False)]
+        if self._scale is not None:
+            torch._foreach_mul_(squares, self._scale)
+        return float(torch.stack([part.sum() for part in squares]).sum())
+
     def correction(self, first: Any, second: Any, strength: float) -> tuple[list[Tensor], float]:
         """∇ [strength · (g_B − g_B')ᵀ P (g_B − g_B')] by one double backward pass, and that |g_B − g_B'|²_P.
 

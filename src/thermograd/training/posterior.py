@@ -341,10 +341,7 @@ class PosteriorSampler(torch.optim.Optimizer):
         if 2 * self._batches.size > self._batches.samples:
             return
         first, second = (self._supply.batch(chosen) for chosen in self._batches.pair(self._epoch))
-        gap = self._potential.difference(first, second, differentiable=False)
-        root = self._noise.root
-        scaled = gap if root is None else [a * b for a, b in zip(gap, root, strict=True)]
-        square = float(torch.stack([part.square().sum() for part in scaled]).sum())
+        square = self._potential.distance(first, second)
         self._record.squares.append((1 - self._batches.size / self._batches.samples) / 2 * square)
 
     @property
@@ -386,7 +383,7 @@ class PosteriorSampler(torch.optim.Optimizer):
         """
         own = state_dict.get("sampler")
         held = None if own is None else own["noise"]["pending"].numel()
-        if held != self._noise.size:
+        if own is None or held != self._noise.size:
             got = "no state of a sampler" if held is None else f"{held} weights"
             message = f"state_dict holds {got}; this sampler has {self._noise.size} weights"
             raise ValueError(message)
