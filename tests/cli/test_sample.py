@@ -133,3 +133,17 @@ def test_a_dynamics_that_draws_from_nothing(config, capsys, tmp_path):
     (tmp_path / "line.toml").write_text(CONFIG.replace('"sgworld"', '"sgd"'), "utf-8")
     assert main(["sample", config, "--prior-precision", "none"]) == 2
     assert "SGD draws from no temperature; use 'sgld' or 'sgworld'" in capsys.readouterr().err
+
+
+def test_an_interruption_says_how_to_go_on(config, capsys, monkeypatch):
+    from thermograd.cli import posterior_of_config
+    from thermograd.errors import InterruptedRunError
+
+    def stopped(*args, **options):
+        raise InterruptedRunError("stopped by SIGINT; Go on with: thermograd resume chains", 2)
+
+    monkeypatch.setattr(posterior_of_config, "sample_posterior", stopped)
+    assert main(["sample", config, "--prior-precision", "none", "--out", "chains"]) == 130
+    told = capsys.readouterr().err
+    assert "stopped in chains; everything is kept. Give the same command again to go on" in told
+    assert "thermograd resume" not in told

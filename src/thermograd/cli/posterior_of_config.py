@@ -19,7 +19,7 @@ from thermograd.ensemble.config_errors import config_error
 from thermograd.ensemble.experiment import Experiment
 from thermograd.ensemble.posterior import sample_posterior
 from thermograd.ensemble.preparation import located, slug
-from thermograd.errors import ConfigError, MissingExtraError, ThermogradError
+from thermograd.errors import ConfigError, InterruptedRunError, MissingExtraError, ThermogradError
 from thermograd.store.atomic_file import write_atomically
 
 if TYPE_CHECKING:
@@ -171,6 +171,10 @@ def _drawn(source: str, experiment: Experiment, **options: Any) -> PosteriorDraw
     """The draws; what a problem or plug-in refuses becomes an error with its dotted path."""
     try:
         return sample_posterior(experiment.problem, progress=_progress(experiment), **options)
+    except InterruptedRunError as stopped:
+        message = f"stopped in {options['store']}; everything is kept. Give the same command again to go on"
+        again = InterruptedRunError(message, stopped.exit_code - 128)
+        raise again from stopped
     except ThermogradError:
         raise
     except ValueError as error:
