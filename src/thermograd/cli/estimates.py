@@ -199,7 +199,7 @@ def _public(module: types.ModuleType) -> list[Callable[..., Any]]:
 
 def _recipe(stem: str, module: types.ModuleType, function: Callable[..., Any]) -> Recipe | str:
     """How to make it from a log, or the argument no log can give."""
-    hints = get_type_hints(function)
+    hints = _hints(function)
     parameters = inspect.signature(function).parameters
     recorded: list[str] = []
     made: dict[str, Recipe] = {}
@@ -225,6 +225,14 @@ def _recipe(stem: str, module: types.ModuleType, function: Callable[..., Any]) -
     if not recorded and not made:
         return next(iter(parameters), "nothing")
     return Recipe(f"{stem}.{function.__name__}", function, tuple(recorded), made, own, tuple(required))
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """The annotations; none where one names what only type checkers import, which no word and no log can give."""
+    try:
+        return get_type_hints(function)
+    except NameError:
+        return {}
 
 
 def _maker(module: types.ModuleType, annotation: Any, argument: str) -> Callable[..., Any] | None:

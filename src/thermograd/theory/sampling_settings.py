@@ -42,7 +42,7 @@ class SamplingSettings:
 
     >>> settings = SamplingSettings(algorithm="sgworld", samples=22, learning_rate=1e-3, batch_size=4)
     >>> settings.steps_per_epoch, settings.batch_sizes.tolist()
-    (6, [3, 4, 4, 3, 4, 4])
+    (6, [4, 3, 4, 4, 3, 4])
     """
 
     algorithm: str
