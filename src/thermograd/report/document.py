@@ -27,6 +27,7 @@ _HEADINGS = {
     "ensemble": "The ensemble",
     "first_passage": "First passage to the target",
     "fluctuation_dissipation": "Fluctuation and dissipation",
+    "posterior": "Posterior sampling",
 }
 
 

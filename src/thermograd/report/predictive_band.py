@@ -49,9 +49,7 @@ def predictive_band(curve: PredictiveCurve) -> Figure:
     x, y = curve.data
     inside = np.abs(y - np.interp(x, curve.inputs, curve.mean)) <= 2 * np.interp(x, curve.inputs, whole)
     traces: list[dict[str, Any]] = [
-        *band(
-            curve.inputs, curve.mean - 2 * whole, curve.mean + 2 * whole, "new targets, ± 2 std", other
-        ),
+        *band(curve.inputs, curve.mean - 2 * whole, curve.mean + 2 * whole, "new targets, ± 2 std", other),
         *band(
             curve.inputs,
             curve.mean - 2 * curve.std,
@@ -67,9 +65,7 @@ def predictive_band(curve: PredictiveCurve) -> Figure:
     text = f"{100 * inside.mean():.0f} % of the data lie inside ± 2 standard deviations (95 % if they are right)."
     if curve.exact is not None:
         ratio = curve.std / curve.exact
-        text += (
-            f" The function's standard deviation is {ratio.min():.3f} to {ratio.max():.3f} times the exact one."
-        )
+        text += f" The function's standard deviation is {ratio.min():.3f} to {ratio.max():.3f} times the exact one."
     return Figure(
         stem="posterior",
         name="predictive_band",

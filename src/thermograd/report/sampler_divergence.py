@@ -27,6 +27,7 @@ class Divergences:
         continuous: name -> divergence by the continuous theory, `(rate,)`; NaN where there is no stationary state.
         exact: name -> divergence by the exact moments of the algorithm, `(rate,)`; NaN likewise.
         slopes: of the continuous curves in the limit of small rates, by name.
+        exact_slopes: of the algorithms, by name.
         simulated: (name, η, measured divergence).
         floor: below it the simulation cannot tell a divergence from 0; None without simulation.
     """
@@ -35,6 +36,7 @@ class Divergences:
     continuous: Mapping[str, Array]
     exact: Mapping[str, Array]
     slopes: Mapping[str, float]
+    exact_slopes: Mapping[str, float]
     simulated: Sequence[tuple[str, float, Estimate]] = ()
     floor: float | None = None
 
@@ -56,9 +58,7 @@ def sampler_divergence(found: Divergences) -> Figure:
         traces.append(line(found.rates, values, name, colour, dash, legendgroup=name, showlegend=False))
     for name, values in found.exact.items():
         colour, dash, _ = style(places[name])
-        traces.append(
-            line(found.rates, values, name, colour, dash, legendgroup=name, xaxis="x2", yaxis="y2")
-        )
+        traces.append(line(found.rates, values, name, colour, dash, legendgroup=name, xaxis="x2", yaxis="y2"))
     if found.floor is not None:
         traces.append(_not_resolved(found.rates, found.floor))
     traces += _simulated(found, places)
@@ -86,8 +86,8 @@ def _panels(found: Divergences) -> dict[str, Any]:
     drawing = layout(
         "learning rate η", "divergence (bits)", hovermode="closest", xaxis=across, yaxis=upwards, height=520
     )
-    drawing["xaxis"]["domain"] = [0, 0.47]
-    drawing["xaxis2"] = {**drawing["xaxis"], "domain": [0.53, 1], "anchor": "y2"}
+    drawing["xaxis"]["domain"] = [0, 0.45]
+    drawing["xaxis2"] = {**drawing["xaxis"], "domain": [0.55, 1], "anchor": "y2"}
     drawing["yaxis2"] = {
         **drawing["yaxis"],
         "anchor": "x2",
@@ -101,12 +101,12 @@ def _panels(found: Divergences) -> dict[str, Any]:
             "xref": "paper",
             "yref": "paper",
             "x": x,
-            "y": 1.0,
-            "xanchor": "center",
+            "y": 0.02,
+            "xanchor": "right",
             "yanchor": "bottom",
             "showarrow": False,
         }
-        for text, x in (("continuous theory", 0.235), ("algorithms, exactly", 0.765))
+        for text, x in (("continuous theory", 0.44), ("algorithms, exactly", 0.99))
     ]
     return drawing
 
@@ -145,8 +145,9 @@ def _simulated(found: Divergences, places: Mapping[str, int]) -> list[dict[str, 
         mark["error_y"] = error_bars(*ends)
         traces.append(mark)
         limits = [(rate, value.high) for rate, value in own if value.low <= 0 < value.high]
-        bound = points(*zip(*limits, strict=True), f"{name}, at most", places[name]) if limits else None
-        if bound is not None:
+        if limits:
+            rates, highs = zip(*limits, strict=True)
+            bound = points(rates, highs, f"{name}, at most", places[name])
             bound["marker"]["symbol"] = "triangle-down-open"
             traces.append(bound | {"legendgroup": name, "showlegend": False, **axes})
     if found.simulated:
@@ -166,8 +167,13 @@ def _simulated(found: Divergences, places: Mapping[str, int]) -> list[dict[str, 
 
 
 def _conclusion(found: Divergences) -> str:
-    slopes = ", ".join(f"{name} {slope:.2f}" for name, slope in found.slopes.items())
-    text = f"The continuous theory falls with the learning rate to the power: {slopes}."
+    theory, algorithms = (
+        ", ".join(f"{name} {slope:.2f}" for name, slope in slopes.items())
+        for slopes in (found.slopes, found.exact_slopes)
+    )
+    text = (
+        f"Powers of the learning rate by the continuous theory: {theory}. By the exact moments: {algorithms}."
+    )
     inside = [
         low.low <= _at(found, name, rate) <= low.high
         for name, rate, low in found.simulated
@@ -197,6 +203,6 @@ def _table(found: Divergences) -> dict[str, list[Any]]:
         for name, values in curves.items():
             for rate, value in zip(found.rates.tolist(), numbers(values), strict=True):
                 add(what, name, rate, value, None, None)
-    for name, rate, value in found.simulated:
-        add("simulated", name, rate, float(value.value), float(value.low), float(value.high))
+    for name, rate, measured in found.simulated:
+        add("simulated", name, rate, float(measured.value), float(measured.low), float(measured.high))
     return table

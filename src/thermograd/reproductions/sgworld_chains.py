@@ -82,9 +82,7 @@ def chains(
     )
 
 
-def virial_of_modes(
-    points: Array, gradient: Callable[[Array], Array], centre: Array, modes: Array
-) -> Array:
+def virial_of_modes(points: Array, gradient: Callable[[Array], Array], centre: Array, modes: Array) -> Array:
     """(u·(θ−c))(u·∇U) along each column u, `(chain, draw, k)`.
 
     Args:

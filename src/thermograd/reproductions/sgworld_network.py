@@ -37,7 +37,7 @@ class NetworkLength:
     """
 
     each: Length
-    algorithms: Sequence[str] = ("sgld", "sgworld_published", "sgworld")
+    algorithms: Sequence[str] = ("sgld", "sgworld", "sgworld_published")
 
 
 def of_the_network(

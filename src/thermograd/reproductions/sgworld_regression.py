@@ -36,7 +36,6 @@ from thermograd.theory.posterior import ALGORITHMS, Gaussian
 
 Array = npt.NDArray[Any]
 
-RATES = (1e-6, 3e-6)
 SHOWN = ("sgld", "sgworld_published", "sgworld")
 LEVEL = 0.999  # of each of twelve divergences
 
@@ -49,13 +48,18 @@ class Sizes:
         linear: of the linear regression, from its minimum on.
         network: of the network with 7 parameters.
         orders: random orders of the samples in the exact moments.
+        points: learning rates of the curves.
+        rates: learning rates of the simulations, ascending.
     """
 
-    linear: Length = Length(512, 1500, 300)
-    network: NetworkLength = NetworkLength(Length(512, 1200, 60, 8))
-    orders: int = 4000
+    linear: Length
+    network: NetworkLength
+    orders: int
+    points: int = 28
+    rates: tuple[float, ...] = (1e-6, 3e-6)
 
 
+REDUCED = Sizes(Length(512, 1500, 300), NetworkLength(Length(512, 1200, 60, 8)), orders=4000)
 FULL = Sizes(
     Length(4096, 1500, 300), NetworkLength(Length(2048, 3000, 60, 8), algorithms=ALGORITHMS), orders=20000
 )
@@ -70,7 +74,7 @@ def regression(settings: Settings) -> Stages:
     Returns:
         The stages.
     """
-    return stages(settings, FULL if settings.full else Sizes())
+    return stages(settings, FULL if settings.full else REDUCED)
 
 
 def stages(settings: Settings, sizes: Sizes) -> Stages:
@@ -86,7 +90,7 @@ def stages(settings: Settings, sizes: Sizes) -> Stages:
     problem, source = recorded_regression()
     land = landscape(problem, refine=True, sample_hessians=True)
     settings.say("exact moments of six samplers")
-    theory = theory_of(land, BATCH, orders=sizes.orders, seed=settings.seed)
+    theory = theory_of(land, BATCH, orders=sizes.orders, seed=settings.seed, points=sizes.points)
     so_far = Reproduction(
         "sgworld",
         "regression",
@@ -100,11 +104,11 @@ def stages(settings: Settings, sizes: Sizes) -> Stages:
         complete=False,
     )
     yield so_far
-    runs = _Runs(problem, land, theory.posterior, sizes.linear)
+    runs = _Runs(problem, land, theory.posterior, sizes)
     for algorithm in ALGORITHMS:
         settings.say(f"simulating {NAMES[algorithm]}")
         runs.simulate(algorithm, settings.seed)
-    floor = max(_half(runs.found["sgworld", rate]) for rate in RATES)
+    floor = max(_half(runs.found["sgworld", rate]) for rate in sizes.rates)
     curves = replace(
         theory.curves,
         simulated=[(NAMES[name], rate, value) for (name, rate), value in runs.found.items()],
@@ -113,7 +117,7 @@ def stages(settings: Settings, sizes: Sizes) -> Stages:
     length = sizes.linear
     so_far = replace(
         so_far,
-        rows=(*so_far.rows, *divergence_rows(runs.found, theory, RATES)),
+        rows=(*so_far.rows, *divergence_rows(runs.found, theory, sizes.rates)),
         figures=(sampler_divergence(curves), *runs.figures(theory)),
         facts=(
             *so_far.facts,
@@ -138,26 +142,25 @@ def stages(settings: Settings, sizes: Sizes) -> Stages:
 class _Runs:
     """The simulations of the linear regression, reduced to what is shown as soon as they are made."""
 
-    def __init__(
-        self, problem: LinearRegression, land: Landscape, posterior: Gaussian, length: Length
-    ) -> None:
-        self.problem, self.land, self.posterior, self.length = problem, land, posterior, length
+    def __init__(self, problem: LinearRegression, land: Landscape, posterior: Gaussian, sizes: Sizes) -> None:
+        self.problem, self.land, self.posterior = problem, land, posterior
+        self.length, self.rates = sizes.linear, sizes.rates
         self.found: dict[tuple[str, float], Estimate] = {}
         self.records: dict[str, Array] = {}
         self.modes: dict[str, Estimate] = {}
         self.kept: PosteriorDraws | None = None
 
     def simulate(self, algorithm: str, seed: int) -> None:
-        """Both rates; of the samplers in `SHOWN` the virials at the smaller one are kept."""
+        """All rates; of the samplers in `SHOWN` the virials at the smallest one are kept."""
         whole = replace(self.length, burn_in=0)
         start = np.tile(self.land.position, (self.length.chains, 1))
-        for rate in RATES:
+        for rate in self.rates:
             drawn = chains(self.problem, self.land, algorithm, rate, start, whole, seed)
             late = drawn.select(drawn.epochs > self.length.burn_in)
             points = late.array()
             mean, covariance = self.posterior.mean, self.posterior.covariance
             self.found[algorithm, rate] = gaussian_kl(points, mean, covariance, level=LEVEL)
-            if algorithm in SHOWN and rate == RATES[0]:
+            if algorithm in SHOWN and rate == self.rates[0]:
                 _, modes = np.linalg.eigh(self.land.hessian)
                 self.modes[NAMES[algorithm]] = ratios(
                     virial_of_modes(points, self._gradient, self.posterior.mean, modes)
@@ -176,11 +179,11 @@ class _Runs:
         """Virial against time and by mode, and what is predicted."""
         curvatures, modes = np.linalg.eigh(self.land.hessian)
         predicted = {
-            NAMES[name]: theory.virial(name, RATES[0], curvatures, modes)
+            NAMES[name]: theory.virial(name, self.rates[0], curvatures, modes)
             for name in SHOWN
             if NAMES[name] in self.modes
         }
-        what = f"linear regression at η = {RATES[0]:g}"
+        what = f"linear regression at η = {self.rates[0]:g}"
         epochs = np.arange(1, self.length.burn_in + 1)
         assert self.kept is not None  # sgworld is among the samplers
         return (
@@ -204,5 +207,3 @@ def _predictive(problem: LinearRegression, draws: PosteriorDraws, posterior: Gau
 
 def _half(value: Estimate) -> float:
     return float(value.high - value.low) / 2
-
-

@@ -75,7 +75,10 @@ def _instability(theory: Theory) -> Row:
     )
     verdict = Verdict(bool(limit > _LARGE), "instability", text)
     return Row(
-        "learning rate from which SGWORLD is unstable", "well above 1e-5", f"{limit:.3g} as published", verdict
+        "learning rate from which SGWORLD is unstable",
+        "well above 1e-5",
+        f"{limit:.3g} as published",
+        verdict,
     )
 
 

@@ -13,9 +13,9 @@ NAMES = {
     "sgld": "SGLD",
     "sgld_without_replacement": "SGLD, reshuffled",
     "sgworld": "SGWORLD",
-    "sgworld_uncorrected": "SGWORLD without correction",
-    "sgworld_published": "as published",
-    "sgworld_published_uncorrected": "as published, no correction",
+    "sgworld_uncorrected": "SGWORLD uncorrected",
+    "sgworld_published": "SGWORLD as published",
+    "sgworld_published_uncorrected": "SGWORLD as published, uncorrected",
 }
 """How a sampler is called in tables and legends."""
 

@@ -25,7 +25,7 @@ Array = npt.NDArray[Any]
 CONTINUOUS = {
     "sgld": "SGLD",
     "sgworld": "SGWORLD",
-    "sgworld_uncorrected": "SGWORLD without correction",
+    "sgworld_uncorrected": "SGWORLD uncorrected",
 }
 SMALL = (1e-9, 1e-8)
 """Rates between which the slopes of the continuous theory are taken."""
@@ -76,7 +76,7 @@ class Theory:
         )
 
     def virial(self, algorithm: str, rate: float, curvatures: Array, modes: Array) -> Array:
-        """h (uᵀΣu + (u·shift)²) of every mode, the virial over T; NaN without stationary state."""
+        """Virial over T of every mode, h (uᵀΣu + (u·shift)²); NaN without stationary state."""
         found = self.state(algorithm, rate)
         if isinstance(found, Verdict):
             return np.full(len(curvatures), np.nan)
@@ -111,14 +111,17 @@ def theory_of(land: Landscape, batch_size: int, *, orders: int, seed: int, point
     posterior = exact_posterior(land)
     assert isinstance(posterior, Prediction)  # of a minimum
     rates = np.union1d(np.geomspace(1e-8, 1e-5, points), [1e-6, 3e-6])
-    empty = Divergences(rates, {}, {}, {})
+    empty = Divergences(rates, {}, {}, {}, {})
     theory = Theory(land, posterior.value, batch_size, orders, seed, empty)
     continuous = {
         name: np.array([theory.continuous(key, rate) for rate in rates]) for key, name in CONTINUOUS.items()
     }
     exact = {NAMES[key]: np.array([theory.exact(key, rate) for rate in rates]) for key in ALGORITHMS}
     slopes = {name: theory.slope("continuous", key) for key, name in CONTINUOUS.items()}
-    curves = Divergences(rates, continuous, exact, slopes)
+    exact_slopes = {
+        NAMES[key]: theory.slope("exact", key) for key in ("sgld", "sgworld_published", "sgworld")
+    }
+    curves = Divergences(rates, continuous, exact, slopes, exact_slopes)
     return Theory(land, posterior.value, batch_size, orders, seed, curves)
 
 
