@@ -69,6 +69,7 @@ class _Setting:
     """The problem with its minimum.
 
     Attributes:
+        sizes: of the experiment.
         problem: whose loss times M is U.
         land: of it.
         rate: η at which nηh is 1 in the stiffest mode.
