@@ -70,7 +70,7 @@ def _instability(theory: Theory) -> Row:
         for name, bits in left.items()
     ]
     text = (
-        f"As published it is unstable above {limit:.3g}, where nηh = 2 in the stiffest mode; {' and '.join(states)} at "
+        f"As published an epoch multiplies the stiffest mode by -1 at {limit:.3g}; {' and '.join(states)} at "
         f"{_LARGE:g}"
     )
     verdict = Verdict(bool(limit > _LARGE), "instability", text)

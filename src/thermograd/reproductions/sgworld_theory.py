@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from thermograd.dynamics.sgworld import SGWORLD
+from thermograd.dynamics.stability import largest_learning_rate
 from thermograd.quantities import Landscape, Prediction, Verdict
 from thermograd.report.sampler_divergence import Divergences
 from thermograd.reproductions.sgworld_samplers import NAMES
@@ -93,9 +95,10 @@ class Theory:
 
     @property
     def published_limit(self) -> float:
-        """2/(n h_max), from which on the published form is unstable."""
+        """The learning rate from which on the published form is unstable in the stiffest mode."""
         steps = -(-self.land.samples // self.batch_size)
-        return float(2 / (steps * np.linalg.eigvalsh(self.land.hessian)[-1]))
+        steepest = float(np.linalg.eigvalsh(self.land.hessian)[-1])
+        return largest_learning_rate(SGWORLD(variant="published"), steepest, steps)
 
 
 def theory_of(land: Landscape, batch_size: int, *, orders: int, seed: int, points: int = 28) -> Theory:
