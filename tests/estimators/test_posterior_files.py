@@ -15,6 +15,11 @@ from thermograd.store.tensor_file import read_tensor_file, write_tensor_file
 
 
 @pytest.fixture
+def safetensors():
+    return pytest.importorskip("safetensors", reason="files of draws need safetensors")
+
+
+@pytest.fixture
 def draws():
     generator = np.random.default_rng(0)
     return PosteriorDraws(
@@ -39,6 +44,7 @@ def draws():
     )
 
 
+@pytest.mark.usefixtures("safetensors")
 def test_a_round_trip_keeps_every_bit(draws, tmp_path):
     draws.save(tmp_path / "draws.safetensors")
     again = PosteriorDraws.load(tmp_path / "draws.safetensors")
@@ -54,12 +60,14 @@ def test_a_round_trip_keeps_every_bit(draws, tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["draws.safetensors"]
 
 
+@pytest.mark.usefixtures("safetensors")
 def test_draws_without_measurements(tmp_path):
     PosteriorDraws({"w": np.zeros((2, 0, 3))}).save(str(tmp_path / "empty"))
     again = PosteriorDraws.load(str(tmp_path / "empty"))
     assert again.parameters["w"].shape == (2, 0, 3)
 
 
+@pytest.mark.usefixtures("safetensors")
 def test_a_damaged_file_is_found(draws, tmp_path):
     """Cut at any length, or with any byte changed."""
     file = tmp_path / "draws"
@@ -80,6 +88,7 @@ def test_a_damaged_file_is_found(draws, tmp_path):
         assert again.array().tobytes() == draws.array().tobytes()  # a space after the header
 
 
+@pytest.mark.usefixtures("safetensors")
 def test_files_of_others(tmp_path):
     write_tensor_file(tmp_path / "weights", {"layer.weight": np.zeros(3)}, {})
     with pytest.raises(ConfigError, match=r"layer\.weight.*not posterior draws"):
@@ -91,6 +100,7 @@ def test_files_of_others(tmp_path):
         PosteriorDraws.load(tmp_path / "missing")
 
 
+@pytest.mark.usefixtures("safetensors")
 def test_a_newer_file(draws, tmp_path):
     draws.save(tmp_path / "draws")
     arrays, texts = read_tensor_file(tmp_path / "draws")
