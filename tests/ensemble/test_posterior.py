@@ -274,7 +274,9 @@ def test_an_unstable_rate_is_refused_before_the_first_step():
         ({"prior_mean": {"v": torch.zeros(2)}}, "prior_mean has names"),
         ({"minibatching": WithoutReplacement(3)}, "same number twice"),
         ({"schedule": lambda epoch: 1.0}, "two numbers"),
-        ({"schedule": lambda epoch: (1.0, 0.0)}, "temperature 0 in every epoch of a draw"),
+        ({"schedule": lambda epoch: (1.0, 0.0)}, "learning rate or temperature 0 in every epoch of a draw"),
+        ({"schedule": lambda epoch: (0.0, 1.0)}, "learning rate or temperature 0 in every epoch of a draw"),
+        ({"schedule": lambda epoch: (1.0, 1.0 + epoch % 2)}, "several temperatures .factors 1 to 2"),
         ({"dynamics": SGD(1e-3)}, "use SGLD"),
         ({"start": {"v": torch.zeros(2)}}, "start has weights"),
         ({"dynamics": SGWORLD(), "minibatching": WithReplacement(2)}, "use WithoutReplacement"),
@@ -343,3 +345,12 @@ def test_frozen_parameters_stay_and_may_be_given():
 def test_what_is_no_problem(problem):
     with pytest.raises(ValueError, match=r"give a tg.Problem\(model=..., loss=..., train="):
         sample_posterior(problem, prior_precision=1.0, batch_size=2, epochs=3, burn_in=1)
+
+
+def test_a_schedule_may_have_a_temperature_of_its_own():
+    """Factor 9 throughout is the posterior at T = 9."""
+    options = {"chains": 32, "epochs": 300, "burn_in": 100, "virial_every": 2, "dynamics": SGWORLD(3e-3)}
+    draws = sampled(schedule=lambda epoch: (1.0, 9.0), **options)
+    assert draws.temperature == pytest.approx(9)
+    ratios = draws.virial.mean(axis=1) / 2 / 9
+    assert abs(ratios.mean() - 1) < 4 * ratios.std(ddof=1) / np.sqrt(32)

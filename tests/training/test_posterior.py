@@ -238,6 +238,16 @@ def test_schedules_of_torch_and_of_ours():
     assert not torch.equal(before, model.w)
 
 
+def test_the_temperature_of_draws_is_that_of_the_schedule():
+    model, sampler = made(schedule=lambda epoch: (1.0, 4.0 * (epoch > 0)))
+    run(model, sampler, 3)
+    assert sampler.draws.temperature == pytest.approx(4)
+    model, sampler = made(schedule=lambda epoch: (1.0, 1.0 + epoch))
+    run(model, sampler, 3)
+    with pytest.raises(RuntimeError, match="temperatures from 1 to 3"):
+        assert sampler.draws is None
+
+
 def test_a_loop_one_does_not_own():
     model, sampler = made()
     other, beside = made()

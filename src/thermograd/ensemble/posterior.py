@@ -118,9 +118,7 @@ def sample_posterior(
     )
     batches = _batches(dynamics, batch_size, minibatching, potential.samples)
     plan = SamplingPlan(epochs, burn_in, thin, batches.steps_per_epoch(potential.samples), schedule)
-    if not plan.weights.any():
-        message = f"the schedule is at temperature 0 in every epoch of a draw ({burn_in + 1} to {epochs}); sample for whole cycles"
-        raise ValueError(message)
+    temperature = dynamics.temperature * (plan.temperature_factor if dynamics.temperature else 1.0)
     experiment = Experiment(
         potential.problem,
         minibatching=batches,
@@ -143,7 +141,9 @@ def sample_posterior(
         dynamics, curvature, plan.steps_per_epoch, learning_rate=dynamics.learning_rate * plan.largest_factor
     )
     run = run_ensemble(experiment, store, progress=progress)
-    survey = _Survey(potential, experiment, dynamics, batch_size, plan, curvature, virial_every, directions)
+    survey = _Survey(
+        potential, experiment, dynamics, temperature, batch_size, plan, curvature, virial_every, directions
+    )
     facts = {"prior_precision": prior_precision, "thin": thin, "burn_in": burn_in}
     return _drawn(run, survey, facts)
 
@@ -155,6 +155,7 @@ class _Survey:
     potential: Potential
     experiment: Experiment
     dynamics: Any
+    temperature: float
     batch_size: int
     plan: SamplingPlan
     curvature: float
@@ -209,7 +210,7 @@ def _measured(run: Run, survey: _Survey, facts: dict[str, Any], usable: int) -> 
     )
     return PosteriorDraws(
         potential.unscaled(drawn),
-        temperature=float(dynamics.temperature),
+        temperature=survey.temperature,
         weights=plan.weights[:usable],
         epochs=epochs,
         measured=measured,
@@ -292,7 +293,7 @@ def _fields(taken: Measurement | None, survey: _Survey) -> dict[str, Any]:
     if taken is None:
         return {}
     dynamics, plan = survey.dynamics, survey.plan
-    rate, temperature = float(dynamics.learning_rate), float(dynamics.temperature)
+    rate, temperature = float(dynamics.learning_rate), survey.temperature
     noise = rate * taken.batch_variance
     share = noise / np.maximum(noise + 2 * temperature * survey.potential.size, np.finfo(float).tiny)
     if isinstance(dynamics, SGWORLD):

@@ -82,6 +82,29 @@ class SamplingPlan:
         return float(rates[sampling[-1]]) if sampling.size else 0.0
 
     @property
+    def temperature_factor(self) -> float:
+        """Of the temperature in the epochs of the draws that count.
+
+        Raises:
+            ValueError: there are several, so that the draws are of no one distribution; or no draw counts.
+        """
+        rates, temperatures = self.factors[self.draws - 1].T
+        found = np.unique(temperatures[(temperatures > 0) & (rates > 0)])
+        if found.size == 0:
+            message = (
+                f"the schedule has learning rate or temperature 0 in every epoch of a draw ({self.draws[0]} to "
+                f"{self.draws[-1]}), so that none counts; sample for whole cycles"
+            )
+            raise ValueError(message)
+        if found.size > 1:
+            message = (
+                f"the schedule draws at several temperatures (factors {found[0]:g} to {found[-1]:g}), which is no one distribution; "
+                "the factor must be 0, for exploring, or the same number in every epoch of a draw"
+            )
+            raise ValueError(message)
+        return float(found[0])
+
+    @property
     def weights(self) -> npt.NDArray[np.float64]:
         """What each draw stands for: the factor of the learning rate in its epoch, 0 where it was at temperature 0."""
         rates, temperatures = self.factors[self.draws - 1].T

@@ -332,7 +332,7 @@ class PosteriorSampler(torch.optim.Optimizer):
             everything = self._batches.subset(self._batches.samples)
             measured = self._potential.value_and_gradient(self._supply, everything)
             self._measure_batches()
-        self._record.keep(self._epoch, rate * len(self._sizes) if temperature > 0 else 0.0, measured)
+        self._record.keep(self._epoch, rate * len(self._sizes), temperature, measured)
 
     def _measure_batches(self) -> None:
         """The noise of minibatches, where no correction tells it."""

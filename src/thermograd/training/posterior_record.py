@@ -35,6 +35,7 @@ class PosteriorRecord:
         self._kept: dict[str, list[Array]] = {name: [] for name in parameters}
         self._epochs: list[int] = []
         self._weights: list[float] = []
+        self._temperatures: list[float] = []
         self._measured: list[int] = []
         self._potential: list[float] = []
         self._virial: list[float] = []
@@ -46,12 +47,19 @@ class PosteriorRecord:
         """Draws so far."""
         return len(self._epochs)
 
-    def keep(self, epoch: int, weight: float, measured: tuple[float, Sequence[Tensor]] | None) -> None:
+    def keep(
+        self,
+        epoch: int,
+        weight: float,
+        temperature: float,
+        measured: tuple[float, Sequence[Tensor]] | None,
+    ) -> None:
         """Keep the weights as they are.
 
         Args:
             epoch: epochs completed.
             weight: of the draw.
+            temperature: T in its epoch; 0 gives it no weight.
             measured: U and its full gradient, if they were measured.
         """
         now = {name: _array(value) for name, value in self._parameters.items()}
@@ -64,7 +72,8 @@ class PosteriorRecord:
             pulls = zip(now.items(), gradient, strict=True)
             self._virial.append(sum(self._along(name, place, slope) for (name, place), slope in pulls))
         self._epochs.append(epoch)
-        self._weights.append(weight)
+        self._weights.append(weight if temperature > 0 else 0.0)
+        self._temperatures.append(temperature)
 
     def _along(self, name: str, place: Array, slope: Tensor) -> float:
         away = place.astype(np.float64) - self._centre[name]
@@ -78,20 +87,28 @@ class PosteriorRecord:
             steps_per_epoch: n.
 
         Raises:
-            RuntimeError: nothing was recorded.
+            RuntimeError: nothing was recorded, or at several temperatures.
         """
         if not self.count:
             message = "no draw was recorded yet: call sampler.record() after an epoch"
             raise RuntimeError(message)
+        found = sorted({value for value in self._temperatures if value > 0})
+        if len(found) > 1:
+            message = (
+                f"draws were recorded at temperatures from {found[0]:g} to {found[-1]:g}, which is no one distribution; a schedule "
+                "may have the factor 0, for exploring, or the same number in every epoch of a draw"
+            )
+            raise RuntimeError(message)
+        temperature = found[0] if found else float(dynamics.temperature)
         return PosteriorDraws(
             {name: np.stack(value)[None] for name, value in self._kept.items()},
-            temperature=float(dynamics.temperature),
+            temperature=temperature,
             potential=np.array(self._potential)[None],
             virial=np.array(self._virial)[None],
             measured=np.array(self._measured, np.int64),
             weights=np.array(self._weights),
             epochs=np.array(self._epochs, np.int64),
-            noise_share=np.array([self._noise_share(dynamics, steps_per_epoch)]),
+            noise_share=np.array([self._noise_share(dynamics, steps_per_epoch, temperature)]),
             facts={
                 **self._facts,
                 "largest_curvature": self.curvature,
@@ -99,13 +116,13 @@ class PosteriorRecord:
             },
         )
 
-    def _noise_share(self, dynamics: Any, steps: int) -> float:
+    def _noise_share(self, dynamics: Any, steps: int, temperature: float) -> float:
         """Of the minibatches in what drives the chain; of SGWORLD at most, in the stiffest mode."""
         if not self.squares:
             return float("nan")
         noise = dynamics.learning_rate * float(np.mean(self.squares))
         size = sum(value.numel() for value in self._parameters.values())
-        share = noise / max(noise + 2 * dynamics.temperature * size, np.finfo(float).tiny)
+        share = noise / max(noise + 2 * temperature * size, np.finfo(float).tiny)
         if isinstance(dynamics, SGWORLD):
             share *= min(1.0, (steps * dynamics.learning_rate * self.curvature) ** 2 / 12)
         return float(share)
@@ -117,6 +134,7 @@ class PosteriorRecord:
             "centre": {name: torch.from_numpy(value) for name, value in self._centre.items()},
             "epochs": list(self._epochs),
             "weights": list(self._weights),
+            "temperatures": list(self._temperatures),
             "measured": list(self._measured),
             "potential": list(self._potential),
             "virial": list(self._virial),
@@ -135,6 +153,7 @@ class PosteriorRecord:
         }
         self._centre = {name: value.numpy() for name, value in state["centre"].items()}
         self._epochs, self._weights = list(state["epochs"]), list(state["weights"])
+        self._temperatures = list(state["temperatures"])
         self._measured, self._potential = list(state["measured"]), list(state["potential"])
         self._virial, self.squares = list(state["virial"]), list(state["squares"])
         self.curvature = float(state["curvature"])
