@@ -69,5 +69,9 @@ def test_where_nothing_can_be_said():
         advise(hill(), prior_precision=0.0, batch_size=2)
     with pytest.raises(ValueError, match=r"use SGLD\(\) or SGWORLD\(\)"):
         advise(LinearRegression(), prior_precision=None, batch_size=10, dynamics=SGD())
+    with pytest.raises(ValueError, match="batch_size <= 100"):
+        advise(LinearRegression(), prior_precision=None, batch_size=150)
+    with pytest.raises(ValueError, match="pilot is -1"):
+        advise(LinearRegression(), prior_precision=None, batch_size=10, pilot=-1)
     with pytest.raises(ValueError, match="start has weights"):
         advise(LinearRegression(), prior_precision=None, batch_size=10, start={"v": torch.ones(3)})

@@ -269,6 +269,8 @@ def test_an_unstable_rate_is_refused_before_the_first_step():
         ({"batch_size": 7}, "batch_size is 7"),
         ({"batch_size": 4}, "batch_size <= 3"),
         ({"thin": 0}, "thin is 0"),
+        ({"directions": 3}, "directions is 3; it must be a whole number from 0 to the 2 weights"),
+        ({"directions": -1}, "directions is -1"),
         ({"chains": 0}, "chains is 0"),
         ({"prior_mean": "start"}, "with start="),
         ({"prior_mean": {"v": torch.zeros(2)}}, "prior_mean has names"),

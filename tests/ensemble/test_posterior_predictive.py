@@ -90,6 +90,8 @@ def test_what_does_not_fit(draws):
         posterior_predictive(draws, network(), X, noise_std=-1)
     with pytest.raises(ValueError, match="the draws are of weights"):
         posterior_predictive(draws, nn.Linear(4, 3), X)
+    with pytest.raises(ValueError, match="inputs are empty"):
+        posterior_predictive(draws, network(), X[:0])
     silent = PosteriorDraws(dict(draws.parameters), weights=np.zeros(DRAWS))
     with pytest.raises(ValueError, match="weight 0"):
         posterior_predictive(silent, network(), X)

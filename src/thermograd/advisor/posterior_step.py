@@ -11,7 +11,7 @@ import torch
 from thermograd.dynamics.sgld import SGLD
 from thermograd.dynamics.sgworld import SGWORLD
 from thermograd.dynamics.stability import algorithm_of, largest_learning_rate
-from thermograd.ensemble.posterior import sample_posterior
+from thermograd.ensemble.posterior import batches_of, sample_posterior
 from thermograd.ensemble.potential import Potential
 from thermograd.minibatching.without_replacement import WithoutReplacement
 from thermograd.quantities import Advice, Verdict
@@ -99,9 +99,13 @@ def advise(
     """
     asked = SGWORLD() if dynamics is None else dynamics
     algorithm_of(asked)  # refuses what is no sampler
+    if not isinstance(pilot, int) or isinstance(pilot, bool) or pilot < 0:
+        message = f"pilot is {pilot!r}; it must be a whole number of epochs, 0 or larger"
+        raise ValueError(message)
     potential = Potential.of(
         problem, prior_precision=prior_precision, prior_mean=prior_mean, preconditioner=preconditioner
     )
+    batches_of(asked, batch_size, None, potential.samples)  # refuses sizes that cannot be
     steps = -(-potential.samples // batch_size)
     first, stiffest = _stiffest(
         problem,

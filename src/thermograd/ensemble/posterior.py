@@ -116,7 +116,16 @@ def sample_posterior(
         prior_mean=_mean_of_prior(prior_mean, start),
         preconditioner=preconditioner,
     )
-    batches = _batches(dynamics, batch_size, minibatching, potential.samples)
+    if (
+        not isinstance(directions, int)
+        or isinstance(directions, bool)
+        or not 0 <= directions <= potential.size
+    ):
+        message = (
+            f"directions is {directions!r}; it must be a whole number from 0 to the {potential.size} weights"
+        )
+        raise ValueError(message)
+    batches = batches_of(dynamics, batch_size, minibatching, potential.samples)
     plan = SamplingPlan(epochs, burn_in, thin, batches.steps_per_epoch(potential.samples), schedule)
     temperature = dynamics.temperature * (plan.temperature_factor if dynamics.temperature else 1.0)
     experiment = Experiment(
@@ -306,7 +315,18 @@ def _fields(taken: Measurement | None, survey: _Survey) -> dict[str, Any]:
     }
 
 
-def _batches(dynamics: Any, batch_size: int, given: Minibatching | None, samples: int) -> Any:
+def batches_of(dynamics: Any, batch_size: int, given: Minibatching | None, samples: int) -> Any:
+    """The minibatching of a sampler: its own by default.
+
+    Args:
+        dynamics: `SGLD` or `SGWORLD`.
+        batch_size: m.
+        given: another one, or None.
+        samples: M.
+
+    Raises:
+        ValueError: a batch size that cannot be.
+    """
     if not isinstance(batch_size, int) or isinstance(batch_size, bool) or not 1 <= batch_size <= samples:
         message = f"batch_size is {batch_size!r}; it must be a whole number from 1 to the {samples} samples"
         raise ValueError(message)

@@ -107,6 +107,9 @@ def posterior_predictive(
         raise ValueError(message)
     forward, dtype = _forward(problem_or_model, draws, device)
     given = torch.as_tensor(inputs).detach().to(device)
+    if not len(given):
+        message = "inputs are empty; give (input, ...), samples on axis 0"
+        raise ValueError(message)
     given = given.to(dtype) if given.is_floating_point() else given
     parts = [
         _of_chunk(draws, forward, transform, given[first : first + chunk], dtype, output == "softmax")
