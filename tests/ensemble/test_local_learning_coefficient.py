@@ -68,3 +68,16 @@ def test_arguments_that_do_not_fit(options, match):
     problem, best, _ = regression()
     with pytest.raises(ValueError, match=match):
         local_learning_coefficient(problem, start=best, batch_size=10, **options)
+
+
+@pytest.mark.parametrize("offset", [0.3, 3.0])
+def test_a_start_that_is_no_minimum_gets_no_number(offset):
+    """From there the loss falls, which would be taken off the coefficient."""
+    problem, best, _ = regression()
+    away = {"w": best["w"] + offset}
+    found = local_learning_coefficient(
+        problem, start=away, batch_size=10, localization=2.0, chains=8, epochs=300, burn_in=50
+    )
+    assert isinstance(found, tg.Verdict)
+    assert (found.holds, found.kind) == (False, "not_a_minimum")
+    assert "Train further" in found.text

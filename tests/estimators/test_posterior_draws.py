@@ -133,6 +133,8 @@ def test_chains_made_one_by_one_are_put_side_by_side():
         ([several[0], chain(1, measured=[0, 2, 3])], "measured of draws 1 differ"),
         ([several[0], chain(1, epochs=[1, 2, 3, 4, 5, 7])], "epochs of draws 1 differ"),
         ([several[0], chain(1, temperature=2.0)], "temperature 2"),
+        ([several[0], several[1], several[0]], "draws 2 are draws 0 again"),
+        ([several[0], chain(1, facts={"sampler": "SGWORLD"})], "sampler 'SGWORLD' and 'SGLD'"),
         ([several[0], chain(1, parameters={"v": np.zeros((1, 6, 2))})], "other weights"),
     ):
         with pytest.raises(ConfigError, match=match):

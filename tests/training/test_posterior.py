@@ -191,6 +191,54 @@ def test_resumed_from_a_state_it_gives_the_same_bits():
         second.load_state_dict(torch.optim.SGD([nn.Parameter(torch.ones(2))], lr=1.0).state_dict())
 
 
+def test_a_state_of_another_sampling_is_refused():
+    model, sampler = made()
+    run(model, sampler, 2)
+    state, weights = sampler.state_dict(), copy.deepcopy(model.state_dict())
+    for changes, match in (
+        ({"prior_precision": 5.0}, r"prior_precision 1.0 there and 5.0 here"),
+        ({"batch_size": 3}, r"batch_size 2 there and 3 here"),
+        ({"dynamics": SGLD(6e-3)}, "sampler 'SGWORLD' there and 'SGLD' here"),
+        ({"seed": 4}, "seed 3 there and 4 here"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            made(**changes)[1].load_state_dict(state)
+    fresh, other = made()
+    other.load_state_dict(state)
+    with pytest.raises(RuntimeError, match="load the model's state_dict too"):
+        run(fresh, other, 1)
+    fresh.load_state_dict(weights)
+    other.load_state_dict(state)
+    run(fresh, other, 1)
+
+
+def test_the_point_of_the_virial_may_be_set_in_the_burn_in():
+    """From far away the virial about the start scatters; about a state of the burn-in it does not."""
+    spreads = []
+    for recentred in (False, True):
+        model, sampler = made(Lines(start=torch.tensor(BEST)[None] + 30), dynamics=SGWORLD(2e-2))
+        run(model, sampler, 20, record=False)
+        if recentred:
+            sampler.recentre()
+        run(model, sampler, 30, record=False)
+        run(model, sampler, 60, virial_every=1)
+        spreads.append(sampler.draws.virial.std())
+    assert spreads[1] < spreads[0] / 5
+    with pytest.raises(RuntimeError, match="before the first record"):
+        sampler.recentre()
+
+
+def test_attention_and_half_precision():
+    """Fused attention has no second derivative, so another kernel of it is used; bfloat16 weights are refused."""
+    model = nn.TransformerEncoderLayer(4, 2, dim_feedforward=4, dropout=0.0, batch_first=True).double()
+    x = torch.randn(8, 3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    loss = of_mean(lambda model, batch: model(batch[0]).square().mean())
+    model, sampler = made(model, loss, TensorDataset(x), dynamics=SGWORLD(1e-4))
+    run(model, sampler, 1, loss)
+    with pytest.raises(ValueError, match=r"bfloat16.*autocast"):
+        made(Lines().bfloat16())
+
+
 def test_global_random_state_is_left_alone():
     torch.manual_seed(5)
     expected = torch.rand(2)

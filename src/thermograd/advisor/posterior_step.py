@@ -11,7 +11,7 @@ import torch
 from thermograd.dynamics.sgld import SGLD
 from thermograd.dynamics.sgworld import SGWORLD
 from thermograd.dynamics.stability import algorithm_of, largest_learning_rate
-from thermograd.ensemble.posterior import batches_of, sample_posterior
+from thermograd.ensemble.posterior import batches_of, mean_of_prior, sample_posterior
 from thermograd.ensemble.potential import Potential
 from thermograd.minibatching.without_replacement import WithoutReplacement
 from thermograd.quantities import Advice, Verdict
@@ -64,7 +64,7 @@ def advise(
     dynamics: Any = None,
     bias: float = 0.01,
     pilot: int = 64,
-    prior_mean: Mapping[str, Tensor] | None = None,
+    prior_mean: str | Mapping[str, Tensor] = "zero",
     preconditioner: Any = None,
 ) -> Advice:
     """The learning rate at which the variance in the stiffest mode is too large by `bias`, and what SGLD would have to use.
@@ -83,7 +83,7 @@ def advise(
         dynamics: the sampler; `SGWORLD` if None.
         bias: relative excess variance, 0.01 for 1 %.
         pilot: epochs of the short chain; 0 for the curvature of the start alone.
-        prior_mean: by name; 0 if None.
+        prior_mean: as in `sample_posterior`.
         preconditioner: as in `sample_posterior`.
 
     Returns:
@@ -102,8 +102,9 @@ def advise(
     if not isinstance(pilot, int) or isinstance(pilot, bool) or pilot < 0:
         message = f"pilot is {pilot!r}; it must be a whole number of epochs, 0 or larger"
         raise ValueError(message)
+    centre = mean_of_prior(prior_mean, start)
     potential = Potential.of(
-        problem, prior_precision=prior_precision, prior_mean=prior_mean, preconditioner=preconditioner
+        problem, prior_precision=prior_precision, prior_mean=centre, preconditioner=preconditioner
     )
     batches_of(asked, batch_size, None, potential.samples)  # refuses sizes that cannot be
     steps = -(-potential.samples // batch_size)
@@ -114,7 +115,7 @@ def advise(
         pilot,
         steps,
         prior_precision=prior_precision,
-        prior_mean=prior_mean,
+        prior_mean=centre,
         preconditioner=preconditioner,
         batch_size=batch_size,
         temperature=asked.temperature,
@@ -125,7 +126,7 @@ def advise(
         for sampler in (asked, *(() if isinstance(asked, SGLD) else (SGLD(temperature=asked.temperature),)))
     )
     return Advice(
-        _recommendation(ranking, stiffest, steps, bias, potential.samples),
+        _recommendation(ranking, stiffest, steps, bias, 0 if prior_precision is None else potential.samples),
         ranking,
         (_basis(first, stiffest, softest, steps, pilot, potential),),
         _caveats(asked, softest, potential),
@@ -157,7 +158,7 @@ def _stiffest(
         message = f"the largest curvature of the potential is {first:.3g} at the start: no minimum is near; train first"
         raise ValueError(message)
     done, stage = 0, 2
-    place = {name: value for name, value in (start or {}).items()} or None
+    place = None if start is None else {n: torch.as_tensor(v) for n, v in potential.one_of(start).items()}
     while done < pilot:
         length = min(stage, pilot - done)
         rate = step_size("sgld_without_replacement", largest, steps_per_epoch=steps, bias=_PILOT_BIAS)
@@ -187,10 +188,10 @@ def _recommendation(
 ) -> str:
     first = ranking[0]
     extent = steps * first.learning_rate * stiffest
+    mean = f" (of a mean loss {samples * first.learning_rate:.3g})" if samples else ""
     text = (
-        f"Use {type(first.dynamics).__name__} with learning_rate {first.learning_rate:.3g} (of a mean loss "
-        f"{samples * first.learning_rate:.3g}): nηh = {extent:.2g} in the stiffest mode, which makes its variance at most "
-        f"{bias:.2g} too large, relative"
+        f"Use {type(first.dynamics).__name__} with learning_rate {first.learning_rate:.3g}{mean}: nηh = {extent:.2g} in the "
+        f"stiffest mode, which makes its variance at most {bias:.2g} too large, relative"
     )
     if len(ranking) == 1:
         return f"{text}."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from thermograd.dynamics.sgld import check_langevin
 
@@ -216,7 +217,8 @@ def curvature_times_gradient(loss: LossOfWeights, weights: Weights) -> Weights:
 
 def _twice(squared: LossOfWeights, weights: Weights) -> Weights:
     try:
-        slope: Weights = torch.func.grad(squared)(weights)
+        with sdpa_kernel(SDPBackend.MATH):  # the fused kernels of attention have no second derivatives
+            slope: Weights = torch.func.grad(squared)(weights)
     except (RuntimeError, NotImplementedError) as failure:
         first = str(failure).strip().splitlines()[0]
         if "derivative" not in first and "double backward" not in first and "twice" not in first:

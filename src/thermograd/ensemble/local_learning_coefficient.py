@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 _BIAS = 0.01
+_FALL = 0.05
 _DRAWS = 100
 
 
@@ -72,7 +73,7 @@ def local_learning_coefficient(
         device: see `Experiment`.
 
     Returns:
-        λ̂ with an interval from the means of the chains, whose `note` is the verdict of convergence (of the virial and of the mixing
+        λ̂ with an interval from the means of the chains (a `Verdict` `not_a_minimum` if L falls from w* on), whose `note` is the verdict of convergence (of the virial and of the mixing
         of the loss); or, where the chains have not converged, that verdict, with the estimate so far in `evidence["partial"]`.
 
     Raises:
@@ -111,6 +112,9 @@ def local_learning_coefficient(
     )
     likelihood = _likelihood(draws, weights)
     estimate = _estimate(problem, draws, likelihood, weights, level)
+    refused = _not_a_minimum(problem, draws, likelihood, weights, estimate)
+    if refused is not None:
+        return refused
     verdict = draws.convergence(tolerance=tolerance, level=level, quantities={"the loss": likelihood})
     if verdict.holds:
         return replace(estimate, note=verdict.text)
@@ -146,6 +150,31 @@ def _likelihood(draws: PosteriorDraws, weights: Mapping[str, Tensor]) -> Array:
     )
     found: Array = draws.potential - draws.facts["prior_precision"] / 2 * away
     return found
+
+
+def _not_a_minimum(
+    problem: Any, draws: PosteriorDraws, likelihood: Array, weights: Mapping[str, Tensor], estimate: Estimate
+) -> Verdict | None:
+    """The verdict that L falls from w* on, by more than a twentieth of the estimate; None if it is not seen to.
+
+    Along the gradient g of M L a parabola falls by |g|⁴/(2 gᵀHg), and draws with a smaller loss have found the way down.
+    """
+    whole = Potential.of(problem, prior_precision=0.0, prior_mean=None, preconditioner=None)
+    known, place = whole.loss(), whole.flat(weights)
+    slope = known.gradient(place)
+    bent = float(slope @ known.hessian_vector(place, slope))
+    square = float(slope @ slope)
+    along = square**2 / (2 * bent) if bent > 0 else (float("inf") if square > 0 else 0.0)
+    deeper = float(known.value(place)) - float(likelihood.min())
+    fall = max(along, deeper, 0.0) / draws.temperature
+    if fall <= _FALL * abs(float(estimate.value)) and estimate.value >= 0:
+        return None
+    text = (
+        f"no learning coefficient: the start is not a minimum, the loss falls from there by {fall:.3g} in units of log M/M and "
+        "more, which is missing in the estimate. Train further (full batches, a small learning rate) and start again"
+    )
+    evidence = {"fall": fall, "squared_gradient": square, "partial": estimate}
+    return Verdict(False, "not_a_minimum", text, evidence)
 
 
 def _estimate(

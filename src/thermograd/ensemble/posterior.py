@@ -113,7 +113,7 @@ def sample_posterior(
     potential = Potential.of(
         problem,
         prior_precision=prior_precision,
-        prior_mean=_mean_of_prior(prior_mean, start),
+        prior_mean=mean_of_prior(prior_mean, start),
         preconditioner=preconditioner,
     )
     if (
@@ -207,7 +207,8 @@ def _measured(run: Run, survey: _Survey, facts: dict[str, Any], usable: int) -> 
     last = {name: torch.tensor(value[0, -1]) for name, value in drawn.items()}
     stiffest = potential.largest_curvature(last, seed=survey.experiment.seed)
     survey = replace(survey, curvature=stiffest, curvature_at_start=survey.curvature)
-    measured = np.arange(0, usable, survey.virial_every) if survey.virial_every else np.zeros(0, np.int64)
+    counting = np.flatnonzero(plan.weights[:usable] > 0)
+    measured = counting[:: survey.virial_every] if survey.virial_every else counting[:0]
     taken = _measurement(survey, stored, np.searchsorted(times, plan.centres), drawn, epochs, measured)
     dynamics = survey.dynamics
     excess = expected_excess(
@@ -346,9 +347,18 @@ def batches_of(dynamics: Any, batch_size: int, given: Minibatching | None, sampl
     return WithReplacement(batch_size)
 
 
-def _mean_of_prior(
+def mean_of_prior(
     prior_mean: str | Mapping[str, Tensor], start: Mapping[str, Tensor] | None
 ) -> Mapping[str, Tensor] | None:
+    """The mean of the prior by name; None for 0.
+
+    Args:
+        prior_mean: "zero", "start", or tensors by name.
+        start: one set of weights, for "start".
+
+    Raises:
+        ValueError: another word, or "start" without one.
+    """
     if isinstance(prior_mean, Mapping):
         return prior_mean
     if prior_mean == "zero":

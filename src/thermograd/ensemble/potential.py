@@ -121,9 +121,21 @@ class Potential:
         """
         if start is None:
             return FunctionalProblem(self.problem, "float64", "cpu").draw_initial(0)[0]
+        return self.scaled(self.one_of(start))
+
+    def one_of(self, start: Mapping[str, Any]) -> dict[str, Tensor]:
+        """One set of given weights θ, the first if they are stacked.
+
+        Args:
+            start: by name.
+
+        Raises:
+            ValueError: other names than the model has, or numbers that are not finite.
+        """
+        tensors = {name: torch.as_tensor(value).detach() for name, value in self.sampled(start).items()}
         return {
             name: value.reshape(-1, *self.shapes[name])[0] if value.ndim > len(self.shapes[name]) else value
-            for name, value in self.scaled(self.sampled(start)).items()
+            for name, value in tensors.items()
         }
 
     def sampled(self, start: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,6 +157,10 @@ class Potential:
                     f"parameter {name!r} is frozen (requires_grad=False), and in start it has other values than in the model: "
                     "make the problem of the model that has them, model=lambda: net"
                 )
+                raise ValueError(message)
+        for name in self.shapes:
+            if not bool(torch.as_tensor(start[name]).isfinite().all()):
+                message = f"start {name!r} holds NaN or infinity; a training that diverged is no start"
                 raise ValueError(message)
         return {name: start[name] for name in self.shapes}
 

@@ -21,6 +21,16 @@ from thermograd.store.run import Run
 
 Array = npt.NDArray[Any]
 
+_OF_ONE_POSTERIOR = (
+    "sampler",
+    "variant",
+    "correction",
+    "learning_rate",
+    "batch_size",
+    "samples",
+    "prior_precision",
+    "preconditioned",
+)
 _MEASUREMENTS = {"potential": 2, "virial": 2, "directional_virial": 3}
 
 
@@ -119,8 +129,8 @@ class PosteriorDraws:
         Raises:
             ConfigError: a ValueError: none, or draws that do not go together.
 
-        >>> one = PosteriorDraws({"w": np.zeros((1, 5))}, facts={"seed": 0})
-        >>> PosteriorDraws.join([one, one, one]).chains
+        >>> several = [PosteriorDraws({"w": np.full((1, 5), seed)}, facts={"seed": seed}) for seed in (0.5, 1.5, 2.5)]
+        >>> PosteriorDraws.join(several).chains
         3
         """
         if not several:
@@ -136,6 +146,22 @@ class PosteriorDraws:
                 n: v.shape[2:] for n, v in first.parameters.items()
             }:
                 message = f"draws {place} are of other weights than draws 0"
+                raise ConfigError(message)
+            differing = [
+                f"{name} {other.facts.get(name)!r} and {first.facts.get(name)!r}"
+                for name in _OF_ONE_POSTERIOR
+                if other.facts.get(name) != first.facts.get(name)
+            ]
+            if differing:
+                message = f"draws {place} are of another sampling than draws 0: {', '.join(differing)}"
+                raise ConfigError(message)
+            twins = [
+                before
+                for before in range(place)
+                if all(np.array_equal(several[before].parameters[n], v) for n, v in other.parameters.items())
+            ]
+            if twins:
+                message = f"draws {place} are draws {twins[0]} again; every chain needs a seed of its own"
                 raise ConfigError(message)
             if other.temperature != first.temperature:
                 message = (

@@ -72,7 +72,9 @@ def _of_problem(problem: Problem, data: Any, parameters: Parameters | None) -> P
     functional = functional.with_buffers(buffers)
 
     def losses(weights: Weights, batch: Batch) -> Tensor:
-        found = functional.loss(functional.outputs(weights, batch[0]), batch[1])
+        with sdpa_kernel(SDPBackend.MATH):  # the fused kernels have no second derivatives
+            outputs = functional.outputs(weights, batch[0])
+        found = functional.loss(outputs, batch[1])
         return found + functional.regularisation(weights)
 
     start = torch.cat([value.reshape(-1) for value in weights.values()])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from thermograd.numerics.krylov import largest_eigenpairs
 
@@ -61,7 +62,8 @@ class LivePotential:
         Raises:
             ValueError: it is no mean.
         """
-        value: object = self._loss(self._model, batch)
+        with sdpa_kernel(SDPBackend.MATH):  # the fused kernels of attention have no second derivatives
+            value: object = self._loss(self._model, batch)
         if not isinstance(value, Tensor) or value.ndim != 0:
             got = (
                 f"a tensor of shape {tuple(value.shape)}"

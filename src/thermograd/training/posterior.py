@@ -131,6 +131,7 @@ class PosteriorSampler(torch.optim.Optimizer):
         self._curvature = float("nan")
         self._now = 0.0, 0.0
         self._batch: Any = None
+        self._expected: list[float] | None = None
         self._unchecked, self._random = _CHECKED_STEPS, random_layers(model)
         facts = facts_of(
             dynamics,
@@ -193,6 +194,13 @@ class PosteriorSampler(torch.optim.Optimizer):
             )
             raise RuntimeError(message)
         check_separable(self._model)
+        expected, self._expected = self._expected, None
+        if expected is not None and expected != self._fingerprint():
+            message = (
+                "the model's weights are not those that the state of the sampler was saved with: load the model's state_dict too, "
+                "of the same moment"
+            )
+            raise RuntimeError(message)
         if self._schedule is not None:
             rate, temperature = self._schedule(self._epoch)
             self.param_groups[0]["lr"] = self._dynamics.learning_rate * rate
@@ -363,6 +371,8 @@ class PosteriorSampler(torch.optim.Optimizer):
             message = f"state_dict() was called after {self._position} of {len(self._sizes)} batches; call it at the end of an epoch"
             raise RuntimeError(message)
         own = {
+            "made_by": self._record.identity,
+            "weights": self._fingerprint(),
             "epoch": self._epoch,
             "now": list(self._now),
             "curvature": self._curvature,
@@ -372,6 +382,23 @@ class PosteriorSampler(torch.optim.Optimizer):
         }
         return {**super().state_dict(), "sampler": own}
 
+    def recentre(self) -> None:
+        """Take the weights as they are for the fixed point c of the virial, instead of those at the start.
+
+        To be called half-way through the burn-in where a chain starts far from where it samples: the virial of weights far from c
+        is right on average and scatters widely. The draws must have forgotten c, so that later is too late.
+
+        Raises:
+            RuntimeError: inside an epoch, or after the first draw.
+        """
+        if self._position >= 0 or self._record.count:
+            message = "recentre() belongs between two epochs of the burn-in, before the first record()"
+            raise RuntimeError(message)
+        self._record.recentre()
+
+    def _fingerprint(self) -> list[float]:
+        return [float(value.detach().double().sum()) for value in self._parameters]
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from `state_dict()`; the model's weights are loaded by the model.
 
@@ -379,7 +406,7 @@ class PosteriorSampler(torch.optim.Optimizer):
             state_dict: what `state_dict()` gave.
 
         Raises:
-            ValueError: of another optimizer, or of a model of another size.
+            ValueError: of another optimizer, a model of another size, or a sampler made otherwise.
         """
         own = state_dict.get("sampler")
         held = None if own is None else own["noise"]["pending"].numel()
@@ -387,6 +414,15 @@ class PosteriorSampler(torch.optim.Optimizer):
             got = "no state of a sampler" if held is None else f"{held} weights"
             message = f"state_dict holds {got}; this sampler has {self._noise.size} weights"
             raise ValueError(message)
+        differing = [
+            f"{name} {own['made_by'].get(name)!r} there and {value!r} here"
+            for name, value in self._record.identity.items()
+            if own["made_by"].get(name) != value
+        ]
+        if differing:
+            message = f"state_dict is of another sampling: {', '.join(differing)}; make the sampler as it was made then"
+            raise ValueError(message)
+        self._expected = own["weights"]
         super().load_state_dict({name: value for name, value in state_dict.items() if name != "sampler"})
         self._epoch, self._position = own["epoch"], -1
         self._now = own["now"][0], own["now"][1]

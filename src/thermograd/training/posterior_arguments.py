@@ -56,6 +56,13 @@ def check_parameters(named: Mapping[str, Tensor]) -> None:
         message = "the model has no trainable parameters"
         raise ValueError(message)
     kinds = {(value.dtype, value.device) for value in named.values()}
+    dtype = next(iter(kinds))[0]
+    if dtype not in {torch.float32, torch.float64}:
+        message = (
+            f"the parameters are {str(dtype).removeprefix('torch.')}, in which small steps vanish; keep them in float32 or float64 and "
+            "use torch.autocast for the forward pass"
+        )
+        raise ValueError(message)
     if len(kinds) > 1:
         message = (
             f"the parameters have several types or devices ({sorted(map(str, kinds))}); a sampler needs one"

@@ -47,6 +47,15 @@ class PosteriorRecord:
         """Draws so far."""
         return len(self._epochs)
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What makes draws those of one sampling: facts, without notes."""
+        return {name: value for name, value in self._facts.items() if name != "notes"}
+
+    def recentre(self) -> None:
+        """Take the weights as they are for the fixed point of the virial."""
+        self._centre = {name: _array(value) for name, value in self._parameters.items()}
+
     def keep(
         self,
         epoch: int,
