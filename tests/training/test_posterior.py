@@ -88,6 +88,17 @@ def test_virial_ratio_is_that_of_the_enumeration(dynamics, expected):
     assert abs(blocks.mean() - expected) < 4.5 * blocks.std(ddof=1) / np.sqrt(20)
 
 
+def test_the_pair_of_batches_knows_nothing_of_the_order_of_the_epoch():
+    """Two batches of 4 of 40 share 0.4 samples on average; 500 epochs, 4 standard errors."""
+    batches = EpochBatches(40, 4, True, 0)
+    shared = []
+    for epoch in range(500):
+        first, second = (set(part.tolist()) for part in batches.pair(epoch))
+        assert not first & second
+        shared.append(len(first & set(batches.epoch(epoch)[0])))
+    assert abs(np.mean(shared) - 0.4) < 4 * np.std(shared, ddof=1) / np.sqrt(500)
+
+
 def gradient(weights, rows):
     """∇U of a batch of the whole prior."""
     features, wanted = FEATURES[rows].numpy(), Y[rows].numpy()

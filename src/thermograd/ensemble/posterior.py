@@ -116,15 +116,7 @@ def sample_posterior(
         prior_mean=mean_of_prior(prior_mean, start),
         preconditioner=preconditioner,
     )
-    if (
-        not isinstance(directions, int)
-        or isinstance(directions, bool)
-        or not 0 <= directions <= potential.size
-    ):
-        message = (
-            f"directions is {directions!r}; it must be a whole number from 0 to the {potential.size} weights"
-        )
-        raise ValueError(message)
+    _check_directions(directions, potential.size)
     batches = batches_of(dynamics, batch_size, minibatching, potential.samples)
     plan = SamplingPlan(epochs, burn_in, thin, batches.steps_per_epoch(potential.samples), schedule)
     temperature = dynamics.temperature * (plan.temperature_factor if dynamics.temperature else 1.0)
@@ -144,17 +136,24 @@ def sample_posterior(
         device=device,
         block_size=_TOGETHER,
     )
-    first = {name: value[0] for name, value in experiment.initial_state([0])[0].items()}
-    curvature = potential.largest_curvature(first, seed=seed)
-    check_stability(
-        dynamics, curvature, plan.steps_per_epoch, learning_rate=dynamics.learning_rate * plan.largest_factor
-    )
+    curvature = _stable_curvature(potential, experiment, dynamics, plan)
     run = run_ensemble(experiment, store, progress=progress)
     survey = _Survey(
         potential, experiment, dynamics, temperature, batch_size, plan, curvature, virial_every, directions
     )
     facts = {"prior_precision": prior_precision, "thin": thin, "burn_in": burn_in}
     return _drawn(run, survey, facts)
+
+
+def _stable_curvature(
+    potential: Potential, experiment: Experiment, dynamics: Any, plan: SamplingPlan
+) -> float:
+    """The largest curvature where chain 0 starts, at which every learning rate of the plan is stable."""
+    first = {name: value[0] for name, value in experiment.initial_state([0])[0].items()}
+    curvature = potential.largest_curvature(first, seed=experiment.seed)
+    largest = dynamics.learning_rate * plan.largest_factor
+    check_stability(dynamics, curvature, plan.steps_per_epoch, learning_rate=largest)
+    return curvature
 
 
 @dataclass(frozen=True, eq=False)
@@ -377,6 +376,13 @@ def _check_counts(**counts: int) -> None:
             raise ValueError(message)
     if counts["burn_in"] >= counts["epochs"]:
         message = f"burn_in is {counts['burn_in']} of {counts['epochs']} epochs, which leaves no draw; take burn_in < epochs"
+        raise ValueError(message)
+
+
+def _check_directions(directions: Any, size: int) -> None:
+    whole = isinstance(directions, int) and not isinstance(directions, bool)
+    if not whole or not 0 <= directions <= size:
+        message = f"directions is {directions!r}; it must be a whole number from 0 to the {size} weights"
         raise ValueError(message)
 
 

@@ -222,7 +222,7 @@ class Potential:
             chosen = np.random.default_rng(seed).choice(known.samples, _SAMPLES_OF_CURVATURE, replace=False)
             rows = torch.from_numpy(np.sort(chosen))
             known = replace(known, data=tuple(part[rows] for part in known.data))
-        return curvatures(known, self.flat(weights), 1, seed=seed, tolerance=_ENOUGH)[0]
+        return float(top_directions(known, self.flat(weights), 1, seed=seed, tolerance=_ENOUGH)[0][0])
 
 
 def _frozen(functional: FunctionalProblem) -> dict[str, Tensor]:
@@ -234,14 +234,6 @@ def _frozen(functional: FunctionalProblem) -> dict[str, Tensor]:
         for name, value in functional.module.named_parameters()
         if not value.requires_grad
     }
-
-
-def curvatures(
-    known: PerSampleLoss, point: Tensor, count: int, *, seed: int, tolerance: float
-) -> list[float]:
-    """The largest curvatures at a point."""
-    values, _, _ = top_directions(known, point, count, seed=seed, tolerance=tolerance)
-    return [float(value) for value in values]
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,22 +15,13 @@ import numpy.typing as npt
 from thermograd.errors import ConfigError
 from thermograd.estimators.posterior_convergence import convergence
 from thermograd.estimators.posterior_files import fields_of_run, read_draws, save_draws
+from thermograd.estimators.posterior_join import joined
 from thermograd.estimators.posterior_xarray import as_dataset, as_inference_data
 from thermograd.quantities import Verdict
 from thermograd.store.run import Run
 
 Array = npt.NDArray[Any]
 
-_OF_ONE_POSTERIOR = (
-    "sampler",
-    "variant",
-    "correction",
-    "learning_rate",
-    "batch_size",
-    "samples",
-    "prior_precision",
-    "preconditioned",
-)
 _MEASUREMENTS = {"potential": 2, "virial": 2, "directional_virial": 3}
 
 
@@ -133,54 +124,7 @@ class PosteriorDraws:
         >>> PosteriorDraws.join(several).chains
         3
         """
-        if not several:
-            message = "join() got no draws; give those of several chains"
-            raise ConfigError(message)
-        first = several[0]
-        for place, other in enumerate(several):
-            for name in ("epochs", "measured", "weights"):
-                if not np.array_equal(getattr(other, name), getattr(first, name)):
-                    message = f"{name} of draws {place} differ from those of draws 0; record every chain at the same epochs"
-                    raise ConfigError(message)
-            if {n: v.shape[2:] for n, v in other.parameters.items()} != {
-                n: v.shape[2:] for n, v in first.parameters.items()
-            }:
-                message = f"draws {place} are of other weights than draws 0"
-                raise ConfigError(message)
-            differing = [
-                f"{name} {other.facts.get(name)!r} and {first.facts.get(name)!r}"
-                for name in _OF_ONE_POSTERIOR
-                if other.facts.get(name) != first.facts.get(name)
-            ]
-            if differing:
-                message = f"draws {place} are of another sampling than draws 0: {', '.join(differing)}"
-                raise ConfigError(message)
-            twins = [
-                before
-                for before in range(place)
-                if all(np.array_equal(several[before].parameters[n], v) for n, v in other.parameters.items())
-            ]
-            if twins:
-                message = f"draws {place} are draws {twins[0]} again; every chain needs a seed of its own"
-                raise ConfigError(message)
-            if other.temperature != first.temperature:
-                message = (
-                    f"draws {place} are at temperature {other.temperature}, draws 0 at {first.temperature}"
-                )
-                raise ConfigError(message)
-        sides: dict[str, Any] = {
-            name: np.concatenate([getattr(one, name) for one in several])
-            for name in (*_MEASUREMENTS, "noise_share")
-        }
-        seeds = [one.facts.get("seed") for one in several]
-        return replace(
-            first,
-            parameters={
-                name: np.concatenate([one.parameters[name] for one in several]) for name in first.parameters
-            },
-            **sides,
-            facts={**first.facts, "seed": seeds},
-        )
+        return joined(several)
 
     def select(self, draws: npt.ArrayLike) -> PosteriorDraws:
         """Some of the draws of every chain, with what was measured at them.

@@ -90,16 +90,13 @@ def _of_module(
     if criterion is None:
         message = "an nn.Module needs criterion=, for example criterion=torch.nn.functional.cross_entropy"
         raise ConfigError(message)
-    for name, layer in module.named_modules():
-        batch_statistics = isinstance(layer, nn.modules.batchnorm._BatchNorm) and (
-            layer.training or layer.running_mean is None
+    mixing = layer_that_mixes_samples(module)
+    if mixing is not None:
+        message = (
+            f"layer {mixing!r} normalises by the statistics of the batch, so that no sample has a loss of its own. Call "
+            "model.eval() first if the running statistics are meant"
         )
-        if batch_statistics:
-            message = (
-                f"layer {name!r} normalises by the statistics of the batch, so that no sample has a loss of its own. Call "
-                "model.eval() first if the running statistics are meant"
-            )
-            raise ConfigError(message)
+        raise ConfigError(message)
     copied = copy.deepcopy(module).to(torch.float64).eval()
     weights = {name: value.detach() for name, value in copied.named_parameters() if value.requires_grad}
     if not weights:
@@ -120,6 +117,20 @@ def _of_module(
     )
     note = "dropout switched off: its noise is left out" if silent else ""
     return _at(PerSampleLoss(losses, _data(data, start.device), start, shapes, note=note), parameters)
+
+
+def layer_that_mixes_samples(module: nn.Module) -> str | None:
+    """The name of a layer that normalises by the statistics of the batch; None if there is none.
+
+    Args:
+        module: in the mode in which it is used.
+    """
+    for name, layer in module.named_modules():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm) and (
+            layer.training or layer.running_mean is None
+        ):
+            return str(name)
+    return None
 
 
 def _unreduced(criterion: Callable[..., Tensor], start: Tensor) -> Callable[[Tensor, Tensor], Tensor]:

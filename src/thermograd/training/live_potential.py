@@ -11,16 +11,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from thermograd.dynamics.sgworld import pairs_of_batches
 from thermograd.numerics.krylov import largest_eigenpairs
+from thermograd.observables.described_loss import layer_that_mixes_samples
 
 if TYPE_CHECKING:
-    from thermograd.training.posterior_batches import Indices, Supply
+    from thermograd.training.posterior_batches import EpochBatches, Indices, Supply
 
 Loss = Callable[[nn.Module, Any], Tensor]
 
 _LANCZOS, _AGAIN = 40, 6
 _TOLERANCE = 1e-2
-_CURVATURE_SAMPLES = 10_000
+CURVATURE_SAMPLES = 10_000
 _ALIKE = 0.1  # of the gradient of the loss, within which gradients are the same: bfloat16 is off by 0.01
 _SCALED = (
     8.0  # times the gradient of the loss, from which on gradients are taken for scaled, where they are random
@@ -183,6 +185,49 @@ class LivePotential:
             )
             raise ValueError(message) from failure
 
+    def descend(self, gradients: list[Any], rate: float, share: float) -> None:
+        """θ ← θ − ηP (share · g + precision · (θ − mean)), in place.
+
+        Args:
+            gradients: g, of the mean loss of a batch.
+            rate: η.
+            share: by which the batch stands for all samples.
+        """
+        parameters = [value.data for value in self._parameters]
+        if self._scale is None and self.mean is None:
+            if self.precision:
+                torch._foreach_mul_(parameters, 1 - rate * self.precision)
+            torch._foreach_add_(parameters, gradients, alpha=-rate * share)
+            return
+        slopes = torch._foreach_mul(gradients, share)
+        torch._foreach_add_(slopes, self.prior_pull(), alpha=self.precision)
+        if self._scale is not None:
+            torch._foreach_mul_(slopes, self._scale)
+        torch._foreach_add_(parameters, slopes, alpha=-rate)
+
+    def epoch_drift(
+        self, supply: Supply, batches: EpochBatches, epoch: int, rate: float, *, published: bool
+    ) -> tuple[list[Tensor], float]:
+        """P∇V̂ of an epoch, or P∇δL of the published variant, and |g_B − g_B'|²_P of the pair.
+
+        Args:
+            supply: of samples.
+            batches: of the epochs.
+            epoch: which.
+            rate: η.
+            published: which of the two.
+        """
+        pairs = pairs_of_batches(batches.samples, batches.size, batches.steps)
+        first, second = (supply.batch(chosen) for chosen in batches.pair(epoch))
+        strength = rate * pairs * batches.size / (8 * batches.samples)
+        drift, square = self.correction(first, second, strength)
+        if published:
+            everything = batches.subset(batches.samples)
+            torch._foreach_add_(drift, self.published_drift(supply, everything, rate * pairs / 2))
+        if self._scale is not None:
+            torch._foreach_mul_(drift, self._scale)
+        return drift, square
+
     def published_drift(self, supply: Supply, indices: Indices, strength: float) -> list[Tensor]:
         """−strength · H P ∇U, of all samples."""
         _, gradient = self.value_and_gradient(supply, indices)
@@ -207,16 +252,6 @@ class LivePotential:
         return [part.reshape(value.shape) for part, value in zip(parts, self._parameters, strict=True)]
 
 
-def samples_of_curvature(supply_of_all: Any) -> Indices:
-    """Those by which the curvature is measured: all, or 10⁴ random ones of more.
-
-    Args:
-        supply_of_all: the `EpochBatches`.
-    """
-    found: Indices = supply_of_all.subset(_CURVATURE_SAMPLES)
-    return found
-
-
 def check_separable(model: nn.Module) -> None:
     """Refuse layers that mix the samples of a batch.
 
@@ -226,16 +261,13 @@ def check_separable(model: nn.Module) -> None:
     Raises:
         ValueError: batch normalisation in training mode.
     """
-    for name, layer in model.named_modules():
-        mixing = isinstance(layer, nn.modules.batchnorm._BatchNorm) and (
-            layer.training or layer.running_mean is None
+    mixing = layer_that_mixes_samples(model)
+    if mixing is not None:
+        message = (
+            f"layer {mixing!r} normalises by the statistics of the batch, so that samples have no losses of their own and "
+            "there is no posterior. Call model.eval() (running statistics), or use layer or group normalisation"
         )
-        if mixing:
-            message = (
-                f"layer {name!r} normalises by the statistics of the batch, so that samples have no losses of their own and "
-                "there is no posterior. Call model.eval() (running statistics), or use layer or group normalisation"
-            )
-            raise ValueError(message)
+        raise ValueError(message)
 
 
 def random_layers(model: nn.Module) -> bool:

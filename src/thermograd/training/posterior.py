@@ -10,21 +10,22 @@ import torch
 from torch import Tensor, nn
 
 from thermograd.dynamics.sgld import SGLD
-from thermograd.dynamics.sgworld import SGWORLD, pairs_of_batches
+from thermograd.dynamics.sgworld import SGWORLD
 from thermograd.dynamics.stability import check_stability
 from thermograd.errors import DivergedError
 from thermograd.training.langevin_noise import LangevinNoise
 from thermograd.training.live_potential import (
+    CURVATURE_SAMPLES,
     LivePotential,
     check_gradients,
     check_mean,
     check_separable,
     random_layers,
-    samples_of_curvature,
 )
 from thermograd.training.posterior_arguments import (
     check_arguments,
     check_parameters,
+    checked_state,
     facts_of,
     mean_of_prior,
     preconditioner_of,
@@ -116,7 +117,7 @@ class PosteriorSampler(torch.optim.Optimizer):
         self._schedule, self._check_every = schedule, check_every
         one = self._parameters[0]
         scale = preconditioner_of(preconditioner, named)
-        self._scale, self._noise = scale, LangevinNoise(self._parameters, scale, seed)
+        self._noise = LangevinNoise(self._parameters, scale, seed)
         self._potential = LivePotential(
             model,
             loss,
@@ -207,7 +208,7 @@ class PosteriorSampler(torch.optim.Optimizer):
             self.param_groups[0]["temperature"] = self._dynamics.temperature * temperature
         self._now = float(self.param_groups[0]["lr"]), float(self.param_groups[0]["temperature"])
         if self._epoch == 0 or (self._check_every and self._epoch % self._check_every == 0):
-            chosen = samples_of_curvature(self._batches)
+            chosen = self._batches.subset(CURVATURE_SAMPLES)
             self._curvature = self._potential.largest_curvature(self._supply, chosen)
             self._record.curvature = self._curvature
         check_stability(self._dynamics, self._curvature, len(self._sizes), learning_rate=self._now[0])
@@ -272,42 +273,21 @@ class PosteriorSampler(torch.optim.Optimizer):
         size = self._sizes[self._position]
         share = len(self._sizes) * size if self._batches.reshuffled else self._batches.samples
         parameters = [value.data for value in self._parameters]
-        self._descend(parameters, gradients, rate, float(share))
+        self._potential.descend(gradients, rate, float(share))
         self._noise.stir(self._dynamics, parameters, rate, temperature)
         self._position += 1
-
-    def _descend(self, parameters: list[Tensor], gradients: list[Any], rate: float, share: float) -> None:
-        """θ ← θ − ηP (share · g + precision · (θ − mean))."""
-        potential = self._potential
-        precision = potential.precision
-        if self._scale is None and potential.mean is None:
-            if precision:
-                torch._foreach_mul_(parameters, 1 - rate * precision)
-            torch._foreach_add_(parameters, gradients, alpha=-rate * share)
-            return
-        slopes = torch._foreach_mul(gradients, share)
-        torch._foreach_add_(slopes, potential.prior_pull(), alpha=precision)
-        if self._scale is not None:
-            torch._foreach_mul_(slopes, self._scale)
-        torch._foreach_add_(parameters, slopes, alpha=-rate)
 
     def _correct(self, dynamics: SGWORLD) -> None:
         """SGWORLD's correction: of weights, or of the published variant into what is added at the end of the epoch."""
         rate, temperature = self._now
         batches, steps = self._batches, len(self._sizes)
-        pairs = pairs_of_batches(batches.samples, batches.size, steps)
         drift: list[Tensor] = []
         if dynamics.correction:
-            first, second = (self._supply.batch(chosen) for chosen in batches.pair(self._epoch))
-            strength = rate * pairs * batches.size / (8 * batches.samples)
-            drift, square = self._potential.correction(first, second, strength)
+            published = dynamics.variant == "published"
+            drift, square = self._potential.epoch_drift(
+                self._supply, batches, self._epoch, rate, published=published
+            )
             self._record.squares.append((1 - batches.size / batches.samples) / 2 * square)
-            if dynamics.variant == "published":
-                everything = batches.subset(batches.samples)
-                rest = self._potential.published_drift(self._supply, everything, rate * pairs / 2)
-                torch._foreach_add_(drift, rest)
-            if self._scale is not None:
-                torch._foreach_mul_(drift, self._scale)
         if dynamics.variant == "published":
             self._noise.hold((2 * rate * steps * temperature) ** 0.5, drift, rate)
         elif drift:
@@ -408,20 +388,7 @@ class PosteriorSampler(torch.optim.Optimizer):
         Raises:
             ValueError: of another optimizer, a model of another size, or a sampler made otherwise.
         """
-        own = state_dict.get("sampler")
-        held = None if own is None else own["noise"]["pending"].numel()
-        if own is None or held != self._noise.size:
-            got = "no state of a sampler" if held is None else f"{held} weights"
-            message = f"state_dict holds {got}; this sampler has {self._noise.size} weights"
-            raise ValueError(message)
-        differing = [
-            f"{name} {own['made_by'].get(name)!r} there and {value!r} here"
-            for name, value in self._record.identity.items()
-            if own["made_by"].get(name) != value
-        ]
-        if differing:
-            message = f"state_dict is of another sampling: {', '.join(differing)}; make the sampler as it was made then"
-            raise ValueError(message)
+        own = checked_state(state_dict.get("sampler"), self._record.identity, self._noise.size)
         self._expected = own["weights"]
         super().load_state_dict({name: value for name, value in state_dict.items() if name != "sampler"})
         self._epoch, self._position = own["epoch"], -1

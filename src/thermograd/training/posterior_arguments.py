@@ -135,3 +135,34 @@ def facts_of(
         **known,
         "notes": notes,
     }
+
+
+def checked_state(own: Any, identity: Mapping[str, Any], size: int) -> dict[str, Any]:
+    """The state of a sampler, if it is one of a sampler made alike.
+
+    Args:
+        own: what was saved, or None.
+        identity: facts of this sampler.
+        size: number of its weights.
+
+    Raises:
+        ValueError: it is of something else.
+    """
+    held = None if own is None else own["noise"]["pending"].numel()
+    if own is None or held != size:
+        got = "no state of a sampler" if held is None else f"{held} weights"
+        message = f"state_dict holds {got}; this sampler has {size} weights"
+        raise ValueError(message)
+    there = own["made_by"]
+    differing = [
+        f"{name} {there.get(name)!r} there and {value!r} here"
+        for name, value in identity.items()
+        if there.get(name) != value
+    ]
+    if differing:
+        message = (
+            f"state_dict is of another sampling: {', '.join(differing)}; make the sampler as it was made then"
+        )
+        raise ValueError(message)
+    found: dict[str, Any] = own
+    return found

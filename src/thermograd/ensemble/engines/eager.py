@@ -216,9 +216,9 @@ class EagerEngine:
 
     def _epoch(self, block: BlockState, batch: Drawn | None) -> BlockState:
         """The block after the dynamics' epoch hook; `batch` is that of the update to come, if it was drawn already."""
-        number = block.step // self._steps_per_epoch
         if self._traced_hook is None:
-            weights, state = self._map(self._hook(number), block, philox.DYNAMICS, [batch], caller=_HOOKS)
+            one = self._hook(block.step // self._steps_per_epoch)
+            weights, state = self._map(one, block, philox.DYNAMICS, [batch], caller=_HOOKS)
         else:
             weights, state = self._traced(block, batch, self._traced_hook)
         return self.with_weights(block, weights, state)
@@ -364,9 +364,8 @@ class EagerEngine:
         """`before`, with `step` for trajectories that have just become non-finite."""
         if _all_finite(weights):
             return before
-        finite = torch.stack(
-            [value.reshape(len(value), -1).isfinite().all(1) for value in weights.values()]
-        ).all(0)
+        rows = [value.reshape(len(value), -1).isfinite().all(1) for value in weights.values()]
+        finite = torch.stack(rows).all(0)
         return np.where((before < 0) & ~finite.cpu().numpy(), step, before)
 
 
