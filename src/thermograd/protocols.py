@@ -223,13 +223,23 @@ class Tracking(Protocol):
 
     @property
     def due(self) -> int:
-        """The next step at which `record` wants to be called."""
+        """The next step at which `record` wants to be called. It depends on the steps recorded alone."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory it holds now."""
 
     def record(self, step: int, parameters: Any = None) -> None:
         """Note the state at a step."""
 
-    def table(self) -> dict[str, Any]:
-        """What was found, by field: arrays per trajectory without a time axis, and coordinates."""
+    def table(self) -> Any:
+        """What was found so far, as its estimators take it."""
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """The same for a run on disk, by field: numbers with the axis of trajectories first and no axis of time.
+
+        Coordinates are repeated for each trajectory. Shapes and types depend on the steps recorded alone.
+        """
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on elsewhere: tensors, numbers, strings, lists, dicts."""

@@ -25,13 +25,6 @@ class Summing:
         return state
 
 
-class Remembering:
-    name = "memory"
-
-    def start(self, parameters, trajectories=None):
-        return self
-
-
 class Bare(nn.Module):
     def __init__(self):
         super().__init__()
@@ -71,7 +64,6 @@ class Unused(nn.Module):
         ({"observe": [Summing()]}, "which is no accumulator: it needs a name, at and every"),
         ({"observe": [DissipationAndFluctuation(every=3)]}, "which is no accumulator"),
         ({"observe": [DissipationAndFluctuation]}, "which is no accumulator"),
-        ({"observe": [Remembering()]}, "'memory': trackers are not in this version of ensembles"),
         ({"device": "gpu"}, "device is 'gpu'; use 'cpu' or 'cuda'"),
         pytest.param(
             {"device": "cuda"},

@@ -90,7 +90,7 @@ class BlockState:
         tensors = {
             name: torch.from_numpy(np.array(value)).to(device)
             for name, value in checkpoint.arrays.items()
-            if name not in {"metric", "diverged_at"}
+            if name not in {"metric", "diverged_at"} and not name.startswith("trackers/")
         }
         sampler = {key: value.cpu().numpy() for key, value in part(tensors, "minibatching").items()}
         return replace(

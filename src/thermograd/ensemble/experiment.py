@@ -54,7 +54,8 @@ class Experiment:
         dynamics: the update rule.
         perturbation: what is done to weights and state at the times `perturb`; both or neither.
         perturb: when, as `Times` (`Every`, `Epochs`, `Logarithmic`, `At`, `Random`).
-        observe: observables (snapshots) and accumulators (sums inside the step); by default the training loss, and the test accuracy if it is defined.
+        observe: observables (snapshots), accumulators (sums inside the step) and trackers (memories of earlier
+            states); by default the training loss, and the test accuracy if it is defined.
         trajectories: number of trajectories R ≥ 1.
         steps: length in optimiser steps, below 2³²; or
         epochs: length in epochs. Exactly one of the two.
@@ -76,7 +77,7 @@ class Experiment:
     dynamics: Dynamics = field(default_factory=SGD)
     perturbation: Perturbation | Any | None = None
     perturb: Kicks | None = None
-    observe: Sequence[Observable | Accumulator] | None = None
+    observe: Sequence[Observable | Accumulator | Tracker] | None = None
     trajectories: int = 64
     steps: int | None = None
     epochs: int | None = None
@@ -136,12 +137,19 @@ class Experiment:
 
     @cached_property
     def observables(self) -> tuple[Observable | Accumulator, ...]:
-        """What is recorded, defaults filled in."""
+        """What is recorded at given times, defaults filled in; the trackers aside."""
         if self.observe is not None:
-            return tuple(self.observe)
+            given: Sequence[Any] = self.observe
+            return tuple(entry for entry in given if not is_tracker(entry))
         problem = self.functional
         classified = problem.test is not None and not problem.test[1].is_floating_point()
         return (Loss(split="train"), Accuracy(split="test")) if classified else (Loss(split="train"),)
+
+    @cached_property
+    def trackers(self) -> tuple[Tracker, ...]:
+        """What remembers earlier states."""
+        given: Sequence[Any] = self.observe or ()
+        return tuple(entry for entry in given if is_tracker(entry))
 
     @cached_property
     def steps_per_epoch(self) -> int:
@@ -334,15 +342,20 @@ def _check_device(device: str) -> None:
         raise ValueError(message)
 
 
+def is_tracker(entry: object) -> bool:
+    """Whether something that is observed remembers earlier states, instead of measuring or adding up."""
+    others = ("measure", "accumulate")
+    return isinstance(entry, Tracker) and not any(callable(getattr(entry, verb, None)) for verb in others)
+
+
 def _check_observables(observables: Sequence[Any]) -> None:
     names = [getattr(entry, "name", None) for entry in observables]
     for entry, name in zip(observables, names, strict=True):
         sums = callable(getattr(entry, "accumulate", None))
-        if isinstance(entry, Tracker) and not sums and not isinstance(entry, Observable):
-            message = f"observe holds {name!r}: trackers are not in this version of ensembles"
-            raise ValueError(message)
-        role = Accumulator if sums else Observable
-        times = [getattr(entry, when, None) for when in (("at", "every") if sums else ("at",))]
+        tracks = is_tracker(entry)
+        role: Any = Tracker if tracks else Accumulator if sums else Observable
+        wanted = () if tracks else ("at", "every") if sums else ("at",)
+        times = [getattr(entry, when, None) for when in wanted]
         known = isinstance(entry, role) and not isinstance(entry, type) and isinstance(name, str)
         if not known or not all(callable(getattr(when, "resolve", None)) for when in times):
             needs = "a name, at and every (Times such as Epochs(1)), start(), accumulate() and read()"

@@ -16,6 +16,7 @@ from thermograd.ensemble.block import BlockState
 from thermograd.ensemble.kicks import KickSchedule, Schedule
 from thermograd.ensemble.perturbing import perturbed
 from thermograd.ensemble.plan import prepare
+from thermograd.ensemble.tracking import TrackedRun
 from thermograd.errors import MemoryLimitError
 from thermograd.minibatching.without_replacement import WithoutReplacement
 from thermograd.numerics.log_times import At
@@ -61,7 +62,9 @@ class Trainer:
                 raise ValueError(message)
         saved = (experiment.save_weights or At(())).resolve(self.total, per_epoch)
         self._saved = np.unique(np.append(saved, self.total))
-        self._arrays = self._describe_arrays()
+        one = self.engine.start(range(1))
+        self._tracked = TrackedRun.rehearsed(experiment.trackers, one.weights, self.total)
+        self._arrays = (*self._describe_arrays(one), *self._tracked.arrays)
         self._kicks = KickSchedule(experiment, self.total, from_first_kick=from_first_kick)
         self._directions = directions_of([experiment.perturbation, *candidates])
 
@@ -107,6 +110,9 @@ class Trainer:
             for spec in self._arrays
         }
         sizes["one block at work"] = self.plan.block_bytes
+        sizes["trackers of one block"] = self._tracked.bytes * min(
+            self.experiment.block_size, self.experiment.trajectories
+        )
         needed, free = sum(sizes.values()), free_memory()
         if needed > 0.8 * free:
             largest = sorted(sizes.items(), key=lambda item: -item[1])[:3]
@@ -135,22 +141,32 @@ class Trainer:
         """
         header = self.header()
         state = self.engine.start(header.block(block))
+        trackers = self._tracked.start(state)
         checkpoint = sink.load()
+
+        def commit(current: BlockState) -> None:
+            sink.commit(trackers.checkpoint(current.checkpoint()), _outcome(current, self.total))
 
         def visit(current: BlockState) -> BlockState:
             current = self._record(current, sink)
+            trackers.look(current, sink)
             if progress is not None:
                 progress(block, current.step)
             if sink.due() and current.step < self.total:
-                sink.commit(current.checkpoint(), _outcome(current, self.total))
+                commit(current)
             return current
 
-        state = self._record(state, sink) if checkpoint is None else state.restored(checkpoint)
+        if checkpoint is None:
+            state = self._record(state, sink)
+            trackers.look(state, sink)
+        else:
+            state = state.restored(checkpoint)
+            trackers.restore(checkpoint)
         stop = self.total if until is None else min(until, self.total)
         state = self.follow(state, until=stop, visit=visit, stopping=sink.stopping)
         if stop == self.total and (state.diverged_at >= 0).all():
             state = self._end_early(state, sink)
-        sink.commit(state.checkpoint(), _outcome(state, self.total))
+        commit(state)
 
     def follow(
         self,
@@ -176,7 +192,9 @@ class Trainer:
             The state at `until`, or where it was stopped, or where no trajectory was left alive.
         """
         records = (
-            [*self._times.values(), self._saved] if every is None else [np.arange(every, until + 1, every)]
+            [*self._times.values(), self._saved, self._tracked.stops]
+            if every is None
+            else [np.arange(every, until + 1, every)]
         )
         schedule = self._kicks if kicks is None else kicks
         events = np.unique(np.concatenate([*records, schedule.steps(state.trajectories, until)]))
@@ -250,9 +268,8 @@ class Trainer:
                 sink.record(spec.name, int(row), spec.filled(members, 1)[:, 0])
         return replace(state, step=self.total)
 
-    def _describe_arrays(self) -> tuple[ArraySpec, ...]:
-        """Names, shapes and types of all records, read off one trajectory at time 0."""
-        state = self.engine.start(range(1))
+    def _describe_arrays(self, state: BlockState) -> tuple[ArraySpec, ...]:
+        """Names, shapes and types of all records, read off one trajectory at time 0; the tables of trackers aside."""
         specs = []
         for observable in self.experiment.observables:
             for name, values in self.engine.measure(state, observable).items():
