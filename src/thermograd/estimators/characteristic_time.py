@@ -26,7 +26,7 @@ class CharacteristicTime:
 
     Attributes:
         waiting_times: t_w, `(W,)`.
-        times: t\\* in steps, `(W,)`, or `(trajectory, W)`; NaN where it is censored.
+        times: t* in steps, `(W,)`, or `(trajectory, W)`; NaN where it is censored.
         lower: the truth is not below this lag.
         upper: nor above this one; infinite where the threshold is never reached.
         censored: whether it lies outside the lags that were measured.
@@ -67,21 +67,21 @@ def characteristic_time(
     per: str = "parameter",
     average: str = "displacement",
 ) -> CharacteristicTime:
-    """The first lag t\\* at which the displacement reaches a threshold Δ\\*, for every waiting time.
+    """The first lag t* at which the displacement reaches a threshold Δ*, for every waiting time.
 
-    Linear in (ln t, ln Δ) between the first lag with Δ ≥ Δ\\* and the measured lag before it. A threshold that is never
+    Linear in (ln t, ln Δ) between the first lag with Δ ≥ Δ* and the measured lag before it. A threshold that is never
     reached is censored on the right, in (longest lag measured, ∞); one that is passed at the first lag on the left, in
-    (0, first lag). Lags that were not measured are skipped; a displacement of 0 has no logarithm and bounds t\\* only.
+    (0, first lag). Lags that were not measured are skipped; a displacement of 0 has no logarithm and bounds t* only.
 
-    Herrera Segura, Montoya and Tapias speak of the mean of t\\* over runs. Runs in which it is censored make that mean
-    unknown, and leaving them out makes it too small; the default is t\\* of the mean of Δ.
+    Herrera Segura, Montoya and Tapias speak of the mean of t* over runs. Runs in which it is censored make that mean
+    unknown, and leaving them out makes it too small; the default is t* of the mean of Δ.
 
     Args:
         table: of displacements.
-        threshold: Δ\\*, positive, in the unit that `per` gives Δ.
+        threshold: Δ*, positive, in the unit that `per` gives Δ.
         group: position or name.
         per: "parameter", "group" or "anchor", see `DisplacementTable.mean_square`.
-        average: "displacement", t\\* of the mean of Δ; "each", t\\* of every trajectory.
+        average: "displacement", t* of the mean of Δ; "each", t* of every trajectory.
 
     Returns:
         The times. Trajectories that diverged or are unfinished are left out.
@@ -123,6 +123,6 @@ def checked_thresholds(thresholds: npt.ArrayLike, curves: DisplacementCurves) ->
     levels = np.unique(np.asarray(thresholds, np.float64))
     if not levels.size or not (np.isfinite(levels) & (levels > 0)).all():
         low, high = curves.range
-        message = f"threshold is {thresholds}; it must be positive. Displacements from {low:.3g} to {high:.3g} were measured"
+        message = f"threshold is {thresholds!r}; it must be positive. Displacements from {low:.3g} to {high:.3g} were measured"
         raise ConfigError(message)
     return levels

@@ -33,7 +33,7 @@ class Crossing(NamedTuple):
 class DisplacementCrossings:
     """Curves of Δ against lag, prepared for one threshold after another.
 
-    Between the first lag with Δ ≥ Δ\\* and the last one before it with 0 < Δ the curve is taken to be straight in
+    Between the first lag with Δ ≥ Δ* and the last one before it with 0 < Δ the curve is taken to be straight in
     (ln t, ln Δ). Entries that are NaN or 0 are no points of the curve.
 
     >>> found = DisplacementCrossings(np.array([np.nan, 1.0, np.nan, 4.0]), np.array([1, 2, 3, 4])).at(2.0)

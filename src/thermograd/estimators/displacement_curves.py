@@ -15,6 +15,7 @@ from thermograd.numerics.bootstrap import resampled_counts
 
 Array = npt.NDArray[np.float64]
 Steps = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 Window = tuple[float | None, float | None]
 
 _FEW = 8
@@ -61,7 +62,8 @@ class DisplacementCurves:
         measured = np.isfinite(self.each[0])
         flat = np.where(measured, self.each, 0.0).reshape(self.trajectories, -1)
         mean = (counts @ flat / counts.sum(axis=1, keepdims=True)).reshape(-1, *measured.shape)
-        return np.where(measured, mean, np.nan)
+        found: Array = np.where(measured, mean, np.nan)
+        return found
 
     def resampled(self, resamples: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
         """How often each trajectory is drawn in bootstrap resamples, `(some, R)` at a time, as memory allows."""
@@ -115,8 +117,8 @@ def displacement_curves(
     place = table.place(group)
     delta = table.mean_square(per)[..., place]
     measured = np.isfinite(delta)
-    anywhere = measured.any(axis=0)
-    whole = (measured | ~anywhere).all(axis=(1, 2)) & ~np.isinf(delta).any(axis=(1, 2))
+    anywhere = np.asarray(measured.any(axis=0))
+    whole = np.asarray((measured | ~anywhere).all(axis=(1, 2)) & ~np.isinf(delta).any(axis=(1, 2)))
     if not whole.any() or not anywhere.any():
         message = (
             f"nothing can be said of this table: {_emptiness(table, anywhere)}. Record the displacement of a training that "
@@ -125,7 +127,7 @@ def displacement_curves(
         raise ConfigError(message)
     low, high = _window(waiting)
     times = table.waiting_times
-    used = anywhere.any(axis=1) & (times >= max(low, from_step)) & (times <= high)
+    used: Flags = anywhere.any(axis=1) & (times >= max(low, from_step)) & (times <= high)
     curves = DisplacementCurves(
         times[used],
         table.lags,
@@ -154,22 +156,20 @@ def _window(waiting: Window | None) -> tuple[float, float]:
     return ends
 
 
-def _emptiness(table: DisplacementTable, anywhere: npt.NDArray[np.bool_]) -> str:
+def _emptiness(table: DisplacementTable, anywhere: Flags) -> str:
     if not anywhere.any() and not np.isinf(table.squared).any():
         return f"none of its {anywhere.size} distances was measured"
     return f"all of its {table.trajectories} trajectories diverged or are unfinished"
 
 
-def _left_out(whole: npt.NDArray[np.bool_]) -> str:
+def _left_out(whole: Flags) -> str:
     count = int((~whole).sum())
     return (
         f"{count} of {whole.size} trajectories diverged or are unfinished and are left out" if count else ""
     )
 
 
-def _floor(
-    table: DisplacementTable, per: str, place: int, whole: npt.NDArray[np.bool_], used: npt.NDArray[np.bool_]
-) -> float:
+def _floor(table: DisplacementTable, per: str, place: int, whole: Flags, used: Flags) -> float:
     """(eps |θ|)² in the unit of the displacement: what rounding alone moves weights that are coarser than float32."""
     if not table.eps or table.anchor_norms is None or not used.any():
         return 0.0

@@ -1,0 +1,19 @@
+"""Does training slow down with age? Displacement between two times, the aging exponent, the phases of the loss."""
+
+from __future__ import annotations
+
+from thermograd.estimators.aging_exponent import Aging, aging_exponent
+from thermograd.estimators.characteristic_time import CharacteristicTime, characteristic_time
+from thermograd.estimators.displacement_of_a_run import table
+from thermograd.estimators.displacement_of_positions import mean_square_displacement
+from thermograd.estimators.displacement_table import DisplacementTable
+
+__all__ = [
+    "Aging",
+    "CharacteristicTime",
+    "DisplacementTable",
+    "aging_exponent",
+    "characteristic_time",
+    "mean_square_displacement",
+    "table",
+]

@@ -1,0 +1,109 @@
+"""How far the slopes of another sample could be off: trajectories drawn again, or waiting times left out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from thermograd.estimators.aging_slopes import AgingSlopes, aging_slopes
+from thermograd.estimators.displacement_curves import DisplacementCurves
+from thermograd.estimators.threshold_times import ThresholdTimes, resampled_times
+
+Array = npt.NDArray[np.float64]
+
+_MOST_BLOCKS = 8
+
+
+class AgingSpread(NamedTuple):
+    """Standard errors of slopes.
+
+    Attributes:
+        common: of the common slope.
+        each: at every threshold, `(K,)`.
+        pieces: independent pieces they rest on.
+        dropped: share of the resamples that have no slope.
+        samples: common slopes of the resamples that have one, or None.
+    """
+
+    common: float
+    each: Array
+    pieces: int
+    dropped: float
+    samples: Array | None
+
+
+def spread_over_trajectories(
+    curves: DisplacementCurves, found: ThresholdTimes, average: str, resamples: int, seed: int
+) -> AgingSpread:
+    """Bootstrap over whole trajectories: mean displacement, times and slopes anew in each resample.
+
+    Values at different waiting times come from the same trajectories; a scatter of the points about the line would take
+    them for independent. Of R pieces the resamples spread too little, by √((R − 1)/R), which is put back.
+
+    Args:
+        curves: the displacement, of 2 trajectories or more.
+        found: the times at the thresholds.
+        average: see `threshold_times`.
+        resamples: how many.
+        seed: of the draws.
+
+    Returns:
+        The standard errors.
+    """
+    drawn = [
+        aging_slopes(curves.waiting_times, resampled_times(curves, found.levels, average, counts))
+        for counts in curves.resampled(resamples, seed)
+    ]
+    common, each = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
+    known = np.isfinite(common)
+    pieces = curves.trajectories
+    wider = float(np.sqrt(pieces / (pieces - 1)))
+    return AgingSpread(
+        wider * float(common[known].std()) if known.any() else np.inf,
+        wider * _deviation(each),
+        pieces,
+        float(1 - known.mean()),
+        common[known],
+    )
+
+
+def spread_over_waiting_times(found: ThresholdTimes) -> AgingSpread:
+    """Of one run: the jackknife that leaves out one of min(8, W/2) blocks of neighbouring waiting times.
+
+    SE² = (n − 1)/n Σ (slope without block − their mean)². It sees how well one power law describes the run, not how
+    much another run would differ.
+
+    Args:
+        found: the times at the thresholds.
+
+    Returns:
+        The standard errors; infinite if there are fewer than 2 blocks that leave a slope.
+    """
+    used = np.isfinite(found.times).any(axis=1)
+    waiting, times = found.waiting_times[used], found.times[used]
+    blocks = np.array_split(np.arange(waiting.size), min(_MOST_BLOCKS, waiting.size // 2))
+    left = []
+    for block in blocks:
+        kept = np.delete(np.arange(waiting.size), block)
+        left.append(aging_slopes(waiting[kept], times[kept]))
+    slopes = AgingSlopes(*(np.array(parts) for parts in zip(*left, strict=True)))
+    count = int(np.isfinite(slopes.common).sum())
+    factor = np.sqrt(count - 1) if count > 1 else np.inf
+    return AgingSpread(
+        float(factor * _deviation(slopes.common[:, None])[0]) if count > 1 else np.inf,
+        np.where(count > 1, factor * _deviation(slopes.each), np.inf),
+        count,
+        0.0,
+        None,
+    )
+
+
+def _deviation(values: Array) -> Array:
+    """Standard deviation over axis 0 of what is known, `(K,)`; infinite of nothing."""
+    known = np.isfinite(values)
+    count = known.sum(axis=0)
+    mean = np.where(known, values, 0.0).sum(axis=0) / np.maximum(count, 1)
+    square = np.where(known, np.square(values - mean), 0.0).sum(axis=0) / np.maximum(count, 1)
+    return np.where(count > 1, np.sqrt(square), np.inf)
