@@ -14,6 +14,7 @@ from thermograd.estimators.aging_outcome import aging_outcome, holds, sentence
 from thermograd.estimators.aging_slopes import aging_slopes, collapse
 from thermograd.estimators.aging_spread import (
     AgingSpread,
+    Draws,
     spread_over_trajectories,
     spread_over_waiting_times,
 )
@@ -21,7 +22,7 @@ from thermograd.estimators.characteristic_time import checked_average, checked_t
 from thermograd.estimators.displacement_curves import DisplacementCurves, Window, displacement_curves
 from thermograd.estimators.displacement_table import DisplacementTable
 from thermograd.estimators.short_number import short_number
-from thermograd.estimators.stable_thresholds import stable_thresholds
+from thermograd.estimators.stable_thresholds import dependence_on_threshold, stable_thresholds, threshold_grid
 from thermograd.estimators.threshold_times import FEWEST, ThresholdTimes, threshold_times
 from thermograd.estimators.trajectory_pieces import checked_level, joined, student
 from thermograd.quantities import Estimate, Verdict
@@ -140,26 +141,29 @@ def aging_exponent(
     checked_level(level)
     _check(resamples=resamples, margin=margin)
     curves = displacement_curves(table, group=group, per=per, waiting=waiting, from_step=1, fewest=FEWEST)
-    if isinstance(thresholds, str):
-        if thresholds != "stable":
-            message = f"thresholds is {thresholds!r}; give displacements, or 'stable'"
-            raise ConfigError(message)
-        if np.isnan(curves.range[0]):
-            return _without(curves, threshold_times(curves, np.zeros(0), average), _still(curves))
-        chosen, candidates, note = stable_thresholds(curves, average)
-    else:
-        candidates = threshold_times(curves, checked_thresholds(thresholds, curves), average)
-        if np.isnan(curves.range[0]):
-            return _without(curves, candidates, _still(curves))
-        usable = candidates.usable()
-        chosen, note = candidates.at(usable), _left_out(usable)
-    if not chosen.levels.size:
-        return _without(curves, candidates, _why_none(curves, candidates, stable=isinstance(thresholds, str)))
+    choose = stable_thresholds if _is_stable(thresholds) else None
+    if np.isnan(curves.range[0]):
+        levels = np.zeros(0) if choose else checked_thresholds(thresholds, curves)
+        return _without(curves, threshold_times(curves, levels, average), _still(curves))
+    levels = threshold_grid(*curves.range) if choose else checked_thresholds(thresholds, curves)
+    found = threshold_times(curves, levels, average)
+    chosen = choose(found) if choose else found.usable()
+    if not chosen.any():
+        return _without(curves, found, _why_none(curves, found, stable=choose is not None))
     if curves.trajectories > 1:
-        spread = spread_over_trajectories(curves, chosen, average, resamples, seed)
+        draws = Draws(resamples, seed)
+        spread = spread_over_trajectories(curves, found, chosen, average, draws, choose)
     else:
-        spread = spread_over_waiting_times(chosen)
-    return _aging(curves, chosen, spread, note, level, margin)
+        spread = spread_over_waiting_times(found.at(chosen))
+    note = dependence_on_threshold(found, chosen) if choose else _left_out(chosen)
+    return _aging(curves, found.at(chosen), spread, note, level, margin)
+
+
+def _is_stable(thresholds: object) -> bool:
+    if isinstance(thresholds, str) and thresholds != "stable":
+        message = f"thresholds is {thresholds!r}; give displacements, or 'stable'"
+        raise ConfigError(message)
+    return isinstance(thresholds, str)
 
 
 def _aging(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -9,11 +10,25 @@ import numpy.typing as npt
 
 from thermograd.estimators.aging_slopes import AgingSlopes, aging_slopes
 from thermograd.estimators.displacement_curves import DisplacementCurves
-from thermograd.estimators.threshold_times import ThresholdTimes, resampled_times
+from thermograd.estimators.threshold_times import ThresholdTimes, threshold_times
 
 Array = npt.NDArray[np.float64]
 
+Flags = npt.NDArray[np.bool_]
+
 _MOST_BLOCKS = 8
+
+
+class Draws(NamedTuple):
+    """How a bootstrap draws.
+
+    Attributes:
+        resamples: how many.
+        seed: of the draws.
+    """
+
+    resamples: int
+    seed: int
 
 
 class AgingSpread(NamedTuple):
@@ -35,37 +50,49 @@ class AgingSpread(NamedTuple):
 
 
 def spread_over_trajectories(
-    curves: DisplacementCurves, found: ThresholdTimes, average: str, resamples: int, seed: int
+    curves: DisplacementCurves,
+    found: ThresholdTimes,
+    chosen: Flags,
+    average: str,
+    draws: Draws,
+    choose: Callable[[ThresholdTimes], Flags] | None,
 ) -> AgingSpread:
-    """Bootstrap over whole trajectories: mean displacement, times and slopes anew in each resample.
+    """Bootstrap over whole trajectories: mean displacement, times, choice of thresholds and slopes anew in each resample.
 
     Values at different waiting times come from the same trajectories; a scatter of the points about the line would take
     them for independent. Of R pieces the resamples spread too little, by √((R − 1)/R), which is put back.
 
     Args:
         curves: the displacement, of 2 trajectories or more.
-        found: the times at the thresholds.
+        found: the times at all thresholds.
+        chosen: the thresholds that were used, `(K,)`.
         average: see `threshold_times`.
-        resamples: how many.
-        seed: of the draws.
+        draws: number of resamples, and seed.
+        choose: how they were chosen; None if they were given.
 
     Returns:
         The standard errors.
     """
-    drawn = [
-        aging_slopes(curves.waiting_times, resampled_times(curves, found.levels, average, counts))
-        for counts in curves.resampled(resamples, seed)
-    ]
-    common, each = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
-    known = np.isfinite(common)
+    levels = found.levels if choose else found.levels[chosen]
+    common, each = [], []
+    for counts in curves.resampled(*draws):
+        drawn = threshold_times(curves, levels, average, counts)
+        slopes = aging_slopes(curves.waiting_times, drawn.times)
+        each.append(slopes.each[:, chosen] if choose else slopes.each)
+        if choose:
+            kept = np.where(choose(drawn)[:, None, :], drawn.times, np.nan)
+            slopes = aging_slopes(curves.waiting_times, kept)
+        common.append(slopes.common)
+    samples = np.concatenate(common)
+    known = np.isfinite(samples)
     pieces = curves.trajectories
     wider = float(np.sqrt(pieces / (pieces - 1)))
     return AgingSpread(
-        wider * float(common[known].std()) if known.any() else np.inf,
-        wider * _deviation(each),
+        wider * float(samples[known].std()) if known.any() else np.inf,
+        wider * _deviation(np.concatenate(each)),
         pieces,
         float(1 - known.mean()),
-        common[known],
+        samples[known],
     )
 
 

@@ -48,7 +48,8 @@ class DisplacementCurves:
     @property
     def mean(self) -> Array:
         """Over trajectories, `(W, L)`."""
-        return self.weighted(np.ones((1, self.trajectories)))[0]
+        mean: Array = self.weighted(np.ones((1, self.trajectories)))[0]
+        return mean
 
     @property
     def range(self) -> tuple[float, float]:
@@ -61,9 +62,8 @@ class DisplacementCurves:
         """Mean of trajectories taken so often as `counts` `(B, R)` says: `(B, W, L)`."""
         measured = np.isfinite(self.each[0])
         flat = np.where(measured, self.each, 0.0).reshape(self.trajectories, -1)
-        mean = (counts @ flat / counts.sum(axis=1, keepdims=True)).reshape(-1, *measured.shape)
-        found: Array = np.where(measured, mean, np.nan)
-        return found
+        mean: Array = (counts @ flat / counts.sum(axis=1, keepdims=True)).reshape(-1, *measured.shape)
+        return np.where(measured, mean, np.nan)
 
     def resampled(self, resamples: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
         """How often each trajectory is drawn in bootstrap resamples, `(some, R)` at a time, as memory allows."""

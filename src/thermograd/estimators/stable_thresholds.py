@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import numpy.typing as npt
 
 from thermograd.estimators.aging_slopes import aging_slopes
-from thermograd.estimators.displacement_curves import DisplacementCurves
 from thermograd.estimators.short_number import short_number
-from thermograd.estimators.threshold_times import ThresholdTimes, threshold_times
+from thermograd.estimators.threshold_times import ThresholdTimes
 
 Array = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 _PER_DECADE = 6
 _FEWEST_TIMES = 6
@@ -21,62 +19,63 @@ _TOLERANCE = 0.05
 _FEWEST_LEVELS = 3
 
 
-class StableThresholds(NamedTuple):
-    """What was chosen, and from what.
+def threshold_grid(low: float, high: float) -> Array:
+    """Thresholds 10^(j/6) from one displacement to another.
 
-    Attributes:
-        chosen: the times at the chosen thresholds; at none if no threshold can be used.
-        candidates: the times at all thresholds of the grid.
-        note: that the exponent depends on the threshold, or "".
+    >>> threshold_grid(0.1, 1.0).round(3).tolist()
+    [0.1, 0.147, 0.215, 0.316, 0.464, 0.681, 1.0]
     """
+    first, last = np.floor(_PER_DECADE * np.log10(low)), np.ceil(_PER_DECADE * np.log10(high))
+    grid: Array = 10 ** (np.arange(first, last + 1) / _PER_DECADE)
+    return grid
 
-    chosen: ThresholdTimes
-    candidates: ThresholdTimes
-    note: str
 
-
-def stable_thresholds(curves: DisplacementCurves, average: str) -> StableThresholds:
-    """The longest run of thresholds, 6 per decade, whose exponents differ by at most 0.05.
+def stable_thresholds(found: ThresholdTimes) -> Flags:
+    """The longest run of thresholds whose exponents differ by at most 0.05, `(..., K)`.
 
     A threshold can be used if 6 waiting times over a decade reach it, and none passes it at its first lag: there the noise
-    of single steps is seen. If fewer than three neighbours agree, the middle one of those that can be used is taken, and
-    the note says how far the exponent depends on it.
+    of single steps is seen. If fewer than three neighbours agree, the middle one of those that can be used is taken.
 
     Args:
-        curves: the displacement.
-        average: see `threshold_times`.
+        found: the times at the thresholds of a grid.
 
     Returns:
-        The choice.
+        Which are chosen; none if none can be used.
     """
-    low, high = curves.range
-    ends = np.floor(_PER_DECADE * np.log10(low)), np.ceil(_PER_DECADE * np.log10(high))
-    grid = 10 ** (np.arange(ends[0], ends[1] + 1) / _PER_DECADE)
-    candidates = threshold_times(curves, grid, average)
-    usable = candidates.at(candidates.usable(_FEWEST_TIMES, _DECADES))
-    slopes = aging_slopes(curves.waiting_times, usable.times).each
-    start, stop = _longest_agreement(slopes)
-    if stop - start >= _FEWEST_LEVELS:
-        return StableThresholds(usable.at(slice(start, stop)), candidates, "")
-    middle = slopes.size // 2
-    return StableThresholds(
-        usable.at(slice(middle, middle + 1)), candidates, _dependence(usable.levels, slopes)
-    )
+    usable = found.usable(_FEWEST_TIMES, _DECADES)
+    slopes = np.where(usable, aging_slopes(found.waiting_times, found.times).each, np.nan)
+    start, length = _longest_agreement(slopes)
+    places = np.arange(slopes.shape[-1])
+    run = (places >= start[..., None]) & (places < (start + length)[..., None])
+    rank = usable.cumsum(axis=-1) - 1
+    middle = usable & (rank == usable.sum(axis=-1, keepdims=True) // 2)
+    return np.where(length[..., None] >= _FEWEST_LEVELS, run, middle)
 
 
-def _longest_agreement(slopes: Array) -> tuple[int, int]:
-    """The longest stretch of neighbours whose largest and smallest differ by at most 0.05; the lowest of equals."""
-    best = (0, 0)
-    for start in range(slopes.size):
-        stop = start + 1
-        while stop < slopes.size and np.ptp(slopes[start : stop + 1]) <= _TOLERANCE:
-            stop += 1
-        best = max(best, (start, stop), key=lambda ends: ends[1] - ends[0])
-    return best
+def dependence_on_threshold(found: ThresholdTimes, chosen: Flags) -> str:
+    """How far the exponent depends on the threshold, where no three neighbours agree; else "".
 
-
-def _dependence(levels: Array, slopes: Array) -> str:
-    if slopes.size < 2:
+    Args:
+        found: the times at the thresholds of a grid.
+        chosen: what was chosen of it, `(K,)`.
+    """
+    usable = found.at(found.usable(_FEWEST_TIMES, _DECADES))
+    if chosen.sum() >= _FEWEST_LEVELS or usable.levels.size < 2:
         return ""
-    ends = (f"{slopes[end]:.2f} at {short_number(levels[end])}" for end in (0, -1))
+    slopes = aging_slopes(found.waiting_times, usable.times).each
+    ends = (f"{slopes[end]:.2f} at {short_number(usable.levels[end])}" for end in (0, -1))
     return f"depends on the threshold: {', '.join(ends)}"
+
+
+def _longest_agreement(slopes: Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Start and length of the longest stretch whose largest and smallest differ by at most 0.05; the first of equals."""
+    lengths = np.zeros(slopes.shape, np.int64)
+    for start in range(slopes.shape[-1]):
+        ahead = slopes[..., start:]  # NaN ends a stretch
+        spread = np.maximum.accumulate(ahead, axis=-1) - np.minimum.accumulate(ahead, axis=-1)
+        lengths[..., start] = (spread <= _TOLERANCE).sum(axis=-1)
+    if not lengths.size:
+        nothing = np.zeros(slopes.shape[:-1], np.int64)
+        return nothing, nothing
+    first = lengths.argmax(axis=-1)
+    return first, np.take_along_axis(lengths, first[..., None], axis=-1)[..., 0]

@@ -19,13 +19,13 @@ FEWEST = 3
 
 @dataclass(frozen=True, eq=False)
 class ThresholdTimes:
-    """t* at thresholds Δ* for the waiting times of some curves.
+    """t* at thresholds Δ* for the waiting times of some curves, or of many resamples of them.
 
     Attributes:
         waiting_times: t_w, `(W,)`.
         levels: Δ*, increasing, `(K,)`.
-        times: `(W, K)`, NaN where censored.
-        too_short: where the threshold is passed at the first lag already, `(W, K)`.
+        times: `(..., W, K)`, NaN where censored.
+        too_short: where the threshold is passed at the first lag already, `(..., W, K)`.
     """
 
     waiting_times: Steps
@@ -34,23 +34,23 @@ class ThresholdTimes:
     too_short: Flags
 
     def usable(self, fewest: int = FEWEST, decades: float = 0.0) -> Flags:
-        """Which thresholds have so many times, over so many decades of t_w, none of them below the first lag, `(K,)`.
+        """Which thresholds have so many times, over so many decades of t_w, none of them below the first lag, `(..., K)`.
 
         The displacement of one step is the noise of that step: a threshold inside it says nothing of aging.
         """
         known = np.isfinite(self.times)
         place = np.log10(self.waiting_times)[:, None]
-        span = np.where(known, place, -np.inf).max(axis=0) - np.where(known, place, np.inf).min(axis=0)
-        kept: Flags = (known.sum(axis=0) >= fewest) & (span >= decades - 1e-9) & ~self.too_short.any(axis=0)
-        return kept
+        span = np.where(known, place, -np.inf).max(axis=-2) - np.where(known, place, np.inf).min(axis=-2)
+        enough = (known.sum(axis=-2) >= fewest) & (span >= decades - 1e-9)
+        return np.asarray(enough & ~self.too_short.any(axis=-2))
 
-    def at(self, chosen: Flags | slice) -> ThresholdTimes:
-        """Those at some of the thresholds."""
+    def at(self, chosen: Flags) -> ThresholdTimes:
+        """Those at some of the thresholds, `(K,)`."""
         return replace(
             self,
             levels=self.levels[chosen],
-            times=self.times[:, chosen],
-            too_short=self.too_short[:, chosen],
+            times=self.times[..., chosen],
+            too_short=self.too_short[..., chosen],
         )
 
     @property
@@ -65,44 +65,37 @@ class ThresholdTimes:
         return float(np.isnan(self.times).mean()) if self.times.size else float("nan")
 
 
-def threshold_times(curves: DisplacementCurves, levels: Array, average: str) -> ThresholdTimes:
-    """Characteristic times of all trajectories together.
+def threshold_times(
+    curves: DisplacementCurves,
+    levels: Array,
+    average: str,
+    counts: npt.NDArray[np.int64] | None = None,
+) -> ThresholdTimes:
+    """Characteristic times of all trajectories together, or of resamples of them.
 
     Args:
         curves: the displacement.
         levels: Δ*.
         average: "displacement", of the mean displacement; "each", the mean of the times of every trajectory, which is not
             known where one of them is censored.
+        counts: how often each trajectory is taken, `(resample, trajectory)`; None: each once, without that axis.
 
     Returns:
         The times.
     """
-    deltas = curves.each if average == "each" else curves.mean[None]
-    found = _crossings(deltas, curves.lags, levels)
-    return ThresholdTimes(
-        curves.waiting_times, levels, found.times.mean(axis=0), np.asarray(found.too_short.any(axis=0))
-    )
-
-
-def resampled_times(
-    curves: DisplacementCurves, levels: Array, average: str, counts: npt.NDArray[np.int64]
-) -> Array:
-    """Characteristic times of resampled trajectories, `(resample, W, K)`.
-
-    Args:
-        curves: the displacement.
-        levels: Δ*.
-        average: as in `threshold_times`.
-        counts: how often each trajectory is taken, `(resample, trajectory)`.
-
-    Returns:
-        The times, NaN where censored.
-    """
-    if average == "displacement":
-        return _crossings(curves.weighted(counts), curves.lags, levels).times
-    each = _crossings(curves.each, curves.lags, levels).times
-    mean = np.tensordot(counts / counts.sum(axis=1, keepdims=True), np.nan_to_num(each), axes=1)
-    return np.where(np.isnan(each).any(axis=0), np.nan, mean)
+    taken = np.ones((1, curves.trajectories)) if counts is None else counts
+    if average == "each":
+        found = _crossings(curves.each, curves.lags, levels)
+        share = taken / taken.sum(axis=1, keepdims=True)
+        mean = np.tensordot(share, np.nan_to_num(found.times), axes=1)
+        times = np.where(np.isnan(found.times).any(axis=0), np.nan, mean)
+        too_short = np.broadcast_to(found.too_short.any(axis=0), times.shape)
+    else:
+        found = _crossings(curves.weighted(taken), curves.lags, levels)
+        times, too_short = found.times, found.too_short
+    if counts is None:
+        times, too_short = times[0], too_short[0]
+    return ThresholdTimes(curves.waiting_times, levels, times, too_short)
 
 
 def _crossings(deltas: Array, lags: Steps, levels: Array) -> Crossing:
