@@ -25,6 +25,7 @@ from thermograd.estimators.short_number import short_number
 from thermograd.estimators.stable_thresholds import dependence_on_threshold, stable_thresholds, threshold_grid
 from thermograd.estimators.threshold_times import FEWEST, ThresholdTimes, threshold_times
 from thermograd.estimators.trajectory_pieces import checked_level, joined, student
+from thermograd.estimators.unusable_thresholds import nothing_moves, why_unusable
 from thermograd.quantities import Estimate, Verdict
 
 Array = npt.NDArray[np.float64]
@@ -144,12 +145,12 @@ def aging_exponent(
     choose = stable_thresholds if _is_stable(thresholds) else None
     if np.isnan(curves.range[0]):
         levels = np.zeros(0) if choose else checked_thresholds(thresholds, curves)
-        return _without(curves, threshold_times(curves, levels, average), _still(curves))
+        return _without(curves, threshold_times(curves, levels, average), nothing_moves(curves))
     levels = threshold_grid(*curves.range) if choose else checked_thresholds(thresholds, curves)
     found = threshold_times(curves, levels, average)
     chosen = choose(found) if choose else found.usable()
     if not chosen.any():
-        return _without(curves, found, _why_none(curves, found, stable=choose is not None))
+        return _without(curves, found, why_unusable(curves, found, stable=choose is not None))
     if curves.trajectories > 1:
         draws = Draws(resamples, seed)
         spread = spread_over_trajectories(curves, found, chosen, average, draws, choose)
@@ -236,38 +237,6 @@ def _without(curves: DisplacementCurves, candidates: ThresholdTimes, why: str) -
         candidates.censored_fraction,
         candidates.used,
         curves.trajectories,
-    )
-
-
-def _still(curves: DisplacementCurves) -> str:
-    return (
-        f"nothing moves: every displacement at the {curves.waiting_times.size} waiting times is 0; the weights are frozen, "
-        "or copies were recorded instead of the weights that are trained"
-    )
-
-
-def _why_none(curves: DisplacementCurves, candidates: ThresholdTimes, *, stable: bool) -> str:
-    low, high = (short_number(end) for end in curves.range)
-    waiting = f"t_w {curves.waiting_times[0]}…{curves.waiting_times[-1]}"
-    if stable:
-        return (
-            f"no threshold is reached from 6 waiting times over a decade and passed at the first lag by none ({waiting}, "
-            f"displacements {low}…{high}); train longer, drop early waiting times, or give a threshold"
-        )
-    level = short_number(candidates.levels[0])
-    short = candidates.too_short[:, 0]
-    if short.any():
-        last = int(curves.waiting_times[short][-1])
-        return (
-            f"the displacement passes {level} at the first lag already at {int(short.sum())} of {short.size} waiting "
-            f"times (up to {last}): that is the noise of single steps; raise the threshold, or use later waiting times"
-        )
-    known = int(np.isfinite(candidates.times[:, 0]).sum())
-    if not known:
-        return f"the displacement never reaches {level}; largest seen {high} ({waiting})"
-    return (
-        f"the displacement reaches {level} at {known} of {short.size} waiting times only, {FEWEST} are needed; largest "
-        f"seen {high} ({waiting})"
     )
 
 
