@@ -28,6 +28,7 @@ SUPPLIED = {
     "cifar10_convolutional": {"train_samples": 40, "test_samples": 20},
     "mnist": {"hidden": (8,), "train_samples": 40, "test_samples": 20},
     "mnist_linear": {"train_samples": 40},
+    "mnist_tanh": {"train_samples": 40, "test_samples": 20},
 }
 """Problems whose data have to be supplied, at a size that trains at once."""
 
@@ -329,6 +330,7 @@ def test_something_was_found():
         "cifar10",
         "digits_linear",
         "mnist_linear",
+        "mnist_tanh",
     }
     assert not {name for name in found["problems"] if "images" in name or "data" in name}
     assert found["minibatching"] >= {"with_replacement", "without_replacement", "persistent"}

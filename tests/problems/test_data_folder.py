@@ -51,7 +51,7 @@ def test_splits_are_read(folder):
     assert train.labels.dtype == np.uint8
     assert test.labels.tolist() == [0, 9, 5]
     assert first_images(test, 2, "test_samples").labels.tolist() == [0, 9]
-    with pytest.raises(ValueError, match="test_samples is 4; the files in THERMOGRAD_DATA hold 3"):
+    with pytest.raises(ValueError, match="test_samples is 4; the files hold 3"):
         first_images(test, 4, "test_samples")
 
 

@@ -1,6 +1,9 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
+from scipy.stats import kstest
 
 import thermograd as tg
 from thermograd.dynamics import SGD
@@ -31,12 +34,24 @@ def test_a_share_of_the_training_labels_is_redrawn_uniformly():
     assert np.bincount(everything.numpy(), minlength=10).min() > 1297 / 10 - 4 * np.sqrt(1297 * 0.09)
 
 
-def test_glorot_starts_have_their_variance_and_no_bias():
-    weights = tg.Experiment(Digits(initial="glorot"), epochs=1).initial_weights(range(30))
-    variance = 2 / (64 + 16)
-    sample = weights["0.weight"].var()
-    assert abs(sample / variance - 1) < 4 * np.sqrt(0.8 / weights["0.weight"].size)
-    assert np.abs(weights["0.bias"]).max() == 0
+@pytest.mark.parametrize("hidden", [(16,), (2, 2, 2), (1,), (1, 1)])
+def test_glorot_starts_are_uniform_without_biases(hidden):
+    """Weights in ±√(6/(fan-in + fan-out)): Kolmogorov's distance at a false alarm of 1e-4 per layer."""
+    weights = tg.Experiment(Digits(hidden=hidden, initial="glorot"), epochs=1).initial_weights(range(100))
+    for layer, (fan_in, fan_out) in enumerate(pairwise((64, *hidden, 10))):
+        sample = weights[f"{2 * layer}.weight"].ravel()
+        bound = np.sqrt(6 / (fan_in + fan_out))
+        assert np.abs(sample).max() <= bound
+        assert kstest(sample, "uniform", (-bound, 2 * bound)).pvalue > 1e-4
+        assert not weights[f"{2 * layer}.bias"].any()
+    pytorch = tg.Experiment(Digits(hidden=hidden), epochs=1).initial_weights(range(100))["0.weight"].ravel()
+    bound = np.sqrt(6 / (64 + hidden[0]))
+    assert kstest(pytorch, "uniform", (-bound, 2 * bound)).pvalue < 1e-4
+
+
+def test_parameters_are_counted_without_data():
+    assert [Digits(hidden=(2,) * depth).parameter_count for depth in (1, 2, 3)] == [160, 166, 172]
+    assert Digits().parameter_count == sum(weights.numel() for weights in Digits()._network().parameters())
 
 
 def test_accuracies_of_the_tame_setting():

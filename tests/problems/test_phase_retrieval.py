@@ -106,7 +106,7 @@ def test_mnist_trains_on_its_test_images(named_data):
     assert [type(layer) for layer in net[1:3]] == [nn.BatchNorm1d, nn.PReLU]
     default = PhaseRetrieval().build()
     assert (len(default.train[0]), len(default.test[0])) == (1000, 5000)
-    with pytest.raises(ValueError, match="train_samples is 10001; the files in THERMOGRAD_DATA hold 10000"):
+    with pytest.raises(ValueError, match="train_samples is 10001; the files hold 10000"):
         PhaseRetrieval(train_samples=10_001).build()
 
 

@@ -31,39 +31,60 @@ class ImageSplits(NamedTuple):
     test: LabelledImages
 
 
-def present_files(data_set: str, forms: Sequence[Sequence[str]]) -> tuple[Path, ...]:
+def present_files(
+    data_set: str, forms: Sequence[Sequence[str]], folder: str | None = None
+) -> tuple[Path, ...]:
     """The files of the first form of a data set that is complete, none if none is.
 
     Args:
-        data_set: its subfolder.
+        data_set: its subfolder of the data folder.
         forms: lists of file names; every file of one form is needed, the earlier form is preferred.
+        folder: where the files lie instead.
     """
-    folder = os.environ.get(VARIABLE)
-    if not folder:
+    place = _place(data_set, folder)
+    if place is None:
         return ()
     for form in forms:
-        files = tuple(Path(folder) / data_set / name for name in form)
+        files = tuple(place / name for name in form)
         if all(file.is_file() for file in files):
             return files
     return ()
 
 
-def found_files(data_set: str, forms: Sequence[Sequence[str]]) -> tuple[Path, ...]:
+def found_files(
+    data_set: str, forms: Sequence[Sequence[str]], folder: str | None = None, *, instead: str = ""
+) -> tuple[Path, ...]:
     """The same; it is an error if there is none.
 
+    Args:
+        data_set: its subfolder of the data folder.
+        forms: lists of file names.
+        folder: where the files lie instead.
+        instead: for the error, what may serve in place of the data set.
+
     Raises:
-        MissingDataError: says what the environment variable is and which files are expected.
+        MissingDataError: says which files are expected, where, and what the environment variable is.
     """
-    files = present_files(data_set, forms)
+    files = present_files(data_set, forms, folder)
     if files:
         return files
-    folder = os.environ.get(VARIABLE)
-    state = f"{VARIABLE} is {folder}" if folder else f"the environment variable {VARIABLE} is not set"
-    expected = "; or ".join(", ".join(f"{data_set}/{name}" for name in form) for form in forms)
-    message = (
-        f"the data set {data_set} is not here: {state}. Let {VARIABLE} name a folder that holds {expected}"
-    )
-    raise MissingDataError(message)
+    names = [[name if folder else f"{data_set}/{name}" for name in form] for form in forms]
+    expected = "; or ".join(", ".join(form) for form in names)
+    named = os.environ.get(VARIABLE)
+    if folder:
+        state, remedy = f"data is {folder!r}", f"Let it name a folder that holds {expected}"
+    else:
+        state = f"{VARIABLE} is {named}" if named else f"the environment variable {VARIABLE} is not set"
+        remedy = f"Let {VARIABLE} name a folder that holds {expected}"
+    message = f"the data set {data_set} is not here: {state}. {remedy}"
+    raise MissingDataError(f"{message}. {instead}" if instead else message)
+
+
+def _place(data_set: str, folder: str | None) -> Path | None:
+    if folder:
+        return Path(folder)
+    named = os.environ.get(VARIABLE)
+    return Path(named) / data_set if named else None
 
 
 def read_splits(file: Path, image_shape: tuple[int, ...]) -> ImageSplits:
@@ -120,6 +141,6 @@ def first_images(split: LabelledImages, count: int, name: str) -> LabelledImages
         ValueError: there are not so many.
     """
     if count > len(split.images):
-        message = f"{name} is {count}; the files in {VARIABLE} hold {len(split.images)} images of that split"
+        message = f"{name} is {count}; the files hold {len(split.images)} images of that split"
         raise ValueError(message)
     return LabelledImages(split.images[:count], split.labels[:count])

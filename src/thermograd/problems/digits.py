@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import nn
 
 from thermograd.problems.digits_images import read_digits
+from thermograd.problems.perceptron import check_initial, checked_hidden, parameter_count, perceptron
 from thermograd.problems.problem import Problem
 
 _POOL, _TEST = 1297, 500
+_PIXELS, _CLASSES = 64, 10
 
 
 @dataclass(frozen=True)
@@ -38,18 +39,13 @@ class Digits:
     dtype: str = "float64"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hidden", tuple(self.hidden))
-        if any(not isinstance(width, int) or width < 1 for width in self.hidden):
-            message = f"hidden is {self.hidden!r}; layer widths are whole numbers, 1 or larger"
-            raise ValueError(message)
+        object.__setattr__(self, "hidden", checked_hidden(self.hidden))
+        check_initial(self.initial)
         if not isinstance(self.train_samples, int) or not 1 <= self.train_samples <= _POOL:
             message = f"train_samples is {self.train_samples}; there are 1 to {_POOL}"
             raise ValueError(message)
         if not 0 <= self.flipped <= 1:
             message = f"flipped is {self.flipped!r}; it is a share between 0 and 1"
-            raise ValueError(message)
-        if self.initial not in {"pytorch", "glorot"}:
-            message = f"initial is {self.initial!r}; use 'pytorch' or 'glorot'"
             raise ValueError(message)
 
     def build(self) -> Problem:
@@ -76,12 +72,18 @@ class Digits:
             name="digits",
         )
 
+    @property
+    def parameter_count(self) -> int:
+        """Number of weights and biases; needs no data.
+
+        >>> [Digits(hidden=(2,) * depth).parameter_count for depth in (1, 2, 3)]
+        [160, 166, 172]
+        """
+        return parameter_count(self._widths)
+
+    @property
+    def _widths(self) -> tuple[int, ...]:
+        return (_PIXELS, *self.hidden, _CLASSES)
+
     def _network(self) -> nn.Module:
-        layers: list[nn.Module] = []
-        for fan_in, fan_out in pairwise((64, *self.hidden, 10)):
-            linear = nn.Linear(fan_in, fan_out)
-            if self.initial == "glorot":
-                nn.init.xavier_uniform_(linear.weight)
-                nn.init.zeros_(linear.bias)
-            layers += [linear, nn.Tanh()]
-        return nn.Sequential(*layers[:-1])
+        return perceptron(self._widths, initial=self.initial)

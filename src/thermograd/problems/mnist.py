@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import nn
 
 from thermograd.problems.data_folder import LabelledImages, first_images
-from thermograd.problems.mnist_images import read_mnist
+from thermograd.problems.mnist_images import CLASSES, PIXELS, read_mnist
+from thermograd.problems.perceptron import parameter_count, perceptron
 from thermograd.problems.problem import Data, Problem
-
-_PIXELS, _CLASSES = 784, 10
 
 
 @dataclass(frozen=True)
@@ -69,17 +67,24 @@ class MNIST:
             name="mnist",
         )
 
+    @property
+    def parameter_count(self) -> int:
+        """Number of weights and biases; needs no data.
+
+        >>> MNIST().parameter_count
+        199210
+        """
+        return parameter_count(self._widths)
+
+    @property
+    def _widths(self) -> tuple[int, ...]:
+        return (PIXELS, *self.hidden, CLASSES)
+
     def _network(self) -> nn.Module:
-        layers: list[nn.Module] = []
-        for fan_in, fan_out in pairwise((_PIXELS, *self.hidden, _CLASSES)):
-            linear = nn.Linear(fan_in, fan_out)
-            nn.init.xavier_uniform_(linear.weight)
-            nn.init.zeros_(linear.bias)
-            layers += [linear, nn.ReLU()]
-        return nn.Sequential(*layers[:-1])
+        return perceptron(self._widths, nn.ReLU)
 
 
 def _standardised(split: LabelledImages, mean: float, deviation: float) -> Data:
     """Images as the network gets them, (samples, 784), and classes."""
-    images = (split.images.reshape(len(split.images), _PIXELS).astype(np.float32) - mean) / deviation
+    images = (split.images.reshape(len(split.images), PIXELS).astype(np.float32) - mean) / deviation
     return torch.from_numpy(images.astype(np.float32)), torch.from_numpy(split.labels.astype(np.int64))

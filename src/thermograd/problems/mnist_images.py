@@ -14,6 +14,7 @@ from thermograd.problems.data_folder import ImageSplits, checked, found_files, r
 
 DATA_SET = "mnist"
 SIDE = 28
+PIXELS, CLASSES = SIDE**2, 10
 FORMS = (
     (
         "train-images-idx3-ubyte.gz",
@@ -25,19 +26,23 @@ FORMS = (
 )
 """Files of the full set (60 000 and 10 000 images), or of its first 5000 and 1000."""
 
+_INSTEAD = "Digits, the smaller images of scikit-learn, need no files"
 _UNSIGNED_BYTE = 8
 
 
-def read_mnist() -> ImageSplits:
+def read_mnist(folder: str | None = None) -> ImageSplits:
     """Training and test images, (samples, 28, 28) uint8, and their digits.
 
     LeCun, Bottou, Bengio, Haffner, Proceedings of the IEEE 86, 2278 (1998).
 
+    Args:
+        folder: where the files lie; None = `mnist` in the data folder.
+
     Raises:
-        MissingDataError: the files are not in the data folder.
+        MissingDataError: the files are not there.
         DamagedDataError: a file is not what its format says.
     """
-    files = found_files(DATA_SET, FORMS)
+    files = found_files(DATA_SET, FORMS, folder, instead=_INSTEAD)
     if len(files) == 1:
         return read_splits(files[0], (SIDE, SIDE))
     arrays = [read_idx(file) for file in files]
