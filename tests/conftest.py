@@ -12,6 +12,9 @@ import pytest
 # Built kernels of tests, kept from run to run outside the user's own cache.
 os.environ.setdefault("THERMOGRAD_CACHE", f"{tempfile.gettempdir()}/thermograd-test-kernels-{os.getuid()}")
 
+# Generated data of tests, likewise.
+os.environ.setdefault("XDG_CACHE_HOME", f"{tempfile.gettempdir()}/thermograd-test-cache-{os.getuid()}")
+
 THREADS = 2 // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) or 1
 
 

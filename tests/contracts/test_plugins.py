@@ -26,11 +26,12 @@ PLUGINS = [(role, kind, cls) for role in ROLES for kind, cls in available(f"ther
 SUPPLIED = {
     "cifar10": {"train_samples": 40, "test_samples": 20, "width": 4},
     "cifar10_convolutional": {"train_samples": 40, "test_samples": 20},
+    "lennard_jones": {"samples": 40, "test_samples": 20},
     "mnist": {"hidden": (8,), "train_samples": 40, "test_samples": 20},
     "mnist_linear": {"train_samples": 40},
     "mnist_tanh": {"train_samples": 40, "test_samples": 20},
 }
-"""Problems whose data have to be supplied, at a size that trains at once."""
+"""Problems whose data have to be supplied or made, at a size that trains at once."""
 
 
 def of(role):
@@ -329,6 +330,7 @@ def test_something_was_found():
         "phase_retrieval",
         "cifar10",
         "digits_linear",
+        "lennard_jones",
         "mnist_linear",
         "mnist_tanh",
     }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from thermograd.ensemble.block_failures import all_failed, attempted, check_share
 from thermograd.ensemble.directory_creation import created, new_manifest
 from thermograd.ensemble.directory_repair import repair_run
-from thermograd.ensemble.environment import differences, environment
+from thermograd.ensemble.environment import changed_data, differences, environment
 from thermograd.ensemble.executors import check_executor
 from thermograd.ensemble.identity import Description, describe, differing
 from thermograd.ensemble.interruption import Interruption
@@ -230,7 +230,7 @@ class _Coordinator:
         return self._manifest.boot_id != lock.boot_id()
 
     def _changed_environment(self) -> tuple[str, ...]:
-        """A note if versions, processor or engine are not those of the first start.
+        """Notes if versions, processor, engine or generated data are not those of the first start.
 
         Raises:
             EnvironmentChangedError: they are not, and that was to be refused.
@@ -239,10 +239,13 @@ class _Coordinator:
         engine = (f"engine {before} → {now}",) if before != now else ()
         found = differences(self._manifest.environment, environment(), compiled=before == now != "eager")
         changed = ", ".join((*engine, *found))
-        if changed and self._launch.strict:
-            message = f"the environment changed ({changed}); without --strict the run goes on with a note"
+        data = changed_data(self._manifest.notes, self._trainer.notes)
+        if (changed or data) and self._launch.strict:
+            both = "; ".join(filter(None, (changed, data)))
+            message = f"the environment changed ({both}); without --strict the run goes on with a note"
             raise EnvironmentChangedError(message)
-        return (f"bits may differ in the last place: {changed}",) if changed else ()
+        notes = (f"bits may differ in the last place: {changed}",) if changed else ()
+        return (*notes, f"the run goes on with other {data}") if data else notes
 
     def _begin(self, *, first: bool, notes: tuple[str, ...]) -> None:
         """Declare this start; from here on an earlier one that still lives leaves."""

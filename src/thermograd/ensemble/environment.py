@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 import torch
@@ -11,6 +11,7 @@ import torch
 from thermograd.ensemble.engines.kernel.compiler import compiler
 
 _COMPARED = ("thermograd", "torch", "numpy", "machine", "cpu", "threads")
+_DATA = "data: "
 
 
 def environment() -> dict[str, str]:
@@ -49,6 +50,27 @@ def differences(
         for name in (*_COMPARED, *(("compiler",) if compiled else ()))
         if name in before and name in now and before[name] != now[name]
     )
+
+
+def data_note(provenance: str | None) -> tuple[str, ...]:
+    """The note of a run about its data; none where nothing is known."""
+    return () if provenance is None else (f"{_DATA}{provenance}",)
+
+
+def changed_data(before: Iterable[str], now: Iterable[str]) -> str:
+    """That data which are made here are not those of the first start; empty if they are, or nothing is known.
+
+    Args:
+        before: notes of the run.
+        now: notes it would get now.
+
+    >>> changed_data(["data: sha256 1f"], ["data: sha256 2e"])
+    'data: sha256 1f → sha256 2e'
+    """
+    one, other = (
+        {note.removeprefix(_DATA) for note in notes if note.startswith(_DATA)} for notes in (before, now)
+    )
+    return f"{_DATA}{', '.join(one)} → {', '.join(other)}" if one and other and one != other else ""
 
 
 def _version(name: str) -> str:

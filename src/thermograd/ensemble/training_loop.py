@@ -13,6 +13,7 @@ import numpy.typing as npt
 from thermograd.ensemble.activations import hidden_layers_of
 from thermograd.ensemble.best import directions_of, with_best
 from thermograd.ensemble.block import BlockState
+from thermograd.ensemble.environment import data_note
 from thermograd.ensemble.kicks import KickSchedule, Schedule
 from thermograd.ensemble.perturbing import perturbed
 from thermograd.ensemble.plan import prepare
@@ -71,13 +72,14 @@ class Trainer:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the numbers should know, before anything has run."""
-        notes = list(self.plan.notes)
+        problem = self.experiment.functional.problem
+        notes = [*self.plan.notes, *data_note(problem.provenance)]
         rule, samples = self.experiment.minibatching, self.experiment.functional.samples
         if isinstance(rule, WithoutReplacement):
             left = samples % rule.batch_size if rule.batch_size and rule.remainder == "drop" else 0
             if left:
                 notes.append(f"{left} of {samples} training samples sit out each epoch, others the next")
-            if (self.experiment.dtype or self.experiment.functional.problem.dtype) == "float32":
+            if (self.experiment.dtype or problem.dtype) == "float32":
                 notes.append(
                     "float32 without replacement: rounding widens the stationary distribution along flat "
                     "directions; use dtype='mixed' (as fast) or 'float64' for variances"

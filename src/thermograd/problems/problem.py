@@ -32,6 +32,7 @@ class Problem:
         initial: `generator -> weights` (name to tensor); default: the module's own initialisation.
         dtype: "float64", "float32" or "mixed"; an `Experiment` may override it.
         name: for stores and reports.
+        provenance: what the data are (where they come from, a hash), for `run.notes` and the manifest of a run.
 
     Raises:
         ValueError: says what is wrong with the data or the functions.
@@ -46,6 +47,7 @@ class Problem:
     initial: Callable[[torch.Generator], Weights] | None = None
     dtype: str = "float64"
     name: str = "problem"
+    provenance: str | None = None
 
     def __post_init__(self) -> None:
         if (self.model is None) == (self.forward is None):
