@@ -17,7 +17,7 @@ from thermograd.minibatching import Persistent, WithoutReplacement, WithReplacem
 from thermograd.numerics.log_times import At, Epochs, Every
 from thermograd.observables import DissipationAndFluctuation, Loss, StochasticArea
 from thermograd.perturbations import ShrinkAndPerturb, WarmRestart
-from thermograd.problems import Digits, NonlinearRegression, Quadratic
+from thermograd.problems import Digits, LennardJones, MnistTanh, NonlinearRegression, Quadratic
 from thermograd.protocols import Batch
 
 pytestmark = pytest.mark.skipif(compiler.compiler() is None, reason="no C++ compiler")
@@ -47,6 +47,15 @@ SQUARES = network(
     linear(3, 2),
     loss=lambda o, t: (o - t).square().sum(1),
     targets=torch.stack([X[:, 1], X[:, 0]], 1),
+)
+
+ATOMS = LennardJones(samples=300, test_samples=10)
+IMAGES = network(
+    *(layer for width in (784, 5, 5) for layer in (linear(width, 5), nn.Tanh)),
+    linear(5, 10),
+    inputs=torch.rand(200, 784, generator=GENERATOR) * (torch.rand(200, 784, generator=GENERATOR) < 0.2),
+    targets=torch.randint(0, 10, (200,), generator=GENERATOR),
+    regulariser=1e-4,
 )
 
 
@@ -115,6 +124,9 @@ CASES = {
         WithoutReplacement(50),
     ),
     "quadratic": (Quadratic(), SGD(0.1), WithReplacement(20)),
+    "three atoms": (ATOMS, SGD(0.05), WithoutReplacement(100)),
+    "three atoms, chain": (replace(ATOMS, hidden=(1, 1)), SGD(0.05), WithoutReplacement(100)),
+    "784-5-5-5-10": (IMAGES, SGD(0.05), WithoutReplacement(50)),
 }
 TOLERANCES = {"float64": 1e-12, "float32": 5e-6, "mixed": 5e-6}
 
@@ -142,7 +154,7 @@ def test_twenty_steps_are_those_of_the_reference(case):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "mixed"])
-@pytest.mark.parametrize("case", ["regression", "tanh, momentum", "tanh, noise", "300 inputs"])
+@pytest.mark.parametrize("case", ["regression", "tanh, momentum", "tanh, noise", "300 inputs", "three atoms"])
 def test_shorter_floats_agree_to_their_rounding(case, dtype):
     given = experiment(*CASES[case], dtype=dtype)
     eager, kernel = (tg.run(replace(given, engine=engine)) for engine in ("eager", "kernel"))
@@ -150,6 +162,32 @@ def test_shorter_floats_agree_to_their_rounding(case, dtype):
     assert kernel.weights()[next(iter(kernel.weights()))].dtype == (
         "float64" if dtype == "mixed" else "float32"
     )
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "mixed"])
+@pytest.mark.parametrize("scale", [30.0, 1e3, 1e6])
+def test_saturated_units_are_those_of_the_reference(scale, dtype):
+    """Arguments of tanh far beyond 44, where 1 − 2/(e²ˣ + 1) with a fast reciprocal is not a number: the run goes on."""
+    given = experiment(ATOMS, SGD(0.05), WithoutReplacement(100), trajectories=17, dtype=dtype)
+    start = {
+        name: torch.from_numpy(value).double() * (scale if name in {"0.weight", "2.weight"} else 1)
+        for name, value in given.initial_weights(range(17)).items()
+    }
+    reached = given.functional.train[0].double() @ start["0.weight"].transpose(1, 2)
+    assert reached.abs().max() > 44
+    given = replace(given, start=start)
+    eager, kernel = (tg.run(replace(given, engine=engine)) for engine in ("eager", "kernel"))
+    assert (kernel.diverged_at == -1).all()
+    for name, value in eager.weights().items():  # biases of saturated units stay near 0
+        size = max(1.0, np.abs(value).max())
+        assert np.abs(value - kernel.weights()[name]).max() <= TOLERANCES[dtype] * size
+
+
+def test_narrow_networks_on_real_images(named_data):
+    problem = MnistTanh(train_samples=500, test_samples=10)
+    given = experiment(problem, SGD(0.05), WithoutReplacement(50), steps=30, dtype="float64")
+    eager, kernel = (tg.run(replace(given, engine=engine)) for engine in ("eager", "kernel"))
+    assert max(differences(eager, kernel).values()) <= TOLERANCES["float64"]
 
 
 def test_another_sampling_is_found_out_by_the_same_comparison():
