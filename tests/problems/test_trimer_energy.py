@@ -65,6 +65,10 @@ def test_published_numbers_of_the_two_minima():
     assert line().energy == pytest.approx(-2.2190982, abs=1e-7)
 
 
+def test_a_line_may_be_rounded():
+    assert trimer_energy([1.1087, 2.2175, 1.1087]) == pytest.approx(line().energy, abs=1e-4)
+
+
 @pytest.mark.parametrize("distances", [[1.0, 1.0], [0.0, 1.0, 1.0], [1.0, 1.0, 2.1], [1.0, np.nan, 1.0], 1.0])
 def test_what_is_no_triangle_is_refused(distances):
     with pytest.raises(ValueError, match="distances"):

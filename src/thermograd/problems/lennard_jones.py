@@ -19,7 +19,7 @@ _CLASSES = 4
 
 @dataclass(frozen=True)
 class LennardJones:
-    """A tanh network that predicts the minimum at which three atoms end from distances on the way; cross-entropy, R = λ Σ θ².
+    """Where three atoms end, predicted by a tanh network from distances on the way; cross-entropy, R = λ Σ θ².
 
     Four classes, see `make_trimers`: the triangle, and the line with each of the three atoms in the middle. Two of the three
     distances after six steps decide about four of five samples. Glorot uniform weights, biases 0. Training and test samples

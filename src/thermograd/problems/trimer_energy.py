@@ -11,6 +11,8 @@ import numpy.typing as npt
 LONGEST_OVER_SHORTEST = 1.5
 """Between 1 of the triangle and 2 of the line."""
 
+_ROUNDING = 1e-3
+
 
 def trimer_energy(distances: npt.ArrayLike, axilrod_teller: float = 2.0) -> Any:
     """Energy of three atoms from their distances, in units of the depth and the diameter of the pair potential.
@@ -26,7 +28,7 @@ def trimer_energy(distances: npt.ArrayLike, axilrod_teller: float = 2.0) -> Any:
         Energies, of the shape of the other axes.
 
     Raises:
-        ValueError: not three distances, or no triangle has them.
+        ValueError: not three distances, or no triangle has them, rounding to three digits allowed for.
 
     >>> float(trimer_energy([1.0, 1.0, 1.0])), float(trimer_energy([1.0, 2.0, 1.0]))  # 2 · 11/8; 4(2⁻¹² − 2⁻⁶) − 2 · 2/8
     (2.75, -0.5615234375)
@@ -38,7 +40,7 @@ def trimer_energy(distances: npt.ArrayLike, axilrod_teller: float = 2.0) -> Any:
     sides = np.sort(lengths, axis=-1)
     if (
         not (sides[..., 0] > 0).all()
-        or not (sides[..., 2] <= (sides[..., 0] + sides[..., 1]) * (1 + 1e-9)).all()
+        or not (sides[..., 2] <= (sides[..., 0] + sides[..., 1]) * (1 + _ROUNDING)).all()
     ):
         message = "distances must be positive, none longer than the sum of the other two"
         raise ValueError(message)
