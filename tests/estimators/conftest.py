@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 from scipy.linalg import solve_continuous_lyapunov, solve_discrete_lyapunov
 
+from thermograd.estimators.displacement_of_positions import mean_square_displacement
+from thermograd.estimators.displacement_table import DisplacementTable
+
 
 @dataclass(frozen=True)
 class Process:
@@ -111,3 +114,52 @@ class Posterior(NamedTuple):
 def quadratic():
     """Makes quadratic potentials."""
     return Posterior
+
+
+@dataclass(frozen=True)
+class StepVarianceWalk:
+    """Independent steps of variance s^(−a) at step s: Δ = Σ s^(−a) over t_w < s ≤ t_w + t, exactly."""
+
+    power: float
+    steps: int = 20_000
+    first: int = 20
+    last: int = 5000
+
+    @property
+    def waiting_times(self):
+        times = np.unique(np.rint(10 ** (np.arange(32) / 4)).astype(int))
+        return times[(times >= self.first) & (times <= self.last)]
+
+    @property
+    def lags(self):
+        times = np.unique(np.rint(10 ** (np.arange(64) / 8)).astype(int))
+        return times[times < self.steps]
+
+    @property
+    def variances(self):
+        """Variance of a coordinate after s = 0, 1, ... steps."""
+        return np.concatenate([[0.0], np.cumsum(np.arange(1.0, self.steps + 1) ** -self.power)])
+
+    def exact(self):
+        ends = self.waiting_times[:, None] + self.lags
+        inside = ends <= self.steps
+        delta = self.variances[np.minimum(ends, self.steps)] - self.variances[self.waiting_times, None]
+        squared = np.where(inside, delta, np.nan)[None, ..., None]
+        return DisplacementTable(self.waiting_times, self.lags, squared, [1])
+
+    def positions(self, trajectories, parameters=250, *, seed=0):
+        """Weights at all steps that some pair of the table needs, and those steps."""
+        ends = (self.waiting_times[:, None] + self.lags).ravel()
+        steps = np.union1d(self.waiting_times, ends[ends <= self.steps])
+        spread = np.sqrt(np.diff(self.variances[np.concatenate([[0], steps])]))
+        kicks = np.random.default_rng(seed).normal(size=(trajectories, steps.size, parameters))
+        return np.cumsum(kicks * spread[:, None], axis=1), steps
+
+    def simulate(self, trajectories, parameters=250, *, seed=0):
+        positions, steps = self.positions(trajectories, parameters, seed=seed)
+        return mean_square_displacement(positions, steps, waiting_times=self.waiting_times, lags=self.lags)
+
+
+@pytest.fixture(scope="session")
+def step_variance_walk():
+    return StepVarianceWalk

@@ -146,7 +146,11 @@ def aging_exponent(
     if np.isnan(curves.range[0]):
         levels = np.zeros(0) if choose else checked_thresholds(thresholds, curves)
         return _without(curves, threshold_times(curves, levels, average), nothing_moves(curves))
-    levels = threshold_grid(*curves.range) if choose else checked_thresholds(thresholds, curves)
+    levels = (
+        threshold_grid(curves.at_first_lag / 2, curves.range[1])
+        if choose
+        else checked_thresholds(thresholds, curves)
+    )
     found = threshold_times(curves, levels, average)
     chosen = choose(found) if choose else found.usable()
     if not chosen.any():
@@ -256,12 +260,14 @@ def _said(trajectories: int) -> str:
 
 
 def _summary(exponent: Estimate, trajectories: int, waiting_times: Steps, ends: tuple[float, float]) -> str:
-    low, high = exponent.interval
+    value, low, high = (
+        round(float(end), 2) + 0.0 for end in (exponent.value, *exponent.interval)
+    )  # no −0.00
     dash = "–" if low >= 0 else " to "
     level = "" if f"{exponent.level:g}" == "0.95" else f" at {100 * exponent.level:g} %"
     thresholds = "…".join(dict.fromkeys(map(short_number, ends)))
     return (
-        f"{exponent.value:.2f} ({low:.2f}{dash}{high:.2f}{level}), {_said(trajectories)}, "
+        f"{value:.2f} ({low:.2f}{dash}{high:.2f}{level}), {_said(trajectories)}, "
         f"t_w {waiting_times[0]}…{waiting_times[-1]}, Δ* {thresholds}"
     )
 

@@ -58,6 +58,14 @@ class DisplacementCurves:
         moved = mean[mean > 0]
         return (float(moved.min()), float(moved.max())) if moved.size else (np.nan, np.nan)
 
+    @property
+    def at_first_lag(self) -> float:
+        """The largest mean displacement of any waiting time at its first lag with one; NaN if nothing moves."""
+        mean = self.mean
+        moved = mean > 0
+        first = np.take_along_axis(mean, moved.argmax(axis=1)[:, None], axis=1)[:, 0]
+        return float(first[moved.any(axis=1)].max()) if moved.any() else np.nan
+
     def weighted(self, counts: npt.NDArray[np.generic]) -> Array:
         """Mean of trajectories taken so often as `counts` `(B, R)` says: `(B, W, L)`."""
         measured = np.isfinite(self.each[0])
