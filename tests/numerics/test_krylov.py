@@ -1,11 +1,10 @@
-"""Lanczos against dense eigenvalues, for numpy and torch, with multiple eigenvalues and exhausted spaces."""
+"""The Krylov space and its quadrature against dense algebra."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-from thermograd.numerics.krylov import lanczos, largest_eigenpairs
+from thermograd.numerics.krylov import lanczos, quadrature
 
 
 def symmetric(values, seed=0):
@@ -23,53 +22,14 @@ def test_recurrence_and_orthogonality():
     np.testing.assert_allclose(basis @ matrix @ basis.T, inside, atol=1e-12)
 
 
-@pytest.mark.parametrize("kind", ["numpy", "torch"])
-def test_largest_eigenpairs_of_a_deep_network_like_spectrum(kind):
-    values = np.concatenate([np.linspace(-0.5, 1, 195), [5, 8, 8.5, 20, 100.0]])
-    matrix, start, basis = symmetric(values), np.ones(200), np.empty((120, 200))
-    if kind == "torch":
-        torch = pytest.importorskip("torch")
-        matrix, start, basis = (torch.from_numpy(part) for part in (matrix, start, basis))
-    calls = []
-
-    def matvec(vector):
-        calls.append(1)
-        return matrix @ vector
-
-    ritz, vectors = largest_eigenpairs(matvec, start, basis, 5)
-    assert ritz.converged
-    np.testing.assert_allclose(ritz.values, [100, 20, 8.5, 8, 5], rtol=1e-10)
-    vectors = np.asarray(vectors)
-    np.testing.assert_allclose(vectors.T @ vectors, np.eye(5), atol=1e-10)
-    residual = np.asarray(matrix) @ vectors - vectors * ritz.values
-    assert np.linalg.norm(residual, axis=0).max() < 1.1e-6  # 1e-8 of 100
-    assert len(calls) < 120  # stops when it is there
-
-
-def test_multiple_eigenvalues_need_another_start():
-    matrix = symmetric([3.0, 3.0, 3.0, 1.0, 1.0])
-    rng = np.random.default_rng(0)
-    found = largest_eigenpairs(
-        lambda v: matrix @ v, rng.normal(size=5), np.zeros((5, 5)), 4, again=lambda: rng.normal(size=5)
-    )[0]
-    np.testing.assert_allclose(found.values, [3, 3, 3, 1], atol=1e-9)
-    alone = largest_eigenpairs(lambda v: matrix @ v, rng.normal(size=5), np.zeros((5, 5)), 4)[0]
-    assert not alone.converged
-    np.testing.assert_allclose(alone.values, [3, 1], atol=1e-9)
-
-
-def test_a_check_at_the_moment_the_space_is_exhausted_does_not_stop():
-    """Five distinct values, each twice: the space of one start ends after 5 steps, when the first check is due."""
-    matrix = symmetric([5.0, 5.0, 4.0, 4.0, 3.0, 3.0, 2.0, 2.0, 1.0, 1.0])
-    rng = np.random.default_rng(1)
-    ritz, _ = largest_eigenpairs(
-        lambda v: matrix @ v, rng.normal(size=10), np.zeros((10, 10)), 2, again=lambda: rng.normal(size=10)
-    )
-    np.testing.assert_allclose(ritz.values, [5, 5], atol=1e-9)
-
-
-def test_too_few_steps_are_said_to_be_too_few():
-    matrix = symmetric(np.linspace(0, 1, 100))
-    ritz, _ = largest_eigenpairs(lambda v: matrix @ v, np.ones(100), np.zeros((12, 100)), 5)
-    assert not ritz.converged
-    assert ritz.residuals.max() > 1e-8
+def test_quadrature_gives_the_quadratic_forms_of_powers():
+    rng = np.random.default_rng(2)
+    matrix, start = symmetric(rng.normal(size=30)), rng.normal(size=30)
+    diagonal, off, _ = lanczos(lambda v: matrix @ v, start, np.zeros((6, 30)))
+    nodes, weights = quadrature(diagonal, off)
+    unit = start / np.linalg.norm(start)
+    for power in range(12):
+        expected = unit @ np.linalg.matrix_power(matrix, power) @ unit
+        np.testing.assert_allclose(weights @ nodes**power, expected, rtol=1e-10, atol=1e-12)
+    beyond = unit @ np.linalg.matrix_power(matrix, 12) @ unit
+    assert abs(weights @ nodes**12 / beyond - 1) > 1e-6  # degree 2n is one too many

@@ -1,4 +1,4 @@
-"""Lanczos: the largest eigenvalues of a symmetric matrix that is known by its products only.
+"""Lanczos: the Krylov space of a symmetric matrix that is known by its products only, and Gauss quadrature in it.
 
 Only `@`, `.T`, slices and arithmetic touch the vectors, so numpy arrays and torch tensors on any device run through the same
 lines; the caller owns the array that holds them.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,25 +18,6 @@ Array = npt.NDArray[Any]
 
 _BREAKDOWN = 1e-10
 _CHECK_EVERY = 5
-
-
-@dataclass(frozen=True, eq=False)
-class Ritz:
-    """Approximate eigenpairs of the tridiagonal matrix of Lanczos, largest first.
-
-    Attributes:
-        values: `(k,)`.
-        coefficients: of the vectors in the rows of the basis, `(rows, k)`.
-        residuals: |A v − value v|, `(k,)`, which bounds the distance to the nearest eigenvalue.
-        converged: whether all residuals are within the tolerance.
-        smallest: the smallest value of all, an upper bound of the smallest eigenvalue.
-    """
-
-    values: Array
-    coefficients: Array
-    residuals: Array
-    converged: bool
-    smallest: float
 
 
 def lanczos(
@@ -92,60 +72,27 @@ def lanczos(
     return diagonal[:rows], off[:rows], rows
 
 
-def largest(diagonal: Array, off_diagonal: Array, count: int, tolerance: float) -> Ritz:
-    """The largest eigenpairs that a run of `lanczos` has found.
+def quadrature(diagonal: Array, off_diagonal: Array) -> tuple[Array, Array]:
+    """Nodes and weights with vᵀ f(A) v = Σ w_i f(x_i), v the unit vector that `lanczos` started from.
+
+    The Gauss quadrature of the spectral measure of v: nodes are the eigenvalues of the tridiagonal matrix, weights the
+    squared first components of its eigenvectors (Golub & Welsch 1969; Lin, Saad & Yang, SIAM Rev. 58, 34, 2016, (3.9)).
+    Exact for polynomials of degree below 2n, for all f once the space is exhausted.
 
     Args:
         diagonal: `(n,)`.
-        off_diagonal: `(n,)`.
-        count: k, at most n.
-        tolerance: of the residuals, over the largest |value|.
-    """
-    values, vectors = eigh_tridiagonal(diagonal, off_diagonal[:-1])
-    residuals = np.abs(off_diagonal[-1] * vectors[-1])
-    chosen = np.argsort(values)[::-1][:count]
-    bound = tolerance * np.abs(values).max()
-    converged = len(chosen) == count and bool((residuals[chosen] <= bound).all())
-    return Ritz(values[chosen], vectors[:, chosen], residuals[chosen], converged, float(values.min()))
-
-
-def largest_eigenpairs(
-    matvec: Callable[[Any], Any],
-    start: Any,
-    basis: Any,
-    count: int,
-    *,
-    tolerance: float = 1e-8,
-    again: Callable[[], Any] | None = None,
-) -> tuple[Ritz, Any]:
-    """The k largest eigenvalues of A with their vectors.
-
-    Args:
-        matvec: v `(P,)` -> A v.
-        start: `(P,)`, not 0.
-        basis: `(steps, P)`, the most steps that may be taken; overwritten.
-        count: k.
-        tolerance: of the residuals, over the largest |eigenvalue|.
-        again: see `lanczos`.
+        off_diagonal: `(n,)`, of which the last one is not used.
 
     Returns:
-        The eigenvalues, and the eigenvectors as columns `(P, k)` of the kind of `basis`.
+        Nodes, ascending, and weights, which add up to 1; `(n,)` each.
 
-    >>> ritz, vectors = largest_eigenpairs(lambda v: np.arange(9.0) * v, np.ones(9), np.zeros((9, 9)), 2)
-    >>> ritz.values.round(9).tolist(), ritz.converged, vectors.shape
-    ([8.0, 7.0], True, (9, 2))
+    >>> diagonal, off, _ = lanczos(lambda v: np.array([1.0, 2.0, 6.0]) * v, np.ones(3), np.zeros((3, 3)))
+    >>> nodes, weights = quadrature(diagonal, off)
+    >>> nodes.round(9).tolist(), weights.round(9).tolist()
+    ([1.0, 2.0, 6.0], [0.333333333, 0.333333333, 0.333333333])
     """
-
-    def enough(diagonal: Array, off_diagonal: Array) -> bool:
-        return len(diagonal) > count and largest(diagonal, off_diagonal, count, tolerance).converged
-
-    diagonal, off_diagonal, rows = lanczos(matvec, start, basis, again=again, enough=enough)
-    ritz = largest(diagonal, off_diagonal, count, tolerance)
-    vectors = [sum_of_rows(basis[:rows], ritz.coefficients[:, place]) for place in range(len(ritz.values))]
-    columns = basis[: len(vectors)]
-    for place, vector in enumerate(vectors):
-        columns[place] = vector
-    return ritz, columns.T
+    nodes, vectors = eigh_tridiagonal(diagonal, off_diagonal[:-1])
+    return nodes, np.square(vectors[0])
 
 
 def sum_of_rows(rows: Any, coefficients: Array) -> Any:

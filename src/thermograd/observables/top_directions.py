@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from thermograd.errors import ConfigError
-from thermograd.numerics.krylov import largest_eigenpairs
+from thermograd.numerics.extreme_eigenpairs import extreme_eigenpairs
 
 if TYPE_CHECKING:
     from thermograd.observables.per_sample_loss import PerSampleLoss
@@ -49,7 +49,7 @@ def top_directions(
 
     steps = min(size, max(_PASSES_PER_DIRECTION * count, 100))
     basis = torch.empty(steps, size, dtype=point.dtype, device=point.device)
-    ritz, vectors = largest_eigenpairs(
+    ritz, vectors = extreme_eigenpairs(
         lambda vector: loss.hessian_vector(point, vector),
         random(),
         basis,

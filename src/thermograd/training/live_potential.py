@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from thermograd.dynamics.sgworld import pairs_of_batches
-from thermograd.numerics.krylov import largest_eigenpairs
+from thermograd.numerics.extreme_eigenpairs import extreme_eigenpairs
 from thermograd.observables.described_loss import layer_that_mixes_samples
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class LivePotential:
             return whole if root is None else root * whole
 
         basis = flat.new_empty(min(len(flat), _AGAIN if again else _LANCZOS), len(flat))
-        ritz, vectors = largest_eigenpairs(product, start, basis, 1, tolerance=_TOLERANCE)
+        ritz, vectors = extreme_eigenpairs(product, start, basis, 1, tolerance=_TOLERANCE)
         self.stiffest = vectors[:, 0].clone()
         return float(ritz.values[0])
 
