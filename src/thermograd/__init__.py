@@ -34,6 +34,7 @@ _DOORS = {
     "ReduceLROnStationarity": "thermograd.training.schedulers.reduce_lr_on_stationarity",
     "advise": "thermograd.advisor.perturbation_interval",
     "landscape": "thermograd.observables.landscape",
+    "Hessian": "thermograd.observables.hessian",
     "stationary_state": "thermograd.theory.stationary_state:predict",
 }
 __all__ = ["__version__", *_DOORS]
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from thermograd.ensemble.resume import resume as resume
     from thermograd.ensemble.run import run as run
     from thermograd.estimators.posterior_draws import PosteriorDraws as PosteriorDraws
+    from thermograd.observables.hessian import Hessian as Hessian
     from thermograd.observables.landscape import landscape as landscape
     from thermograd.perturbations.in_place import perturb as perturb
     from thermograd.problems.problem import Problem as Problem

@@ -42,15 +42,15 @@ def hutch_plus_plus(
         ValueError: n below 2.
 
     >>> generator = np.random.default_rng(0)
-    >>> spectrum = np.concatenate([[50.0, -20.0], np.full(98, 0.1)])
+    >>> spectrum = np.concatenate([[50.0, -20.0], np.zeros(98)])
     >>> trace = hutch_plus_plus(
     ...     lambda rows: rows * spectrum,
     ...     lambda count: generator.choice([-1.0, 1.0], (count, 100)),
     ...     np.zeros((5, 100)),
     ...     lambda rows: np.linalg.qr(rows.T)[0].T,
     ... )
-    >>> trace.low < 39.8 < trace.high and trace.high - trace.low < 5
-    True
+    >>> round(trace.value, 9), round(trace.high - trace.low, 9)  # all of it in Q
+    (30.0, 0.0)
     """
     count = len(basis)
     if count < 2:
@@ -67,7 +67,7 @@ def hutch_plus_plus(
         outside = signs - (signs @ space.T) @ space
         forms += _products(outside, products(outside))
     value = inside + float(np.mean(forms))
-    error = float(np.std(forms, ddof=1)) / np.sqrt(count)
+    error = float(np.std(forms, ddof=1) / np.sqrt(count))
     half = float(stdtrit(count - 1, (1 + level) / 2)) * error
     return Estimate(value, (value - half, value + half), level=level, pieces=count)
 
