@@ -6,6 +6,7 @@ import copy
 import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -168,47 +169,74 @@ class HessianProducts:
         """H v of one batch."""
         if not graph.slopes:
             return vectors.new_zeros(vectors.shape)
-        width, parts = self.together, []
-        with torch.inference_mode(mode=False), without_hooks(self._leaves):
-            for some in torch.split(vectors, width):
-                if len(some) > 1 and not self._one_by_one:
-                    try:
-                        parts.append(self._pulled(graph, some, batched=True))
-                        continue
-                    except torch.OutOfMemoryError:
-                        raise
-                    except (
-                        RuntimeError
-                    ):  # an operation that vmap cannot batch; one by one its own error shows
-                        self._one_by_one = True
-                parts += [self._pulled(graph, row[None], batched=False) for row in some]
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
+        if torch.is_inference_mode_enabled():
+            with torch.inference_mode(mode=False):
+                return self._of_graph(graph, vectors)
+        with (
+            without_hooks(self._leaves) if any(one._backward_hooks for one in self._leaves) else nullcontext()
+        ):
+            if len(vectors) == 1:
+                return self._single(graph, vectors[0])
+            parts = []
+            for some in torch.split(vectors, self.together):
+                found = self._batched(graph, some) if len(some) > 1 else None
+                parts += [self._single(graph, row) for row in some] if found is None else [found]
+        return torch.cat(parts) if len(parts) > 1 else parts[0]
 
-    def _pulled(self, graph: _Graph, rows: Tensor, *, batched: bool) -> Tensor:
-        """∇(∇L · v) of some rows, in one call."""
-        shaped = [
-            part.reshape(-1, *value.shape).to(value.device, value.dtype)
+    def _batched(self, graph: _Graph, rows: Tensor) -> Tensor | None:
+        """∇(∇L · v) of several rows in one call, `(n, P)`; None where an operation cannot be batched."""
+        if self._one_by_one:
+            return None
+        count = len(rows)
+        parts = [
+            part.reshape(count, *value.shape).to(value.device, value.dtype)
             for part, value in zip(torch.split(rows, self._sizes, dim=1), self._leaves, strict=True)
         ]
-        given = [shaped[place] if batched else shaped[place][0] for place in graph.places]
         try:
-            found = torch.autograd.grad(
-                graph.slopes,
-                self._leaves,
-                grad_outputs=given,
-                retain_graph=True,
-                allow_unused=True,
-                is_grads_batched=batched,
-            )
-        except RuntimeError as failure:
-            raise failure if batched else _explained(failure) from failure
+            found = self._pulled(graph, parts, batched=True)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError:  # one by one its own error shows, if there is one
+            self._one_by_one = True
+            return None
         flat = [
-            rows.new_zeros(len(rows), size) if part is None else part.reshape(len(rows), size)
+            rows.new_zeros(count, size) if part is None else part.reshape(count, size)
             for part, size in zip(found, self._sizes, strict=True)
         ]
+        return self._joined(flat, dim=1)
+
+    def _single(self, graph: _Graph, row: Tensor) -> Tensor:
+        """∇(∇L · v) of a row, `(1, P)`."""
+        split = torch.split(row, self._sizes)
+        parts = [part.view(value.shape) for part, value in zip(split, self._leaves, strict=True)]
         if not self._uniform:
-            flat = [part.to(self.device, self.dtype) for part in flat]
-        return torch.cat(flat, dim=1)
+            parts = [
+                part.to(value.device, value.dtype) for part, value in zip(parts, self._leaves, strict=True)
+            ]
+        try:
+            found = self._pulled(graph, parts, batched=False)
+        except RuntimeError as failure:
+            raise _explained(failure) from failure
+        flat = [
+            row.new_zeros(size) if part is None else part.reshape(-1)
+            for part, size in zip(found, self._sizes, strict=True)
+        ]
+        return self._joined(flat, dim=0)[None]
+
+    def _pulled(self, graph: _Graph, parts: list[Tensor], *, batched: bool) -> tuple[Tensor | None, ...]:
+        return torch.autograd.grad(
+            graph.slopes,
+            self._leaves,
+            grad_outputs=[parts[place] for place in graph.places],
+            retain_graph=True,
+            allow_unused=True,
+            is_grads_batched=batched,
+        )
+
+    def _joined(self, parts: list[Tensor], dim: int) -> Tensor:
+        if not self._uniform:
+            parts = [part.to(self.device, self.dtype) for part in parts]
+        return torch.cat(parts, dim)
 
     def _check(self) -> None:
         """A product, made twice from two graphs, is finite and the same."""
