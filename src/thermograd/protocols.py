@@ -230,7 +230,7 @@ class Tracking(Protocol):
         """Memory it holds now."""
 
     def record(self, step: int, parameters: Any = None) -> None:
-        """Note the state at a step."""
+        """Note the state at a step, by default that of the parameters it was started with; nothing before `due`."""
 
     def table(self) -> Any:
         """What was found so far, as its estimators take it."""
@@ -238,7 +238,7 @@ class Tracking(Protocol):
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """The same for a run on disk, by field: numbers with the axis of trajectories first and no axis of time.
 
-        Coordinates are repeated for each trajectory. Shapes and types depend on the steps recorded alone.
+        Coordinates are repeated for each trajectory; texts are code points, int32, padded with zeros. Shapes and types depend on the steps recorded alone.
         """
 
     def state_dict(self) -> dict[str, Any]:
@@ -250,14 +250,17 @@ class Tracking(Protocol):
 
 @runtime_checkable
 class Tracker(Protocol):
-    """Memory of earlier states, on the host, between stretches of steps."""
+    """Memory of earlier states, on the host, between stretches of steps.
+
+    A class that tells layers apart declares `needs_names = True` (or a property): `watch` then asks for `names=`.
+    """
 
     @property
     def name(self) -> str:
         """Name of its table."""
 
-    def start(self, parameters: Any, trajectories: Sequence[int] | None = None) -> Tracking:
-        """A memory of these parameters at time 0."""
+    def start(self, parameters: Any, trajectories: int | Sequence[int] | None = None) -> Tracking:
+        """A memory of these parameters at time 0; with trajectories, their number or numbers, along a leading axis."""
 
 
 class Future(Protocol):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from thermograd.numerics.log_times import Epochs
+from thermograd.observables.two_time_displacement import TwoTimeDisplacement as TwoTimeDisplacement
 
 if TYPE_CHECKING:
     from torch import Tensor

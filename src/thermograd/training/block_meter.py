@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from thermograd.observables.parameter_sketch import ParameterSketch
+from thermograd.observables.plain_tensor import wide
 from thermograd.training.anchored_positions import FIELDS, AnchoredPositions
 from thermograd.training.block_record import Array, BlockEnd, by_part
-from thermograd.training.parameter_sketch import ParameterSketch, wide
 from thermograd.training.random_stride import RandomStride
 from thermograd.training.update_norms import UpdateNorms
 

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from thermograd.estimators.stationarity import Stationarity, stationarity
+from thermograd.observables.parameter_sketch import ParameterSketch
 from thermograd.training import watch_estimates
 from thermograd.training.block_meter import BlockMeter
 from thermograd.training.block_record import BlockRecord
 from thermograd.training.micro_batches import MicroBatches
 from thermograd.training.observing import Observing
 from thermograd.training.optimizer_view import OptimizerView
-from thermograd.training.parameter_sketch import ParameterSketch
 
 _STREAMING_BLOCK = 50
 _RECENT = 16

@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from thermograd.training.optimizer_view import plain
-from thermograd.training.parameter_sketch import wide
+from thermograd.observables.plain_tensor import plain, wide
 
 
 class MicroBatches:

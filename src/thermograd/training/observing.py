@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from thermograd.numerics.log_times import Epochs, Every
-from thermograd.training.optimizer_view import plain
+from thermograd.observables.plain_tensor import plain
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from thermograd.errors import NotApplicableError
+from thermograd.observables.plain_tensor import is_distributed, plain
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -58,7 +59,7 @@ class OptimizerView:
         self.part_of = [self.parts.index(part) for part in parts]
         self._trained = self._ids()
         plain_already = not any(
-            parameter.is_complex() or _is_distributed(parameter) for parameter in self.parameters
+            parameter.is_complex() or is_distributed(parameter) for parameter in self.parameters
         )
         self._local = self.parameters if plain_already else None
         self._places: dict[int, list[int]] = {
@@ -114,7 +115,7 @@ class OptimizerView:
     @property
     def sharded(self) -> bool:
         """Whether parameters are spread over ranks."""
-        return any(_is_distributed(parameter) for parameter in self.parameters)
+        return any(is_distributed(parameter) for parameter in self.parameters)
 
     def hyperparameters(self) -> tuple[tuple[Any, ...], ...]:
         """Per group, everything the relation assumes constant; cheap to compare, without reading a device."""
@@ -284,17 +285,6 @@ def unwrapped(optimizer: Any) -> Optimizer:
     while isinstance(wrapped := getattr(inner, "optimizer", None), torch.optim.Optimizer):
         inner = wrapped
     return inner
-
-
-def plain(tensor: Tensor) -> Tensor:
-    """A detached, real, dense, local view of a tensor."""
-    local = tensor.to_local() if _is_distributed(tensor) else tensor  # type: ignore[attr-defined]  # DTensor
-    local = local.detach().to_dense() if local.is_sparse else local.detach()
-    return torch.view_as_real(local) if local.is_complex() else local
-
-
-def _is_distributed(tensor: Tensor) -> bool:
-    return callable(getattr(tensor, "to_local", None))
 
 
 def _denominator(state: Mapping[str, Tensor], options: Mapping[str, Any]) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from thermograd.training.parameter_sketch import wide
+from thermograd.observables.plain_tensor import wide
 
 _ROWS = 512
 
