@@ -124,11 +124,11 @@ class StepVarianceWalk:
     steps: int = 20_000
     first: int = 20
     last: int = 5000
+    count: int = 13
 
     @property
     def waiting_times(self):
-        times = np.unique(np.rint(10 ** (np.arange(32) / 4)).astype(int))
-        return times[(times >= self.first) & (times <= self.last)]
+        return np.rint(np.geomspace(self.first, self.last, self.count)).astype(int)
 
     @property
     def lags(self):

@@ -190,12 +190,17 @@ def _aging(
         if unsteady
         else ""
     )
+    single = (
+        "no interval: paths from its waiting times share most of their steps; lower the threshold, or repeat the run"
+        if spread.pieces <= 1
+        else ""
+    )
     exponent = Estimate(
         value,
         (low, high),
         level=level,
         pieces=spread.pieces,
-        note=joined([curves.few(), note, dropped, _rounding(curves, chosen), curves.note]),
+        note=joined([curves.few(), single, note, dropped, _rounding(curves, chosen), curves.note]),
         samples=spread.samples,
     )
     ends = (float(chosen.levels[0]), float(chosen.levels[-1]))

@@ -97,10 +97,12 @@ def spread_over_trajectories(
 
 
 def spread_over_waiting_times(found: ThresholdTimes) -> AgingSpread:
-    """Of one run: the jackknife that leaves out one of min(8, W/2) blocks of neighbouring waiting times.
+    """Of one run: the jackknife that leaves out one block of neighbouring waiting times.
 
-    SE² = (n − 1)/n Σ (slope without block − their mean)². It sees how well one power law describes the run, not how
-    much another run would differ.
+    SE² = (n − 1)/n Σ (slope without block − their mean)², with n = min(8, W/2) blocks, and fewer if t* is long: the paths
+    from t_w and from a later t_w' have steps in common up to t_w' = t_w + t*, so blocks are at least ln(1 + t*/t_w) long
+    in ln t_w, in the median. Shorter ones miss how far one run strays as a whole: intervals of 95 % held the exponent in 68 %
+    of runs at t* = 2 to 60 t_w. It is the scatter of one run about one power law, not of other runs.
 
     Args:
         found: the times at the thresholds.
@@ -110,7 +112,10 @@ def spread_over_waiting_times(found: ThresholdTimes) -> AgingSpread:
     """
     used = np.isfinite(found.times).any(axis=1)
     waiting, times = found.waiting_times[used], found.times[used]
-    blocks = np.array_split(np.arange(waiting.size), min(_MOST_BLOCKS, waiting.size // 2))
+    shared = float(np.nanmedian(np.log1p(times / waiting[:, None])))
+    independent = int(np.log(waiting[-1] / waiting[0]) / shared)
+    count = max(1, min(_MOST_BLOCKS, waiting.size // 2, independent))
+    blocks = np.array_split(np.arange(waiting.size), count)
     left = []
     for block in blocks:
         kept = np.delete(np.arange(waiting.size), block)
@@ -121,7 +126,7 @@ def spread_over_waiting_times(found: ThresholdTimes) -> AgingSpread:
     return AgingSpread(
         float(factor * _deviation(slopes.common[:, None])[0]) if count > 1 else np.inf,
         np.where(count > 1, factor * _deviation(slopes.each), np.inf),
-        count,
+        max(count, 1),
         0.0,
         None,
     )

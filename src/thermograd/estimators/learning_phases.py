@@ -19,6 +19,7 @@ Steps = npt.NDArray[np.int64]
 
 _HALF_DECADE = 0.5
 _FLAT = 0.1
+_ERRORS = 2
 _BETWEEN = (0.15, 0.95)
 _ENOUGH = 8
 _DEVIATIONS = 3
@@ -77,7 +78,7 @@ def learning_phases(
 
     In bins of ln t, r = (L − L_last)/(L_first − L_last) of the mean over trajectories. The slow phase begins where r falls
     below `remaining` for the last time, linear in ln t between bins. On a plateau 0.15 < r < 0.95, and the slope of r
-    against log₁₀ t, by least squares over half a decade, is below 0.1.
+    against log₁₀ t, by least squares over half a decade, is below 0.1 by two standard errors.
 
     L_last is the loss where the record ends: the phases of a longer record are others. A loss that falls like a power of t
     has no slow phase of its own.
@@ -238,7 +239,9 @@ def _plateaus(times: Array, left: Array, end: float, per_decade: int) -> tuple[t
         part = slice(start, int(far[0]) + 1)
         away = place[part] - place[part].mean()
         slope = float(away @ left[part] / (away @ away))
-        if abs(slope) >= _FLAT or (left[part] <= low).any() or (left[part] >= high).any():
+        scatter = left[part] - left[part].mean() - slope * away
+        error = float(np.sqrt(scatter @ scatter / (away.size - 2) / (away @ away)))
+        if abs(slope) + _ERRORS * error >= _FLAT or (left[part] <= low).any() or (left[part] >= high).any():
             continue
         begin, stop = float(times[start]), float(times[far[0]])
         if found and begin <= found[-1][1]:
