@@ -132,8 +132,8 @@ def _window(lags: tuple[float | None, float | None] | str, curves: DisplacementC
     return np.asarray((time >= low) & (time <= high) & (waiting >= 0))
 
 
-def _fit(deltas: Array, lags: Steps, window: Flags) -> tuple[Array, Array]:
-    """γ and ln(2D) of curves `(..., W, L)`, NaN where fewer than 4 lags count."""
+def _fit(deltas: Array, lags: Steps, window: Flags, fewest: int = _FEWEST) -> tuple[Array, Array]:
+    """γ and ln(2D) of curves `(..., W, L)`, NaN where fewer lags than that count."""
     known = window & (deltas > 0)
     count = np.maximum(known.sum(axis=-1), 1)
     y = np.log(np.where(known, deltas, 1.0))
@@ -141,14 +141,15 @@ def _fit(deltas: Array, lags: Steps, window: Flags) -> tuple[Array, Array]:
     middle, height = x.sum(axis=-1) / count, y.sum(axis=-1) / count
     away = np.where(known, x - middle[..., None], 0.0)
     power = np.square(away).sum(axis=-1)
-    enough = known.sum(axis=-1) >= _FEWEST
+    enough = known.sum(axis=-1) >= fewest
     slope = np.divide((away * y).sum(axis=-1), power, out=np.full_like(power, np.nan), where=enough)
     return slope, height - slope * middle
 
 
 def _left_out(curves: DisplacementCurves, window: Flags) -> tuple[Steps, Array, Array]:
     """Jackknife of one run, over blocks of neighbouring lags: number of blocks, standard errors of γ and ln D."""
-    known = window & (curves.mean > 0)
+    mean = curves.mean
+    known = window & (mean > 0)
     pieces = np.zeros(len(known), np.int64)
     errors = np.full((2, len(known)), np.inf)
     for row, places in enumerate(map(np.flatnonzero, known)):
@@ -157,7 +158,7 @@ def _left_out(curves: DisplacementCurves, window: Flags) -> tuple[Steps, Array, 
         for block in blocks:
             kept = known[row].copy()
             kept[block] = False
-            left.append(_fit(curves.mean[row], curves.lags, kept))
+            left.append(_fit(mean[row], curves.lags, kept, fewest=2))
         slopes = np.array(left).reshape(-1, 2)
         slopes = slopes[np.isfinite(slopes).all(axis=1)]
         pieces[row] = len(slopes)
