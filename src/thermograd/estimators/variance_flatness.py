@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd.errors import ConfigError
-from thermograd.estimators.landscape import flatness_exponent
+from thermograd.estimators.flatness_exponent import flatness_exponent
 from thermograd.estimators.stationary_covariance import covariance
 from thermograd.estimators.trajectory_pieces import (
     checked_level,

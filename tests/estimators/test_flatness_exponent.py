@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from thermograd.errors import ConfigError
-from thermograd.estimators.landscape import flatness_exponent
+from thermograd.estimators.flatness_exponent import flatness_exponent
 
 
 @pytest.mark.parametrize("exponent", [-1.0, 0.0, 0.43, 1.0])
