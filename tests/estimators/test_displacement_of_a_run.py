@@ -21,6 +21,17 @@ class RecordedRun:
         return self.arrays[name]
 
 
+def earlier(key, value):
+    """The record before: one waiting time and one lag less."""
+    cut = value.copy()
+    missing = -1 if value.dtype.kind == "i" else np.nan
+    if key in {"waiting_times", "lags", "squared", "anchor_norms"}:
+        cut[:, -1] = missing
+    if key == "squared":
+        cut[:, :, -1] = missing
+    return cut
+
+
 def recorded(name="two_time_displacement", trajectories=3, diverged_at=(-1, -1, -1), unfinished=()):
     shared = {
         "waiting_times": np.array([1, 10]),
@@ -34,6 +45,7 @@ def recorded(name="two_time_displacement", trajectories=3, diverged_at=(-1, -1, 
     arrays = {key: np.repeat(value[None], trajectories, axis=0) for key, value in shared.items()}
     arrays["squared"] = np.random.default_rng(0).uniform(size=(trajectories, 2, 3, 2))
     arrays["anchor_norms"] = np.ones((trajectories, 2, 2))
+    arrays = {key: np.stack([earlier(key, value), value], axis=1) for key, value in arrays.items()}
     for place in unfinished:
         for value in arrays.values():
             value[place] = -1 if value.dtype.kind == "i" else np.nan
@@ -48,8 +60,8 @@ def test_the_table_is_that_of_all_trajectories():
     assert found.groups == ("all", "layer.ä")
     assert found.sizes.tolist() == [6, 4]
     assert (found.eps, found.missed) == (2.0**-7, 2)
-    np.testing.assert_array_equal(found.squared, run["two_time_displacement/squared"])
-    np.testing.assert_array_equal(found.anchor_norms, run["two_time_displacement/anchor_norms"])
+    np.testing.assert_array_equal(found.squared, run["two_time_displacement/squared"][:, -1])
+    np.testing.assert_array_equal(found.anchor_norms, run["two_time_displacement/anchor_norms"][:, -1])
 
 
 def test_a_record_of_another_name():
@@ -66,7 +78,16 @@ def test_what_is_the_same_for_all_is_read_from_a_trajectory_that_has_it():
 def test_a_trajectory_that_diverged_is_nan_from_its_start_on():
     run = recorded(diverged_at=(-1, 7, -1))
     assert np.isnan(table(run).squared).all(axis=(1, 2, 3)).tolist() == [False, True, False]
-    assert np.isfinite(run["two_time_displacement/squared"]).all()  # the run is as it was
+    assert np.isfinite(run["two_time_displacement/squared"][:, -1]).all()  # the run is as it was
+
+
+def test_an_interrupted_run_gives_what_it_had_last():
+    run = recorded()
+    for values in run.arrays.values():
+        values[:, -1] = -1 if values.dtype.kind == "i" else np.nan
+    found = table(run)
+    assert (found.waiting_times.tolist(), found.lags.tolist()) == ([1], [1, 2])
+    np.testing.assert_array_equal(found.squared, run["two_time_displacement/squared"][:, 0, :1, :2])
 
 
 def test_nothing_recorded_yet():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,15 +12,15 @@ from thermograd.errors import ConfigError, NothingCommittedError
 from thermograd.estimators.displacement_table import DisplacementTable
 from thermograd.store.run import Run
 
-Array = npt.NDArray[np.float64]
-
 
 def table(run: Run, name: str = "two_time_displacement") -> DisplacementTable:
     """The table of displacements of a run.
 
-    A run records it as arrays `name/squared`, `name/waiting_times` and so on, each with the trajectory on axis 0; what
-    is the same for all trajectories is repeated, and names of groups are code points, filled up with zeros. Trajectories
-    that diverged are NaN in all of the table: the estimates leave them out and say how many they were.
+    A run records it as arrays `name/squared`, `name/waiting_times` and so on, with axes (trajectory, time, ...), at every
+    decade of steps and at the end, each time whole; what is not known yet is filled up with NaN or −1. What is the same for
+    all trajectories is repeated, and names of groups are code points. The last record that a trajectory has reached counts;
+    trajectories that have not, and those that diverged, are NaN in all of the table: the estimates leave them out and say
+    how many they were.
 
     Args:
         run: a run, in memory or of a directory.
@@ -40,25 +42,30 @@ def table(run: Run, name: str = "two_time_displacement") -> DisplacementTable:
             "TwoTimeDisplacement() to record one, or take aging.mean_square_displacement of saved weights"
         )
         raise ConfigError(message)
-    known = np.flatnonzero((kept["lags"] > 0).all(axis=1))
+    known, times = np.nonzero((kept["lags"] > 0).any(axis=2))
     if not known.size:
         message = "no trajectory of this run has recorded its displacement yet: let it go on"
         raise NothingCommittedError(message)
-    first = int(known[0])
-    squared = np.array(kept["squared"], np.float64)
-    squared[np.asarray(run.diverged_at) >= 0] = np.nan
-    missed = kept.get("missed")
-    eps = kept.get("eps")
+    last = {key: values[:, times.max()] for key, values in kept.items()}
+    return _table(last, int(known[times.argmax()]), np.asarray(run.diverged_at) >= 0)
+
+
+def _table(kept: dict[str, npt.NDArray[Any]], one: int, diverged: npt.NDArray[np.bool_]) -> DisplacementTable:
+    """The table of one record of all trajectories, of which `one` has it."""
+    waiting, lags = (kept[name][one] for name in ("waiting_times", "lags"))
+    waiting, lags = waiting[waiting >= 0], lags[lags > 0]
+    squared = kept["squared"][:, : waiting.size, : lags.size].astype(np.float64)
+    squared[diverged] = np.nan
     return DisplacementTable(
-        kept["waiting_times"][first],
-        kept["lags"][first],
+        waiting,
+        lags,
         squared,
-        kept["sizes"][first],
-        groups=_names(kept["groups"][first]) if "groups" in kept else ("all",),
-        anchor_norms=kept.get("anchor_norms"),
-        relative_error=kept["relative_error"][first] if "relative_error" in kept else np.zeros(1),
-        eps=0.0 if eps is None else float(eps[first]),
-        missed=0 if missed is None else int(missed[known].max()),
+        kept["sizes"][one],
+        groups=_names(kept["groups"][one]),
+        anchor_norms=kept["anchor_norms"][:, : waiting.size],
+        relative_error=kept["relative_error"][one],
+        eps=float(kept["eps"][one]),
+        missed=int(kept["missed"].max()),
     )
 
 
