@@ -22,6 +22,10 @@ _TOGETHER = ((2**18, 64), (2**22, 16))  # parameters times samples, and how many
 _GPU = 2**8  # times more parameters times samples there
 
 
+class NotFiniteError(ConfigError):
+    """The loss or a derivative of it is NaN or infinite."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Graph:
     """The gradient of one batch, ready to be differentiated.
@@ -161,7 +165,7 @@ class HessianProducts:
                 message = (
                     f"the gradient of the loss is NaN or infinite in {self._name(index)}{self._which(place)}"
                 )
-                raise ConfigError(message)
+                raise NotFiniteError(message)
         active = {index: slope for index, slope in known.items() if slope.requires_grad}
         return _Graph(tuple(active.values()), tuple(active), state)
 
@@ -251,7 +255,7 @@ class HessianProducts:
                 f"the second derivative of the loss is NaN or infinite in {self._at(index)}{self._which(0)}; a square root or a "
                 "norm at 0 has none"
             )
-            raise ConfigError(message)
+            raise NotFiniteError(message)
         apart, size = float((once - twice).norm()), float(once.norm())
         if apart > _ALIKE * size:
             message = (
@@ -268,7 +272,7 @@ class HessianProducts:
             raise ConfigError(message)
         if not value.isfinite():
             message = f"the loss is {value.item()}{self._which(place)}"
-            raise ConfigError(message)
+            raise NotFiniteError(message)
         if not value.requires_grad:
             message = (
                 f"the loss does not depend on the parameters{self._which(place)}: it has no graph. Was it detached, turned into "

@@ -107,7 +107,8 @@ class PerSampleLoss:
             def along(vector: Tensor, batch: Batch = batch) -> Tensor:
                 return _derivative(grad(lambda place: self._total(place, batch)), point, vector)
 
-            found += along(vectors[0])[None] if len(vectors) == 1 else vmap(along, chunk_size=16)(vectors)
+            part = along(vectors[0])[None] if len(vectors) == 1 else vmap(along, chunk_size=16)(vectors)
+            found = found + part  # not in place: the parameters may be one of many that are mapped over
         return found / self.samples
 
     def hessian(self, point: Tensor) -> Tensor:
