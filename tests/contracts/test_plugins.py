@@ -14,11 +14,11 @@ import thermograd as tg
 from thermograd.discover import available, snake_case
 from thermograd.minibatching import Persistent, WithoutReplacement
 from thermograd.numerics.log_times import At, Every
-from thermograd.observables import DissipationAndFluctuation
+from thermograd.observables import DissipationAndFluctuation, TwoTimeDisplacement
 from thermograd.perturbations import ShrinkAndPerturb
 from thermograd.perturbations.context import Moment, PerturbationContext
 from thermograd.problems.problem import Problem
-from thermograd.protocols import Accumulator, HiddenLayer
+from thermograd.protocols import Accumulator, HiddenLayer, Observable, Tracker
 
 ROLES = ("problems", "minibatching", "dynamics", "perturbations", "observables")
 PLUGINS = [(role, kind, cls) for role in ROLES for kind, cls in available(f"thermograd.{role}").items()]
@@ -37,6 +37,15 @@ MADE_HERE = {"lennard_jones"}
 
 def of(role):
     return [pytest.param(cls, id=kind) for found, kind, cls in PLUGINS if found == role]
+
+
+def trackers():
+    return [
+        entry
+        for entry in of("observables")
+        if isinstance(entry.values[0](), Tracker)
+        and not isinstance(entry.values[0](), Observable | Accumulator)
+    ]
 
 
 def make_problem():
@@ -91,6 +100,33 @@ def check_accumulator(accumulator):
     once = accumulator.read(accumulator.accumulate(state, before, after, gradient))
     for name, value in accumulator.read(twice).items():
         assert torch.allclose(value, 2 * once[name]), f"{name} is no sum"
+
+
+def check_tracker(tracker):
+    """Records what it asked for, changes nothing it was given, and goes on after a save."""
+    weights = {"a": torch.randn(3, 4, 2), "b": torch.randn(3, 5)}
+    whole, kept = tracker.start(weights, (4, 0, 9)), tracker.start(weights, 3)
+    for step in range(1, 31):
+        weights = {name: value * 1.1 for name, value in weights.items()}
+        before = {name: value.clone() for name, value in weights.items()}
+        for at_work in (whole, kept):
+            if step >= at_work.due:
+                at_work.record(step, weights)
+            assert at_work.due > step
+        if step == 17:
+            state = kept.state_dict()
+            kept = tracker.start(weights, 3)
+            kept.load_state_dict(state)
+        for name, value in weights.items():
+            assert torch.equal(value, before[name]), f"{name} was changed in place"
+    found, again = whole.arrays(), kept.arrays()
+    assert found.keys() == again.keys()
+    for name, value in found.items():
+        assert np.array_equal(value, again[name], equal_nan=value.dtype.kind == "f"), f"{name} was not saved"
+        assert len(value) == 3
+    longer = {name: value.shape for name, value in whole.arrays(60).items()}
+    assert {name: value.shape for name, value in tracker.start(weights, 3).arrays(60).items()} == longer
+    assert whole.table() is not None
 
 
 def check_bits(experiment):
@@ -206,7 +242,7 @@ def test_perturbation(cls):
     check_bits(make_experiment(perturbation=cls(), perturb=At((3, 9))))
 
 
-@pytest.mark.parametrize("cls", of("observables"))
+@pytest.mark.parametrize("cls", [entry for entry in of("observables") if entry not in trackers()])
 def test_observable(cls):
     run = check_bits(make_experiment(observe=[cls(at=Every(3))]))
     assert [name.partition("/")[0] for name in run.names] == [cls().name] * len(run.names)
@@ -221,6 +257,26 @@ def test_observable(cls):
 def test_accumulator(cls):
     check_accumulator(cls())
     check_bits(make_experiment(observe=[cls(every=Every(5), at=Every(3))]))
+
+
+@pytest.mark.parametrize("cls", trackers())
+def test_tracker(cls):
+    check_tracker(cls())
+
+
+@dataclass(frozen=True)
+class Forgetful(TwoTimeDisplacement):
+    """Broken: what it has recorded is not in its state."""
+
+    def start(self, parameters, trajectories=None):
+        tracking = super().start(parameters, trajectories)
+        tracking.load_state_dict = lambda state: None
+        return tracking
+
+
+def test_broken_trackers_fail():
+    with pytest.raises(AssertionError, match="was not saved"):
+        check_tracker(Forgetful())
 
 
 @dataclass(frozen=True)
@@ -344,5 +400,6 @@ def test_something_was_found():
         "displacement",
         "dissipation_and_fluctuation",
         "stochastic_area",
+        "two_time_displacement",
     }
     assert found["dynamics"] >= {"sgd", "adam", "earthquake", "sgld", "sgworld"}

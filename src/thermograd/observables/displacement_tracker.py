@@ -189,7 +189,7 @@ class DisplacementTracker:
 
     def _pass_waiting_times(self, now: int, weights: list[Tensor], image: list[Tensor]) -> None:
         """Keep these weights if this is a waiting time, and drop the anchors that are thinned out."""
-        if now == self._next_waiting:
+        if now == self._schedule.next_waiting(now - 1):
             row = AnchorRow(now, self._image.kept(image), self._parameters.rows or 1, len(self._sizes))
             self._rows[now] = row
             self._pending.append((row, _NORM, self._image.norms(weights, image)))
