@@ -258,7 +258,7 @@ def test_a_saved_state_is_of_its_moment():
     [
         ({"by": "layer"}, parameters(), "by: all there, layer here"),
         ({"directions": np.eye(28)[:, :1]}, parameters(), "directions: "),
-        ({}, {"weight": torch.zeros(28)}, "names: "),
+        ({"by": "tensor"}, {**parameters(), "more": torch.zeros(2)}, "names: "),
         ({}, {**parameters(), "scale": torch.zeros(1)}, "shapes: "),
     ],
 )

@@ -254,7 +254,7 @@ class DisplacementTracker:
         given = self._settings.directions
         return settings | {
             "directions": "" if given is None else hashlib.sha256(given.tobytes()).hexdigest(),
-            "names": list(self._parameters.names),
+            "names": [] if self._settings.by == "all" else list(self._parameters.names),
             "shapes": [list(shape) for shape in self._parameters.shapes],
             "trajectories": self._parameters.rows or 0,
         }

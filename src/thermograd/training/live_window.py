@@ -70,6 +70,7 @@ class LiveWindow:
         self.foreign_changes: list[bool] = []
         self.has_losses = False
         self.observing = Observing(observe, view, settings["steps_per_epoch"])
+        self.trackers = self.observing.trackers
         size = settings["slow_directions"]
         offset = 0 if process_group is None else torch.distributed.get_rank(process_group) * _SHARD
         self.meter = BlockMeter(
@@ -91,6 +92,8 @@ class LiveWindow:
     # The two hooks: next to nothing happens at a step that is not due
     def before_step(self, *_: Any) -> None:
         """Before `optimizer.step()`."""
+        if self.step == 0 and self.trackers.due == 0:
+            self.trackers.record(0)
         if self.open and self.view.rates_changed():
             self._notice_change()
         if not self.open:
@@ -106,6 +109,8 @@ class LiveWindow:
         """After `optimizer.step()`."""
         step = self.step
         self.step = step + 1
+        if self.step >= self.trackers.due:
+            self.trackers.record(self.step)
         if self.micro.pieces:
             self.micro.end_step()
         if not self.open:
@@ -187,7 +192,7 @@ class LiveWindow:
     def _notice_change(self) -> None:
         """A learning rate, or the set of groups, is not what it was."""
         if self.view.changed:
-            self.restart("parameters were added, frozen or thawed")
+            self.restart(self._other_parameters())
             return
         self.view.read_rates()
         if self.view.hyperparameters() == self._key:
@@ -199,6 +204,10 @@ class LiveWindow:
             self.open = False
         else:
             self.dirty = True
+
+    def _other_parameters(self) -> str:
+        unfollowed = self.trackers.unfollowed
+        return f"parameters were added, frozen or thawed{unfollowed and '; '}{unfollowed}"
 
     def _forget(self) -> None:
         """Nothing is said of what was seen at other rates."""
@@ -239,7 +248,7 @@ class LiveWindow:
     def _check_constancy(self) -> None:
         """What is not looked at every step: momentum, decay, frozen parameters."""
         if self.view.changed:
-            self.restart("parameters were added, frozen or thawed")
+            self.restart(self._other_parameters())
         elif self.view.hyperparameters() != self._key:
             self._key = self.view.hyperparameters()
             self.changed = self.dirty = True

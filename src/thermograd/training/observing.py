@@ -1,4 +1,4 @@
-"""Accumulators and trackers fed from a user's own training."""
+"""What `watch(observe=)` was given, fed from a user's own training."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from thermograd.numerics.log_times import Epochs, Every
 from thermograd.observables.plain_tensor import plain
+from thermograd.training.live_trackers import LiveTrackers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class Observing:
-    """Feeds what `watch(observe=)` was given: at the start, and between consecutive steps.
+    """Feeds accumulators between consecutive steps, and tells them and trackers apart.
+
+    Attributes:
+        trackers: those that record after steps of their choice.
 
     Args:
         observers: objects with `accumulate` (accumulators: `start`, `accumulate`, `read`) or with a `start` that
@@ -27,7 +31,7 @@ class Observing:
     whenever it is asked for.
 
     Raises:
-        ValueError: neither of the two, two of one name, or points that are not regular.
+        ValueError: neither of the two, two of one name, points that are not regular, or what a tracker refuses.
     """
 
     def __init__(
@@ -43,21 +47,20 @@ class Observing:
                 message = f"observe has {names.count(name)} entries named {name!r}; their names must differ"
                 raise ValueError(message)
         self._accumulators = {o.name: o for o in observers if hasattr(o, "accumulate")}
-        self._trackers = {o.name: o for o in observers if not hasattr(o, "accumulate")}
         self._stretch = {name: _steps(o, steps_per_epoch) for name, o in self._accumulators.items()}
         self._states: dict[str, Any] = {}
-        self._tracking: dict[str, Any] = {}
         self._begun: dict[str, dict[str, Any]] = {}
+        self.trackers = LiveTrackers({o.name: o for o in observers if not hasattr(o, "accumulate")}, view)
 
     @property
     def active(self) -> bool:
-        """Whether anything is observed."""
-        return bool(self._accumulators or self._trackers)
+        """Whether anything is summed, which looks at every step."""
+        return bool(self._accumulators)
 
     @property
     def names(self) -> list[str]:
         """Of what is observed."""
-        return [*self._accumulators, *self._trackers]
+        return [*self._accumulators, *self.trackers.names]
 
     def before_step(self, step: int) -> None:
         """Keep the weights before an update, if anybody needs them.
@@ -73,10 +76,6 @@ class Observing:
                 self._states[name] = accumulator.start(_copied(weights))
             if step % self._stretch[name] == 0:
                 self._begun[name] = {"step": step, "weights": _copied(weights), "gradient": {}}
-        for name, tracker in self._trackers.items():
-            if name not in self._tracking:
-                self._tracking[name] = tracker.start(_copied(weights))
-            self._record(self._tracking[name], step, weights)
 
     def after_step(self, step: int) -> None:
         """Feed an update.
@@ -100,19 +99,20 @@ class Observing:
     def __getitem__(self, name: str) -> Any:
         if name in self._states:
             return self._accumulators[name].read(self._states[name])
-        if name in self._tracking:
-            return self._tracking[name].table()
+        if name in self.trackers.names:
+            return self.trackers[name]
         known = self.names
         message = (
-            f"nothing named {name!r} is observed; observed: {', '.join(known) or 'nothing (give observe=)'}"
+            f"{name} has nothing before the first step"
+            if name in known
+            else f"nothing named {name!r} is observed; observed: {', '.join(known) or 'nothing (give observe=)'}"
         )
         raise KeyError(message)
 
     def state_dict(self) -> dict[str, Any]:
         """States of accumulators and trackers."""
-        tracked = {name: tracking.state_dict() for name, tracking in self._tracking.items()}
         begun = {name: dict(stretch) for name, stretch in self._begun.items()}
-        return {"states": dict(self._states), "tracking": tracked, "begun": begun}
+        return {"states": dict(self._states), "trackers": self.trackers.state_dict(), "begun": begun}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where another was.
@@ -122,10 +122,7 @@ class Observing:
         """
         self._states = dict(state["states"])
         self._begun = {name: dict(stretch) for name, stretch in state["begun"].items()}
-        weights = self._weights()
-        for name, kept in state["tracking"].items():
-            self._tracking[name] = self._trackers[name].start(weights)
-            self._tracking[name].load_state_dict(kept)
+        self.trackers.load_state_dict(state["trackers"])
 
     def _weights(self) -> dict[str, Tensor]:
         return {str(place): value for place, value in enumerate(self._view.local_parameters)}
@@ -135,11 +132,6 @@ class Observing:
             name: value.new_zeros(value.shape) if parameter.grad is None else plain(parameter.grad).clone()
             for (name, value), parameter in zip(self._weights().items(), self._view.parameters, strict=True)
         }
-
-    @staticmethod
-    def _record(tracking: Any, step: int, weights: dict[str, Tensor]) -> None:
-        if tracking.due is not None and step >= tracking.due:
-            tracking.record(step, weights)
 
 
 def _copied(weights: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,7 @@ class OptimizerView:
 
     def __init__(self, optimizer: Any, names: Mapping[Tensor, str] | nn.Module | None = None) -> None:
         self.optimizer = unwrapped(optimizer)
-        self._names = _layers(names)
+        self._names, self._leaves = _layers(names), _leaves(names)
         self.refresh()
 
     def refresh(self) -> None:
@@ -100,6 +100,42 @@ class OptimizerView:
             for parameter in group["params"]
             if parameter.requires_grad
         ]
+
+    @property
+    def named(self) -> bool:
+        """Whether the names of layers are known."""
+        return bool(self._names)
+
+    @property
+    def places(self) -> list[tuple[int, int]]:
+        """Number of the parameter group, and place in it, of every parameter that requires a gradient now."""
+        return [
+            (number, place)
+            for number, group in enumerate(self.optimizer.param_groups)
+            for place, parameter in enumerate(group["params"])
+            if parameter.requires_grad
+        ]
+
+    def parameters_at(self, places: Sequence[tuple[int, int]]) -> dict[str, Tensor]:
+        """Parameters by layer and name, as "0.weight"; by their number where names are not known.
+
+        Args:
+            places: number of the parameter group, and place in it, of each.
+
+        Raises:
+            ValueError: there is no such parameter.
+        """
+        groups = self.optimizer.param_groups
+        for number, place in places:
+            if number >= len(groups) or place >= len(groups[number]["params"]):
+                message = f"the optimizer has no parameter {place} in group {number}; this is of another one"
+                raise ValueError(message)
+        found: dict[str, Tensor] = {}
+        for count, (number, place) in enumerate(places):
+            parameter: Tensor = groups[number]["params"][place]
+            layer, leaf = self._names.get(id(parameter)), self._leaves.get(id(parameter), str(count))
+            found[leaf if layer is None else f"{layer}.{leaf}"] = parameter
+        return found
 
     @property
     def name(self) -> str:
@@ -312,6 +348,13 @@ def _layers(names: Mapping[Tensor, str] | nn.Module | None) -> dict[int, str]:
         message = f"names is a model, or a dict of {{parameter: layer name}}; got {names!r:.80}"
         raise TypeError(message)
     return {id(parameter): name for parameter, name in names.items()}
+
+
+def _leaves(names: Any) -> dict[int, str]:
+    """What stands after the last dot of the name of each parameter of a model."""
+    if not isinstance(names, nn.Module):
+        return {}
+    return {id(parameter): full.rpartition(".")[2] for full, parameter in names.named_parameters()}
 
 
 def _mark(rate: Any) -> tuple[Any, int]:

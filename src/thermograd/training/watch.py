@@ -53,8 +53,9 @@ def watch(
         tolerance: half-width of the equivalence band on ratio − 1.
         level: two-sided, of every interval.
         slow_directions: size of the sketch in which slow directions are looked for; 0 = not at all.
-        names: layer name of each parameter, or the model; gives one row per layer.
-        observe: accumulators and trackers, read as `watch[name]`.
+        names: layer name of each parameter, or the model; gives one row per layer, also in trackers by layer.
+        observe: accumulators and trackers, read as `watch[name]`. Trackers follow the parameters that require a gradient
+            now; of sharded ones each rank follows its own shard.
         sink: where the numbers go at block ends: a W&B run, a TensorBoard writer, mlflow, a Lightning logger, a
             path *.csv or *.jsonl, or a function of (dict, step).
         process_group: over which sharded parameters are spread (FSDP, DTensor); not for DDP.

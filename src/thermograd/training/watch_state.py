@@ -61,6 +61,7 @@ def check(watch: LiveWindow, state: dict[str, Any]) -> None:
     if different:
         message = f"this state is of another watch; {'; '.join(different)}"
         raise ValueError(message)
+    watch.trackers.check(state["observing"]["trackers"])
 
 
 def load(watch: LiveWindow, state: dict[str, Any]) -> None:
