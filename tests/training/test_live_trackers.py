@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 import thermograd as tg
+from thermograd.estimators import aging
 from thermograd.observables import DissipationAndFluctuation, TwoTimeDisplacement
 
 NAME = "two_time_displacement"
@@ -183,7 +184,6 @@ def test_it_goes_beside_an_accumulator():
     training.watch.detach()
     both = [DissipationAndFluctuation(), TwoTimeDisplacement()]
     training.watch = tg.watch(training.optimizer, steps_per_epoch=20, observe=both)
-    assert "two_time_displacement" not in training.watch.report()
     training.train(100)
     training.check()
     assert int(training.watch["dissipation_and_fluctuation"]["count"]) == 100
@@ -207,3 +207,17 @@ def test_nothing_is_done_between_the_steps_of_interest():
     assert len(calls) < 200
     assert len(calls) == len(set(calls))
     training.check()
+
+
+def test_the_report_says_how_it_ages_or_why_it_does_not_know():
+    training = Training(by="layer")
+    training.train(2)
+    assert "two time displacement, all: none yet: " in training.watch.report()
+    training.train(400)
+    report, plain = training.watch.report(), training.watch.to_dict()
+    expected = {
+        group: str(aging.aging_exponent(training.by_hand.table(), group=group)) for group in ("all", "0", "2")
+    }
+    assert plain["aging"] == {NAME: expected}
+    assert f"two time displacement, 2: {expected['2']}" in report
+    assert "one run, t_w 1…316" in report

@@ -11,6 +11,7 @@ from thermograd.errors import MissingExtraError, NotApplicableError
 from thermograd.estimators.relaxation_of_a_direction import GOOD_FIT
 from thermograd.quantities import Estimate, Verdict
 from thermograd.training import watch_estimates
+from thermograd.training.watch_aging import aging
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -204,6 +205,8 @@ def report(watch: LiveWindow) -> str:
     lines += [
         f"  layer {name}: ratio {ratio}" for name, ratio in _layer_ratios(watch, sorted(layers)).items()
     ]
+    for name, found in aging(watch).items():
+        lines += [f"  {name.replace('_', ' ')}, {group}: {sentence}" for group, sentence in found.items()]
     lines += [f"  {note}" for note in watch.notes[-5:]]
     return "\n".join(lines)
 
@@ -225,6 +228,7 @@ def to_dict(watch: LiveWindow) -> dict[str, Any]:
         "verdict": {"kind": found.kind, "holds": found.holds, "text": found.text},
         "evidence": {name: _finite(value) for name, value in found.evidence.items()},
         **numbers,
+        "aging": aging(watch),
         "notes": list(watch.notes),
         "settings": dict(watch.settings),
     }
