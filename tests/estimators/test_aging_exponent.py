@@ -347,7 +347,13 @@ def test_a_record_too_short_for_stable_thresholds_says_what_is_missing(step_vari
     table = step_variance_walk(0.5, steps=60, first=20, last=50).simulate(4, 20)
     found = aging.aging_exponent(table)
     assert found.outcome == "undetermined"
-    assert "no threshold is reached from 6 waiting times over a decade" in found.verdict.text
+    assert "there are 13 waiting times over 0.4 decades (t_w 20…50)" in found.verdict.text
+    frozen = aging.aging_exponent(
+        step_variance_walk(3.0).exact()
+    )  # the first step from t_w = 20 exceeds all later ones
+    assert frozen.verdict.text.startswith(
+        "no threshold is reached from 6 waiting times over 1 decade and passed"
+    )
     few = aging.aging_exponent(step_variance_walk(0.5).exact(), 1000.0)
     assert few.verdict.text.startswith("the displacement never reaches 1000; largest seen 2")
 

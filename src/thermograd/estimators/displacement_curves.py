@@ -181,6 +181,6 @@ def _floor(table: DisplacementTable, per: str, place: int, whole: Flags, used: F
     """(eps |θ|)² in the unit of the displacement: what rounding alone moves weights that are coarser than float32."""
     if not table.eps or table.anchor_norms is None or not used.any():
         return 0.0
-    largest = float(np.nanmax(table.anchor_norms[whole][:, used, place]))
+    largest = float(np.nan_to_num(table.anchor_norms[whole][:, used, place]).max())
     scale = {"parameter": 1 / table.sizes[place], "group": 1.0, "anchor": 1 / max(largest, 1e-300)}[per]
     return table.eps**2 * largest * float(scale)

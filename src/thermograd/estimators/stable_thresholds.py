@@ -13,8 +13,8 @@ Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 _PER_DECADE = 6
-_FEWEST_TIMES = 6
-_DECADES = 1.0
+FEWEST_TIMES = 6
+DECADES = 1.0
 _TOLERANCE = 0.05
 _FEWEST_LEVELS = 3
 
@@ -42,7 +42,7 @@ def stable_thresholds(found: ThresholdTimes) -> Flags:
     Returns:
         Which are chosen; none if none can be used.
     """
-    usable = found.usable(_FEWEST_TIMES, _DECADES)
+    usable = found.usable(FEWEST_TIMES, DECADES)
     slopes = np.where(usable, aging_slopes(found.waiting_times, found.times).each, np.nan)
     start, length = _longest_agreement(slopes)
     places = np.arange(slopes.shape[-1])
@@ -59,7 +59,7 @@ def dependence_on_threshold(found: ThresholdTimes, chosen: Flags) -> str:
         found: the times at the thresholds of a grid.
         chosen: what was chosen of it, `(K,)`.
     """
-    usable = found.at(found.usable(_FEWEST_TIMES, _DECADES))
+    usable = found.at(found.usable(FEWEST_TIMES, DECADES))
     if chosen.sum() >= _FEWEST_LEVELS or usable.levels.size < 2:
         return ""
     slopes = aging_slopes(found.waiting_times, usable.times).each

@@ -6,6 +6,7 @@ import numpy as np
 
 from thermograd.estimators.displacement_curves import DisplacementCurves
 from thermograd.estimators.short_number import short_number
+from thermograd.estimators.stable_thresholds import DECADES, FEWEST_TIMES
 from thermograd.estimators.threshold_times import FEWEST, ThresholdTimes
 
 
@@ -27,9 +28,15 @@ def why_unusable(curves: DisplacementCurves, found: ThresholdTimes, *, stable: b
     """
     low, high = (short_number(end) for end in curves.range)
     waiting = f"t_w {curves.waiting_times[0]}…{curves.waiting_times[-1]}"
+    decades = float(np.log10(curves.waiting_times[-1] / curves.waiting_times[0]))
+    if stable and (curves.waiting_times.size < FEWEST_TIMES or decades < DECADES):
+        return (
+            f"there are {curves.waiting_times.size} waiting times over {decades:.2g} decades ({waiting}); thresholds are "
+            f"chosen from {FEWEST_TIMES} over {DECADES:g}: take a wider window, or give a threshold"
+        )
     if stable:
         return (
-            f"no threshold is reached from 6 waiting times over a decade and passed at the first lag by none ({waiting}, "
+            f"no threshold is reached from {FEWEST_TIMES} waiting times over {DECADES:g} decade and passed at the first lag by none ({waiting}, "
             f"displacements {low}…{high}); train longer, drop early waiting times, or give a threshold"
         )
     level = short_number(found.levels[0])
