@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from thermograd.estimators.displacement_table import DisplacementTable
 from thermograd.store.layout import DIVERGED, FINISHED, ArraySpec, Checkpoint, Header
 from thermograd.store.memory import MemoryStorage
 from thermograd.store.run import Run
@@ -164,3 +165,32 @@ def browse(tmp_path):
         return Seen(dom, console)
 
     return look
+
+
+def make_walks(power=0.5, *, runs=6, size=40, steps=3000, first=3, last=1000, seed=0):
+    """Displacements of walks of independent steps whose variance falls like s^(-power)."""
+    rng = np.random.default_rng(seed)
+    waiting = np.unique(np.round(10 ** (np.arange(0, 17) / 4))).astype(int)
+    waiting = waiting[(waiting >= first) & (waiting <= last)]
+    lags = np.unique(np.round(10 ** (np.arange(0, 29) / 8))).astype(int)
+    lags = lags[lags < steps]
+    scale = np.sqrt(0.01 * np.arange(1, steps + 1) ** -power)
+    path = np.zeros((runs, steps + 1, size))
+    path[:, 1:] = np.cumsum(rng.normal(size=(runs, steps, size)) * scale[:, None], axis=1)
+    squared = np.full((runs, waiting.size, lags.size, 1), np.nan)
+    for row, start in enumerate(waiting):
+        known = start + lags <= steps
+        squared[:, row, known, 0] = np.square(path[:, start + lags[known]] - path[:, [start]]).sum(axis=2)
+    return DisplacementTable(waiting, lags, squared, [size])
+
+
+@pytest.fixture
+def walks():
+    """A function that makes the table of displacements of walks that slow down."""
+    return make_walks
+
+
+@pytest.fixture
+def walk():
+    """One such table."""
+    return make_walks()
