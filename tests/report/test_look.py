@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import pytest
 
-from thermograd.report.look import STYLES, band, layout, line, style
+from thermograd.report.look import STYLES, band, layout, line, logarithmic, style
 
 
 def test_no_two_series_look_the_same_and_none_is_yellow():
@@ -30,6 +30,11 @@ def test_a_band_is_two_lines_of_which_one_is_in_the_legend():
 def test_names_and_titles_are_escaped():
     assert line([0], [0], "<b>")["name"] == "&lt;b&gt;"
     assert layout("<i>", "y")["xaxis"]["title"]["text"] == "&lt;i&gt;"
+
+
+@pytest.mark.parametrize(("largest", "step"), [(3.0, None), (100.0, "D2"), (1e6, 1), (1e9, 2)])
+def test_ticks_of_a_logarithm_keep_apart(largest, step):
+    assert logarithmic([1.0, largest]).get("dtick") == step
 
 
 def _luminance(colour):

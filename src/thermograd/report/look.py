@@ -145,7 +145,7 @@ def logarithmic(values: Any, room: float = 1.4) -> dict[str, Any]:
     axis = {"type": "log", "tickformat": "~g", "range": [low, high]}
     if high - low < 0.8:
         return axis
-    return axis | {"dtick": "D2" if high - low < 3.5 else 1}
+    return axis | {"dtick": "D2" if high - low < 3.5 else 1 if high - low < 8 else 2}
 
 
 def segments(*columns: Any) -> list[slice]:
