@@ -20,6 +20,10 @@ from thermograd.report.weighted_mean import WeightedMean, weighted_mean
 Array = npt.NDArray[Any]
 
 _AGREE = 0.05
+_EXPONENT: dict[str, Any] = {
+    "text": "exponent μ of t* ~ t_w^μ",
+    "standoff": 8,  # without it the title of a narrow page lies on the tick labels
+}
 _POWERS = {"exponentformat": "power", "tickformat": ""}
 
 
@@ -63,7 +67,9 @@ def aging_exponents(
         title=f"Exponent of aging against {quantity}{', ' * bool(what)}{what}",
         conclusion=_together(together, published),
         traces=(*traces, *([mark] if names else [])),
-        layout=layout(quantity, "exponent μ of t* ~ t_w^μ", hovermode="closest", xaxis=axis),
+        layout=layout(
+            quantity, _EXPONENT["text"], hovermode="closest", xaxis=axis, yaxis={"title": _EXPONENT}
+        ),
         table={
             quantity: names,
             "exponent μ": value.tolist(),
@@ -114,8 +120,9 @@ def exponent_against_threshold(
         traces=tuple(traces),
         layout=layout(
             "threshold Δ*",
-            "exponent μ",
+            _EXPONENT["text"],
             hovermode="closest",
+            yaxis={"title": _EXPONENT},
             xaxis=logarithmic([*thresholds, *(stable if stable is not None and shaded else ())]) | _POWERS,
         ),
         table={

@@ -87,8 +87,7 @@ def layout(x_title: str, y_title: str, **more: Any) -> dict[str, Any]:
     """Axes with names and units, a legend below the drawing, nothing cut off. Titles are escaped here."""
     axis = {"automargin": True, "zeroline": False, "showline": True, "ticks": "outside"}
     x_axis = {**axis, "title": {"text": escaped(x_title)}, **more.pop("xaxis", {})}
-    # Without a standoff the title of a narrow page lies on the longest tick labels.
-    y_axis = {**axis, "title": {"text": escaped(y_title), "standoff": 8}, **more.pop("yaxis", {})}
+    y_axis = {**axis, "title": {"text": escaped(y_title)}, **more.pop("yaxis", {})}
     return {
         "xaxis": x_axis,
         "yaxis": y_axis,
