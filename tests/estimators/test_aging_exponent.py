@@ -297,6 +297,38 @@ def test_an_exponent_that_depends_on_the_threshold_says_so(step_variance_walk):
     assert "depends on the threshold: " in str(found)
 
 
+def two_paces(trajectories, seed=0, waiting=(10, 10_000)):
+    """Equal steps up to step 300, from then on steps of variance (s/300)^(−1): 0 before, 1 after."""
+    ages = np.rint(np.geomspace(*waiting, 13)).astype(int)
+    lags = np.unique(np.rint(10 ** (np.arange(34) / 8)).astype(int))
+    steps = np.union1d(ages, (ages[:, None] + lags).ravel())
+    variances = np.concatenate([[0], np.cumsum(1 / np.maximum(1, np.arange(1, steps[-1] + 1) / 300))])
+    spread = np.sqrt(np.diff(variances[np.append(0, steps)]))
+    kicks = np.random.default_rng(seed).normal(size=(trajectories, steps.size, 100)) * spread[:, None]
+    return aging.mean_square_displacement(kicks.cumsum(axis=1), steps, waiting_times=ages, lags=lags)
+
+
+@pytest.mark.parametrize("trajectories", [1, 8])
+def test_an_exponent_that_depends_on_the_window_says_so(trajectories):
+    """The law of a fast phase and that of a slow one average to an exponent of neither."""
+    found = aging.aging_exponent(two_paces(trajectories), 5.0)
+    assert 0.2 < found.exponent.value < 0.8
+    note = found.exponent.note.partition("depends on the window: ")[2]
+    early, late = float(note[:4]), float(note.partition("t_w 316, ")[2][:4])
+    assert early == pytest.approx(0, abs=0.15)
+    assert late == pytest.approx(1, abs=0.15)
+    for window in ((None, 200), (600, None)):
+        part = aging.aging_exponent(two_paces(trajectories), 5.0, waiting=window)
+        assert "window" not in part.exponent.note
+
+
+def test_one_law_seldom_looks_like_two(step_variance_walk):
+    """At 95 %, of 40 walks 2 are expected to."""
+    walk = step_variance_walk(1.0)
+    found = [aging.aging_exponent(walk.simulate(8, 20, seed=seed), 0.3, resamples=200) for seed in range(40)]
+    assert sum("window" in one.exponent.note for one in found) <= 5
+
+
 def test_waiting_times_that_are_used_are_those_of_the_window(step_variance_walk):
     found = aging.aging_exponent(step_variance_walk(0.5).simulate(4, 50), 2.0, waiting=(50, 2000))
     assert found.waiting_times[0] >= 50

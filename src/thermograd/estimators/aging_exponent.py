@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from thermograd.errors import ConfigError
 from thermograd.estimators.aging_outcome import aging_outcome, holds, sentence
-from thermograd.estimators.aging_slopes import aging_slopes, collapse
+from thermograd.estimators.aging_slopes import aging_slopes, collapse, slopes_by_age
 from thermograd.estimators.aging_spread import (
     AgingSpread,
     Draws,
@@ -32,6 +32,7 @@ Array = npt.NDArray[np.float64]
 Steps = npt.NDArray[np.int64]
 
 _MOST_DROPPED = 0.1
+_BEND = 0.1
 
 
 class PerThreshold(NamedTuple):
@@ -200,7 +201,17 @@ def _aging(
         (low, high),
         level=level,
         pieces=spread.pieces,
-        note=joined([curves.few(), single, note, dropped, _rounding(curves, chosen), curves.note]),
+        note=joined(
+            [
+                curves.few(),
+                single,
+                note,
+                _bend(curves, chosen, spread, level),
+                dropped,
+                _rounding(curves, chosen),
+                curves.note,
+            ]
+        ),
         samples=spread.samples,
     )
     ends = (float(chosen.levels[0]), float(chosen.levels[-1]))
@@ -247,6 +258,15 @@ def _without(curves: DisplacementCurves, candidates: ThresholdTimes, why: str) -
         candidates.used,
         curves.trajectories,
     )
+
+
+def _bend(curves: DisplacementCurves, chosen: ThresholdTimes, spread: AgingSpread, level: float) -> str:
+    """That early and late waiting times have different exponents, where the difference is no chance."""
+    early, late = (float(slope) for slope in slopes_by_age(curves.waiting_times, chosen.times, chosen.middle))
+    reach = student(level, spread.pieces) * spread.change if spread.pieces > 1 else np.inf
+    if not abs(late - early) > max(reach, _BEND):
+        return ""
+    return f"depends on the window: {early:.2f} up to t_w {chosen.middle:.0f}, {late:.2f} after"
 
 
 def _left_out(usable: npt.NDArray[np.bool_]) -> str:

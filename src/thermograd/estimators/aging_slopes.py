@@ -47,6 +47,32 @@ def aging_slopes(waiting_times: Steps, times: Array) -> AgingSlopes:
     return AgingSlopes(common, each)
 
 
+class SlopesByAge(NamedTuple):
+    """Common slopes over the early and the late half of ln t_w, each `(...)`.
+
+    Attributes:
+        early: up to the middle.
+        late: after it.
+    """
+
+    early: Array
+    late: Array
+
+
+def slopes_by_age(waiting_times: Steps, times: Array, middle: float) -> SlopesByAge:
+    """The common slope before and after a waiting time; NaN where no threshold has 3 times.
+
+    >>> waiting = np.array([1, 2, 4, 8, 16, 32])
+    >>> bent = np.where(waiting <= 4, 4.0, waiting)[:, None]
+    >>> found = slopes_by_age(waiting, bent, 5.0)
+    >>> float(found.early), float(found.late.round(12))
+    (0.0, 1.0)
+    """
+    early = (waiting_times <= middle)[:, None]
+    halves = (np.where(half, times, np.nan) for half in (early, ~early))
+    return SlopesByAge(*(aging_slopes(waiting_times, half).common for half in halves))
+
+
 def collapse(waiting_times: Steps, times: Array, exponent: float) -> float:
     """Root mean square of ln t* − μ ln t_w − intercept(threshold): 0 if Δ depends on t/t_w^μ alone.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from thermograd.estimators.aging_slopes import AgingSlopes, aging_slopes
+from thermograd.estimators.aging_slopes import aging_slopes, slopes_by_age
 from thermograd.estimators.displacement_curves import DisplacementCurves
 from thermograd.estimators.threshold_times import ThresholdTimes, threshold_times
 
@@ -37,6 +37,7 @@ class AgingSpread(NamedTuple):
     Attributes:
         common: of the common slope.
         each: at every threshold, `(K,)`.
+        change: of the slope over the late half of ln t_w less that over the early half.
         pieces: independent pieces they rest on.
         dropped: share of the resamples that have no slope.
         samples: common slopes of the resamples that have one, or None.
@@ -44,6 +45,7 @@ class AgingSpread(NamedTuple):
 
     common: float
     each: Array
+    change: float
     pieces: int
     dropped: float
     samples: Array | None
@@ -74,11 +76,15 @@ def spread_over_trajectories(
         The standard errors.
     """
     levels = found.levels if choose else found.levels[chosen]
-    common, each = [], []
+    columns = chosen if choose else slice(None)
+    middle = found.at(chosen).middle
+    common, each, change = [], [], []
     for counts in curves.resampled(*draws):
         drawn = threshold_times(curves, levels, average, counts)
         slopes = aging_slopes(curves.waiting_times, drawn.times)
-        each.append(slopes.each[:, chosen] if choose else slopes.each)
+        each.append(slopes.each[:, columns])
+        early, late = slopes_by_age(curves.waiting_times, drawn.times[..., columns], middle)
+        change.append(late - early)
         if choose:
             kept = np.where(choose(drawn)[:, None, :], drawn.times, np.nan)
             slopes = aging_slopes(curves.waiting_times, kept)
@@ -90,6 +96,7 @@ def spread_over_trajectories(
     return AgingSpread(
         wider * float(samples[known].std()) if known.any() else np.inf,
         wider * _deviation(np.concatenate(each)),
+        wider * float(_deviation(np.concatenate(change))),
         pieces,
         float(1 - known.mean()),
         samples[known],
@@ -116,24 +123,28 @@ def spread_over_waiting_times(found: ThresholdTimes) -> AgingSpread:
     independent = int(np.log(waiting[-1] / waiting[0]) / shared)
     count = max(1, min(_MOST_BLOCKS, waiting.size // 2, independent))
     blocks = np.array_split(np.arange(waiting.size), count)
-    left = []
-    for block in blocks:
-        kept = np.delete(np.arange(waiting.size), block)
-        left.append(aging_slopes(waiting[kept], times[kept]))
-    slopes = AgingSlopes(*(np.array(parts) for parts in zip(*left, strict=True)))
-    count = int(np.isfinite(slopes.common).sum())
-    factor = np.sqrt(count - 1) if count > 1 else np.inf
+    kept = [np.delete(np.arange(waiting.size), block) for block in blocks]
+    left = [aging_slopes(waiting[rows], times[rows]) for rows in kept]
+    halves = [slopes_by_age(waiting[rows], times[rows], found.middle) for rows in kept]
     return AgingSpread(
-        float(factor * _deviation(slopes.common[:, None])[0]) if count > 1 else np.inf,
-        np.where(count > 1, factor * _deviation(slopes.each), np.inf),
-        max(count, 1),
+        float(_jackknife([one.common for one in left])),
+        _jackknife([one.each for one in left]),
+        float(_jackknife([one.late - one.early for one in halves])),
+        max(1, int(np.isfinite([one.common for one in left]).sum())),
         0.0,
         None,
     )
 
 
+def _jackknife(without: Sequence[Array]) -> Array:
+    """Standard error from what is left without each block; infinite if fewer than 2 leave anything."""
+    values = np.array(without)
+    count = np.isfinite(values).sum(axis=0)
+    return np.asarray(np.sqrt(np.maximum(count - 1, 1)) * _deviation(values))
+
+
 def _deviation(values: Array) -> Array:
-    """Standard deviation over axis 0 of what is known, `(K,)`; infinite of nothing."""
+    """Standard deviation over axis 0 of what is known; infinite of fewer than 2."""
     known = np.isfinite(values)
     count = known.sum(axis=0)
     mean = np.where(known, values, 0.0).sum(axis=0) / np.maximum(count, 1)

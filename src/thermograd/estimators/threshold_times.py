@@ -60,6 +60,11 @@ class ThresholdTimes:
         return found
 
     @property
+    def middle(self) -> float:
+        """The middle, in ln t_w, of the waiting times that are used."""
+        return float(np.exp(np.log(self.used[[0, -1]]).mean()))
+
+    @property
     def censored_fraction(self) -> float:
         """Share of waiting times and thresholds without a time; NaN of none."""
         return float(np.isnan(self.times).mean()) if self.times.size else float("nan")
