@@ -70,7 +70,9 @@ class DisplacementCurves:
         """Mean of trajectories taken so often as `counts` `(B, R)` says: `(B, W, L)`."""
         measured = np.isfinite(self.each[0])
         flat = np.where(measured, self.each, 0.0).reshape(self.trajectories, -1)
-        mean: Array = (counts @ flat / counts.sum(axis=1, keepdims=True)).reshape(-1, *measured.shape)
+        mean: Array = (counts @ flat / counts.sum(axis=1, keepdims=True)).reshape(
+            len(counts), *measured.shape
+        )
         return np.where(measured, mean, np.nan)
 
     def resampled(self, resamples: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:

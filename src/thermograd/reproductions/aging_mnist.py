@@ -1,0 +1,96 @@
+"""Figs 4 to 6: the exponent of narrow tanh networks on MNIST, at a fixed ratio of parameters to samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from thermograd.problems.mnist_tanh import MnistTanh
+from thermograd.report.aging_exponents import aging_exponents
+from thermograd.report.figure import Figure
+from thermograd.report.weighted_mean import weighted_mean
+from thermograd.reproductions.aging_figures import ageing_figures
+from thermograd.reproductions.aging_rows import PAPER, exponent_row, subaging_row, threshold_row, window
+from thermograd.reproductions.aging_training import Network, Sizes, Trained, trained
+from thermograd.reproductions.reproduction import Reproduction, Row, Settings, Stages
+
+SMALL = Sizes(trajectories=16, steps=60_000, waiting=300)
+FULL = Sizes(trajectories=100, steps=300_000, waiting=1000)
+WIDTHS = (5,)
+PAPER_WIDTHS = (7, 9, 11, 13, 15, 17)
+
+
+def mnist(settings: Settings) -> Stages:
+    """Three hidden layers.
+
+    Args:
+        settings: `full` asks for the paper's six widths, 100 trajectories and 300 000 steps, which takes hours; `say` is
+            told what is being done.
+
+    Returns:
+        The stages.
+    """
+    return stages(settings, FULL, PAPER_WIDTHS) if settings.full else stages(settings, SMALL, WIDTHS)
+
+
+def stages(settings: Settings, sizes: Sizes, widths: Sequence[int], samples: int = 60_000) -> Stages:
+    """The same at any size.
+
+    Args:
+        settings: as above.
+        sizes: how much is trained.
+        widths: of the three hidden layers.
+        samples: training images.
+
+    Yields:
+        What is there after each width.
+    """
+    done: list[Trained] = []
+    for width in widths:
+        problem = MnistTanh(hidden=(width,) * 3, train_samples=samples)
+        network = Network(f"784-{width}-{width}-{width}-10", problem, batch_size=50)
+        settings.say(f"{network.name}: {sizes.trajectories} × {sizes.steps} steps")
+        done.append(trained(network, sizes, settings.seed))
+        yield _stage(done, sizes, samples, complete=len(done) == len(widths))
+
+
+def _stage(done: list[Trained], sizes: Sizes, samples: int, *, complete: bool) -> Reproduction:
+    rows: list[Row] = []
+    for entry in done:
+        rows += [
+            subaging_row(entry.name, entry.at_threshold),
+            threshold_row(entry.name, entry.stable, entry.per_threshold),
+        ]
+    return Reproduction(
+        name="aging",
+        experiment="mnist",
+        title="Aging of training: the exponent on MNIST",
+        rows=[*_paper_row(done), *rows],
+        figures=(_against_ratio(done, samples), *ageing_figures(done)),
+        facts=(
+            ("networks", "784-h-h-h-10, tanh, cross-entropy + 1e-4 Σθ², MNIST, batches of 50"),
+            sizes.fact,
+        ),
+        complete=complete,
+    )
+
+
+def _paper_row(done: Sequence[Trained]) -> list[Row]:
+    found = [entry.at_threshold for entry in done if entry.at_threshold.exponent is not None]
+    if not found:
+        return []
+    exponents = [entry.exponent for entry in found if entry.exponent is not None]
+    if len(exponents) == 1:
+        return [exponent_row(done[0].name, exponents[0], window(found[0]))]
+    mean = weighted_mean(exponents)
+    rests_on = f"{window(found[0])}; widths agree with p = {mean.p_value:.2g}"
+    return [exponent_row(f"weighted mean of {len(found)} widths", mean.mean, rests_on)]
+
+
+def _against_ratio(done: Sequence[Trained], samples: int) -> Figure:
+    """Fig 6."""
+    found = {
+        entry.network.problem.parameter_count / samples: entry.at_threshold.exponent
+        for entry in done
+        if entry.at_threshold.exponent is not None
+    }
+    return aging_exponents(found, quantity="parameters per sample α", published=PAPER, what="MNIST")
