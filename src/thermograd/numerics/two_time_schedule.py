@@ -54,7 +54,7 @@ class TwoTimeSchedule:
         while not self._thinned or self._thinned[-1].size > max_anchors:
             self._thinned.append(np.unique(np.append(start, grid[::stride])).astype(np.int64))
             stride *= 2
-        self._kept_when_due = self._kept()
+        self._kept_when_due: list[int] = self._kept().tolist()
 
     def waiting_times(self, last: int) -> Steps:
         """The waiting times that are kept once `last` steps are done.
@@ -74,7 +74,7 @@ class TwoTimeSchedule:
         Args:
             step: optimiser steps.
         """
-        return int(self._kept_when_due[np.searchsorted(self._kept_when_due, step, side="right")])
+        return self._kept_when_due[bisect.bisect_right(self._kept_when_due, step)]
 
     def lags_within(self, steps: int) -> int:
         """How many lags are no longer than so many steps."""

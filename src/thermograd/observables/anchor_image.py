@@ -17,6 +17,8 @@ from thermograd.observables.plain_tensor import wide
 if TYPE_CHECKING:
     from thermograd.observables.two_time_displacement import TwoTimeDisplacement
 
+_SMALL = 1 << 20  # numbers that are compared in one piece, which is copied for it
+
 
 class AnchorImage(Protocol):
     """Squared distances from what was kept; `groups` say which of them belong together."""
@@ -26,7 +28,7 @@ class AnchorImage(Protocol):
         """Of places along the last axis of `squares`."""
 
     def of(self, weights: Sequence[Tensor]) -> list[Tensor]:
-        """The image of the weights; not a copy."""
+        """The image of the weights, each `(trajectory, numbers)`; parts of it may be the weights themselves."""
 
     def kept(self, image: Sequence[Tensor]) -> list[Tensor]:
         """The image, so that it stays when the weights move on."""
@@ -35,55 +37,74 @@ class AnchorImage(Protocol):
         """Squared differences, `(trajectory, part)` in float64."""
 
     def norms(self, weights: Sequence[Tensor], image: Sequence[Tensor]) -> Tensor:
-        """Squared norms, exact, of the same parts."""
+        """Squared norms of the weights, exact, of the same parts."""
 
 
 class Weights:
-    """The weights themselves.
+    """The weights themselves, small neighbours of one group end to end.
 
     Args:
+        weights: any of the tensors' shapes, types and devices.
         groups: of tensors.
         rows: trajectories along a leading axis, or None.
     """
 
-    def __init__(self, groups: tuple[ParameterGroup, ...], rows: int | None) -> None:
-        self.groups, self._rows = groups, rows
+    def __init__(
+        self, weights: Sequence[Tensor], groups: tuple[ParameterGroup, ...], rows: int | None
+    ) -> None:
+        self._rows = rows or 1
+        self._runs = _runs(weights, groups, self._rows)
+        owner = {place: number for number, run in enumerate(self._runs) for place in run}
+        self.groups = tuple(
+            ParameterGroup(group.name, tuple(dict.fromkeys(owner[place] for place in group.places)))
+            for group in groups
+        )
 
     def of(self, weights: Sequence[Tensor]) -> list[Tensor]:
-        """The weights."""
-        return list(weights)
+        """The weights; a copy where there are several end to end."""
+        flat = [value.reshape(self._rows, -1) for value in weights]
+        return [
+            flat[run[0]] if len(run) == 1 else torch.cat([flat[place] for place in run], 1)
+            for run in self._runs
+        ]
 
     def kept(self, image: Sequence[Tensor]) -> list[Tensor]:
         """A copy."""
-        return [value.clone() for value in image]
+        return [
+            value.clone() if len(run) == 1 else value for value, run in zip(image, self._runs, strict=True)
+        ]
 
     def squares(self, image: Sequence[Tensor], kept: Sequence[Tensor]) -> Tensor:
-        """One sum of squares per tensor: differences in the weights' own type, sums in float64."""
-        return self._summed(torch._foreach_sub(_single(image), _single(kept)))
+        """One sum of squares per run of tensors: differences in the weights' own type, sums in float64."""
+        return _square_norms([_single(now) - _single(then) for now, then in zip(image, kept, strict=True)])
 
     def norms(self, weights: Sequence[Tensor], image: Sequence[Tensor]) -> Tensor:
-        """One squared norm per tensor."""
-        del image
-        return self._summed(weights)
-
-    def _summed(self, values: Sequence[Tensor]) -> Tensor:
-        flat = [value.reshape(self._rows or 1, -1) for value in values]
-        norms = [torch.linalg.vector_norm(value, dim=1, dtype=wide(value)) for value in flat]
-        return torch.stack([norm.to(norms[0].device) for norm in norms], 1).square()
+        """One squared norm per run of tensors."""
+        del weights
+        return _square_norms(image)
 
 
 class Sketches:
     """A sketch of the weights of each group.
 
     Args:
+        weights: any of the tensors' shapes, types and devices.
         groups: of tensors.
         rows: trajectories along a leading axis, or None.
         size: numbers kept per group.
         seed: of the sketches.
     """
 
-    def __init__(self, groups: tuple[ParameterGroup, ...], rows: int | None, size: int, seed: int) -> None:
-        self._members, self._weights, self._rows = groups, Weights(groups, rows), rows
+    def __init__(
+        self,
+        weights: Sequence[Tensor],
+        groups: tuple[ParameterGroup, ...],
+        rows: int | None,
+        *,
+        size: int,
+        seed: int,
+    ) -> None:
+        self._members, self._weights, self._rows = groups, Weights(weights, groups, rows), rows or 1
         self.groups = tuple(ParameterGroup(group.name, (place,)) for place, group in enumerate(groups))
         seeds = mixed(torch.arange(len(groups)), seed).tolist()
         self._sketches = [ParameterSketch(size, number, remember=True) for number in seeds]
@@ -91,7 +112,7 @@ class Sketches:
     def of(self, weights: Sequence[Tensor]) -> list[Tensor]:
         """One sketch per group, `(trajectory, k)`."""
         return [
-            sketch([weights[place] for place in group.places], self._rows or 1)
+            sketch([weights[place] for place in group.places], self._rows)
             for sketch, group in zip(self._sketches, self._members, strict=True)
         ]
 
@@ -101,76 +122,116 @@ class Sketches:
 
     def squares(self, image: Sequence[Tensor], kept: Sequence[Tensor]) -> Tensor:
         """One squared distance per group."""
-        return torch.stack([(now - then).square().sum(1) for now, then in zip(image, kept, strict=True)], 1)
+        return _square_norms([now - then for now, then in zip(image, kept, strict=True)])
 
     def norms(self, weights: Sequence[Tensor], image: Sequence[Tensor]) -> Tensor:
         """One squared norm per group, of the weights and not of their sketch."""
         del image
-        tensors = self._weights.norms(weights, weights)
-        return torch.stack([tensors[:, list(group.places)].sum(1) for group in self._members], 1)
+        runs = self._weights.norms(weights, self._weights.of(weights))
+        return torch.stack([runs[:, list(group.places)].sum(1) for group in self._weights.groups], 1)
 
 
 class Directions:
     """The weights, and their components along some directions.
 
     Args:
+        weights: any of the tensors' shapes, types and devices.
         groups: of tensors.
         rows: trajectories along a leading axis, or None.
         directions: (P, k), orthonormal columns.
     """
 
     def __init__(
-        self, groups: tuple[ParameterGroup, ...], rows: int | None, directions: npt.NDArray[np.float64]
+        self,
+        weights: Sequence[Tensor],
+        groups: tuple[ParameterGroup, ...],
+        rows: int | None,
+        directions: npt.NDArray[np.float64],
     ) -> None:
-        self._weights, self._rows, self._directions = Weights(groups, rows), rows, directions
-        tensors = len(groups[0].places)
+        self._weights, self._rows, self._directions = Weights(weights, groups, rows), rows or 1, directions
+        runs = len(self._weights.of(weights))
         along = range(directions.shape[1])
-        self.groups = (*groups, *(ParameterGroup(f"direction {j}", (tensors + j,)) for j in along))
+        self.groups = (
+            *self._weights.groups,
+            *(ParameterGroup(f"direction {j}", (runs + j,)) for j in along),
+        )
 
     def of(self, weights: Sequence[Tensor]) -> list[Tensor]:
         """The weights, then their components `(trajectory, k)`."""
-        flat = torch.cat([value.reshape(self._rows or 1, -1) for value in weights], 1)
+        flat = torch.cat([value.reshape(self._rows, -1) for value in weights], 1)
         columns = torch.from_numpy(self._directions).to(flat.device, wide(flat))
-        return [*weights, flat.to(columns.dtype) @ columns]
+        return [*self._weights.of(weights), flat.to(columns.dtype) @ columns]
 
     def kept(self, image: Sequence[Tensor]) -> list[Tensor]:
         """A copy of the weights, and the components."""
         return [*self._weights.kept(image[:-1]), image[-1]]
 
     def squares(self, image: Sequence[Tensor], kept: Sequence[Tensor]) -> Tensor:
-        """One sum of squares per tensor, then one square per direction."""
-        tensors = self._weights.squares(image[:-1], kept[:-1])
-        return torch.cat([tensors, (image[-1] - kept[-1]).square()], 1)
+        """One sum of squares per run of tensors, then one square per direction."""
+        weights = self._weights.squares(image[:-1], kept[:-1])
+        return torch.cat([weights, (image[-1] - kept[-1]).square()], 1)
 
     def norms(self, weights: Sequence[Tensor], image: Sequence[Tensor]) -> Tensor:
-        """One squared norm per tensor, then one squared component per direction."""
-        return torch.cat([self._weights.norms(weights, weights), image[-1].square()], 1)
+        """One squared norm per run of tensors, then one squared component per direction."""
+        return torch.cat([self._weights.norms(weights, image[:-1]), image[-1].square()], 1)
 
 
 def image_of(
-    settings: TwoTimeDisplacement, groups: tuple[ParameterGroup, ...], rows: int | None, size: int
+    settings: TwoTimeDisplacement,
+    weights: Sequence[Tensor],
+    groups: tuple[ParameterGroup, ...],
+    rows: int | None,
 ) -> AnchorImage:
     """What is kept at the anchors of a tracker.
 
     Args:
         settings: of the tracker.
+        weights: the tensors.
         groups: of tensors.
         rows: trajectories along a leading axis, or None.
-        size: number of parameters.
 
     Raises:
         ValueError: directions for another number of parameters.
     """
     if settings.sketch is not None:
-        return Sketches(groups, rows, settings.sketch, settings.seed)
+        return Sketches(weights, groups, rows, size=settings.sketch, seed=settings.seed)
     if settings.directions is None:
-        return Weights(groups, rows)
+        return Weights(weights, groups, rows)
+    size = sum(value.numel() for value in weights) // (rows or 1)
     if len(settings.directions) != size:
         message = f"directions has {len(settings.directions)} rows; there are {size} parameters"
         raise ValueError(message)
-    return Directions(groups, rows, settings.directions)
+    return Directions(weights, groups, rows, settings.directions)
 
 
-def _single(values: Sequence[Tensor]) -> list[Tensor]:
+def _single(value: Tensor) -> Tensor:
     """In single precision at least."""
-    return [value.float() if value.element_size() < 4 else value for value in values]
+    return value.float() if value.element_size() < 4 else value
+
+
+def _square_norms(values: Sequence[Tensor]) -> Tensor:
+    """The squared norm of every row of each, `(row, value)`, in float64 on the device of the first."""
+    device = values[0].device
+    norms = [torch.linalg.vector_norm(value, dim=1, dtype=wide(value)).to(device) for value in values]
+    return torch.stack(norms, 1).square()
+
+
+def _runs(weights: Sequence[Tensor], groups: Sequence[ParameterGroup], rows: int) -> list[tuple[int, ...]]:
+    """Places of neighbours that are in the same groups and of one kind, and together not large."""
+    member = [
+        frozenset(j for j, group in enumerate(groups) if i in group.places) for i in range(len(weights))
+    ]
+    runs: list[tuple[int, ...]] = []
+    size = 0
+    for place, value in enumerate(weights):
+        before = weights[place - 1]
+        alike = (value.dtype, value.device) == (before.dtype, before.device) and member[place] == member[
+            place - 1
+        ]
+        size += value.numel() // rows
+        if runs and alike and size <= _SMALL:
+            runs[-1] = (*runs[-1], place)
+        else:
+            runs.append((place,))
+            size = value.numel() // rows
+    return runs

@@ -57,7 +57,9 @@ class DisplacementTracker:
         self._schedule = TwoTimeSchedule(**{name: getattr(settings, name) for name in _TIMES})
         groups = parameter_groups(self._parameters.names, settings.by)
         sizes = np.array([math.prod(shape) for shape in self._parameters.shapes])
-        self._image: AnchorImage = image_of(settings, groups, self._parameters.rows, int(sizes.sum()))
+        with torch.no_grad():
+            weights = self._parameters.now()
+            self._image: AnchorImage = image_of(settings, weights, groups, self._parameters.rows)
         along = len(self._image.groups) - len(groups)
         self._sizes = np.append(summed(sizes, groups), np.ones(along)).astype(np.int64)
         self._rows: dict[int, AnchorRow] = {}
@@ -192,10 +194,14 @@ class DisplacementTracker:
         if now == self._schedule.next_waiting(now - 1):
             row = AnchorRow(now, self._image.kept(image), self._parameters.rows or 1, len(self._sizes))
             self._rows[now] = row
+            heapq.heappush(self._coming, self._next_distance(now, now))
             self._pending.append((row, _NORM, self._image.norms(weights, image)))
-        kept = set(self._schedule.waiting_times(now).tolist())
-        self._rows = {waiting: row for waiting, row in self._rows.items() if waiting in kept}
-        self._go_on_after(now)
+        kept = self._schedule.waiting_times(now).tolist()
+        dropped = self._rows.keys() - kept
+        if dropped:
+            self._rows = {waiting: row for waiting, row in self._rows.items() if waiting not in dropped}
+            self._go_on_after(now)
+        self._next_waiting = self._schedule.next_waiting(now)
 
     def _read_pending(self) -> None:
         """One read from the device for all distances since the last."""

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from thermograd.observables.plain_tensor import plain
 
+_ORDINARY = (Tensor, torch.nn.Parameter)
+
 
 class TrackedParameters:
     """Names and shapes of the parameters that were given, and their values now.
@@ -47,9 +49,9 @@ class TrackedParameters:
             message = f"the first axis is that of the {self.rows} trajectories; got {', '.join(without)}"
             raise ValueError(message)
         self.names = tuple(values)
-        self._full = tuple(tuple(value.shape) for value in values.values())
+        self._full = [value.shape for value in values.values()]
         lead = 0 if self.rows is None else 1
-        self.shapes = tuple(shape[lead:] for shape in self._full)
+        self.shapes = tuple(tuple(shape[lead:]) for shape in self._full)
         self.eps = max(torch.finfo(value.dtype).eps for value in values.values())
 
     def now(self, parameters: Any = None) -> list[Tensor]:
@@ -63,19 +65,24 @@ class TrackedParameters:
         """
         given = self._held if parameters is None else parameters
         values = self._values(given if isinstance(given, Mapping) else named(given))
-        shapes = tuple(tuple(value.shape) for value in values.values())
+        shapes = [value.shape for value in values.values()]
         if tuple(values) != self.names or shapes != self._full:
-            raise ValueError(self._difference(dict(zip(values, shapes, strict=True))))
+            raise ValueError(self._difference({name: tuple(value.shape) for name, value in values.items()}))
         return list(values.values())
 
     def _values(self, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {str(name): plain(value) for name, value in parameters.items()}
+        return {
+            str(name): value
+            if type(value) in _ORDINARY and not value.is_complex() and not value.is_sparse
+            else plain(value)
+            for name, value in parameters.items()
+        }
 
     def _no_rows(self, value: Tensor) -> bool:
         return self.rows is not None and (not value.ndim or value.shape[0] != self.rows)
 
     def _difference(self, found: dict[str, tuple[int, ...]]) -> str:
-        before = dict(zip(self.names, self._full, strict=True))
+        before = {name: tuple(shape) for name, shape in zip(self.names, self._full, strict=True)}
         changes = [
             *(f"{name}: {shape} then, absent now" for name, shape in before.items() if name not in found),
             *(f"{name}: absent then, {shape} now" for name, shape in found.items() if name not in before),
