@@ -10,6 +10,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+_FIRST_ROOM = 16
+
 
 class AnchorRow:
     """The image of the weights at a waiting time, and what was found at each lag.
@@ -82,7 +84,12 @@ class AnchorRow:
         return row
 
     def _make_room(self, lags: int) -> None:
-        short = lags - self._measured.size
-        if short > 0:
-            self._squared = np.pad(self._squared, ((0, 0), (0, short), (0, 0)), constant_values=np.nan)
-            self._measured = np.pad(self._measured, (0, short))
+        size = self._measured.size
+        if lags <= size:
+            return
+        trajectories, groups = self.norms.shape
+        squared, measured = self._squared, self._measured
+        room = max(lags, 2 * size, _FIRST_ROOM)
+        self._squared = np.full((trajectories, room, groups), np.nan)
+        self._measured = np.zeros(room, bool)
+        self._squared[:, :size], self._measured[:size] = squared, measured

@@ -43,19 +43,18 @@ class ParameterSketch:
             tensors: any shapes.
             rows: with it, all tensors have this leading axis, and so has the result, one sketch per row.
         """
-        first = tensors[0]
+        first, count = tensors[0], rows or 1
         dtype = wide(first)
-        total = torch.zeros(rows or 1, self._buckets, dtype=dtype, device=first.device)
+        total = torch.zeros(count, self._buckets, dtype=dtype, device=first.device)
         start = self._offset
-        for values in _chunks(
-            [tensor.reshape(rows or 1, -1) for tensor in tensors], self._buckets * _CHUNK_ROWS
-        ):
-            order = self._order(start, values.shape[1], values.device)
+        flat = [tensor.reshape(count, -1) for tensor in tensors]
+        for pieces in _chunks(flat, self._buckets * _CHUNK_ROWS):
+            size, device = sum(piece.shape[1] for piece in pieces), pieces[0].device
             # each bucket finds its entries, with their signs, among x, −x and the zero that fills up
-            signed = torch.cat([values, -values, values.new_zeros(rows or 1, 1)], 1)
-            placed = signed.index_select(1, order).view(rows or 1, -1, self._buckets)
+            signed = torch.cat([*pieces, *torch._foreach_neg(pieces), pieces[0].new_zeros(count, 1)], 1)
+            placed = signed.index_select(1, self._order(start, size, device)).view(count, -1, self._buckets)
             total += placed.sum(1, dtype=dtype).to(total.device)
-            start += values.shape[1]
+            start += size
         return total if rows else total[0]
 
     def _order(self, start: int, count: int, device: torch.device) -> Tensor:
@@ -78,22 +77,19 @@ class ParameterSketch:
         return torch.where((entry >= 0) & (entry < count), signed, 2 * count).to(torch.int32)
 
 
-def _chunks(flat: Sequence[Tensor], size: int) -> Iterator[Tensor]:
-    """The rows of all tensors end to end, in pieces of at most `size` columns."""
+def _chunks(flat: Sequence[Tensor], size: int) -> Iterator[list[Tensor]]:
+    """The columns of all tensors in their order, of one device and at most `size` at once."""
     gathered: list[Tensor] = []
+    room = size
     for tensor in flat:
-        for piece in torch.split(tensor, size, 1):
-            if gathered and sum(entry.shape[1] for entry in gathered) + piece.shape[1] > size:
-                yield _joined(gathered)
-                gathered = []
+        for piece in torch.split(tensor, size, 1) if tensor.shape[1] > size else (tensor,):
+            if gathered and (piece.shape[1] > room or piece.device != gathered[0].device):
+                yield gathered
+                gathered, room = [], size
             gathered.append(piece)
+            room -= piece.shape[1]
     if gathered:
-        yield _joined(gathered)
-
-
-def _joined(pieces: list[Tensor]) -> Tensor:
-    first = pieces[0]
-    return first if len(pieces) == 1 else torch.cat([piece.to(first.device) for piece in pieces], 1)
+        yield gathered
 
 
 def mixed(index: Tensor, seed: int) -> Tensor:
