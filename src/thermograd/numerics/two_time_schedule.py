@@ -76,6 +76,10 @@ class TwoTimeSchedule:
         """
         return self._kept_when_due[bisect.bisect_right(self._kept_when_due, step)]
 
+    def lag(self, number: int) -> int:
+        """The lag of a number, from 0."""
+        return self._lags[number]
+
     def lags_within(self, steps: int) -> int:
         """How many lags are no longer than so many steps."""
         return bisect.bisect_right(self._lags, steps)

@@ -21,11 +21,11 @@ _SMALL = 1 << 20  # numbers that are compared in one piece, which is copied for 
 
 
 class AnchorImage(Protocol):
-    """Squared distances from what was kept; `groups` say which of them belong together."""
+    """Distances from what was kept, in parts; `groups` say which parts belong together."""
 
     @property
     def groups(self) -> tuple[ParameterGroup, ...]:
-        """Of places along the last axis of `squares`."""
+        """Of parts."""
 
     def of(self, weights: Sequence[Tensor]) -> list[Tensor]:
         """The image of the weights, each `(trajectory, numbers)`; parts of it may be the weights themselves."""
@@ -33,11 +33,11 @@ class AnchorImage(Protocol):
     def kept(self, image: Sequence[Tensor]) -> list[Tensor]:
         """The image, so that it stays when the weights move on."""
 
-    def squares(self, image: Sequence[Tensor], kept: Sequence[Tensor]) -> Tensor:
-        """Squared differences, `(trajectory, part)` in float64."""
+    def distances(self, image: Sequence[Tensor], kept: Sequence[Sequence[Tensor]]) -> Tensor:
+        """Distances from each of several images, `(image, trajectory, part)` in float64."""
 
     def norms(self, weights: Sequence[Tensor], image: Sequence[Tensor]) -> Tensor:
-        """Squared norms of the weights, exact, of the same parts."""
+        """Norms of the weights, exact, `(1, trajectory, part)`."""
 
 
 class Weights:
@@ -74,14 +74,17 @@ class Weights:
             value.clone() if len(run) == 1 else value for value, run in zip(image, self._runs, strict=True)
         ]
 
-    def squares(self, image: Sequence[Tensor], kept: Sequence[Tensor]) -> Tensor:
-        """One sum of squares per run of tensors: differences in the weights' own type, sums in float64."""
-        return _square_norms([_single(now) - _single(then) for now, then in zip(image, kept, strict=True)])
+    def distances(self, image: Sequence[Tensor], kept: Sequence[Sequence[Tensor]]) -> Tensor:
+        """One per run of tensors: differences in the weights' own type, squares summed in float64."""
+        parts = [
+            _norm(_single(now) - _single(then)) for one in kept for now, then in zip(image, one, strict=True)
+        ]
+        return _stacked(parts).view(len(kept), len(image), self._rows).transpose(1, 2)
 
     def norms(self, weights: Sequence[Tensor], image: Sequence[Tensor]) -> Tensor:
-        """One squared norm per run of tensors."""
+        """One per run of tensors."""
         del weights
-        return _square_norms(image)
+        return _stacked([_norm(value) for value in image]).T[None]
 
 
 class Sketches:
@@ -120,15 +123,17 @@ class Sketches:
         """The sketches."""
         return list(image)
 
-    def squares(self, image: Sequence[Tensor], kept: Sequence[Tensor]) -> Tensor:
-        """One squared distance per group."""
-        return _square_norms([now - then for now, then in zip(image, kept, strict=True)])
+    def distances(self, image: Sequence[Tensor], kept: Sequence[Sequence[Tensor]]) -> Tensor:
+        """One per group."""
+        then = [torch.stack(images) for images in zip(*kept, strict=True)]
+        return torch.stack([_norm(old.sub_(now)) for now, old in zip(image, then, strict=True)], 2)
 
     def norms(self, weights: Sequence[Tensor], image: Sequence[Tensor]) -> Tensor:
-        """One squared norm per group, of the weights and not of their sketch."""
+        """One per group, of the weights and not of their sketch."""
         del image
-        runs = self._weights.norms(weights, self._weights.of(weights))
-        return torch.stack([runs[:, list(group.places)].sum(1) for group in self._weights.groups], 1)
+        squares = self._weights.norms(weights, self._weights.of(weights)).square()
+        sums = [squares[..., list(group.places)].sum(-1) for group in self._weights.groups]
+        return torch.stack(sums, 2).sqrt()
 
 
 class Directions:
@@ -166,14 +171,14 @@ class Directions:
         """A copy of the weights, and the components."""
         return [*self._weights.kept(image[:-1]), image[-1]]
 
-    def squares(self, image: Sequence[Tensor], kept: Sequence[Tensor]) -> Tensor:
-        """One sum of squares per run of tensors, then one square per direction."""
-        weights = self._weights.squares(image[:-1], kept[:-1])
-        return torch.cat([weights, (image[-1] - kept[-1]).square()], 1)
+    def distances(self, image: Sequence[Tensor], kept: Sequence[Sequence[Tensor]]) -> Tensor:
+        """One per run of tensors, then one difference of components per direction."""
+        weights = self._weights.distances(image[:-1], [one[:-1] for one in kept])
+        return torch.cat([weights, image[-1] - torch.stack([one[-1] for one in kept])], 2)
 
     def norms(self, weights: Sequence[Tensor], image: Sequence[Tensor]) -> Tensor:
-        """One squared norm per run of tensors, then one squared component per direction."""
-        return torch.cat([self._weights.norms(weights, image[:-1]), image[-1].square()], 1)
+        """One per run of tensors, then one component per direction."""
+        return torch.cat([self._weights.norms(weights, image[:-1]), image[-1][None]], 2)
 
 
 def image_of(
@@ -209,11 +214,15 @@ def _single(value: Tensor) -> Tensor:
     return value.float() if value.element_size() < 4 else value
 
 
-def _square_norms(values: Sequence[Tensor]) -> Tensor:
-    """The squared norm of every row of each, `(row, value)`, in float64 on the device of the first."""
-    device = values[0].device
-    norms = [torch.linalg.vector_norm(value, dim=1, dtype=wide(value)).to(device) for value in values]
-    return torch.stack(norms, 1).square()
+def _norm(value: Tensor) -> Tensor:
+    """Along the last axis, summed in float64."""
+    found: Tensor = torch.linalg.vector_norm(value, dim=-1, dtype=wide(value))
+    return found
+
+
+def _stacked(parts: Sequence[Tensor]) -> Tensor:
+    device = parts[0].device
+    return torch.stack([part if part.device == device else part.to(device) for part in parts])
 
 
 def _runs(weights: Sequence[Tensor], groups: Sequence[ParameterGroup], rows: int) -> list[tuple[int, ...]]:

@@ -63,7 +63,8 @@ class DisplacementTracker:
         along = len(self._image.groups) - len(groups)
         self._sizes = np.append(summed(sizes, groups), np.ones(along)).astype(np.int64)
         self._rows: dict[int, AnchorRow] = {}
-        self._pending: list[tuple[AnchorRow, int, Tensor]] = []
+        self._places: list[tuple[AnchorRow, int]] = []  # anchor and number of the lag of what is pending
+        self._pending: list[Tensor] = []
         self._last: int
         self._next_waiting: int
         self._coming: list[
@@ -94,14 +95,15 @@ class DisplacementTracker:
         with torch.no_grad():
             weights = self._parameters.now(parameters)
             image = self._image.of(weights)
-            for row, lag in self._due_from_anchors(now):
-                self._pending.append((row, lag, self._image.squares(image, row.image)))
+            due = self._due_from_anchors(now)
+            if due:
+                self._pend(due, self._image.distances(image, [row.image for row, _ in due]))
             if now >= self._next_waiting:
                 self._pass_waiting_times(now, weights, image)
-        if len(self._pending) >= _AT_ONCE:
+        if len(self._places) >= _AT_ONCE:
             self._read_pending()
         self._last = now
-        self.due = min([self._next_waiting, *(step for step, _ in self._coming[:1])])
+        self.due = min(self._coming[0][0], self._next_waiting) if self._coming else self._next_waiting
 
     @property
     def nbytes(self) -> int:
@@ -163,7 +165,8 @@ class DisplacementTracker:
         with torch.no_grad():
             like = self._image.of(self._parameters.now())
         rows = [AnchorRow.of_state(row, like) for row in state["rows"]]
-        self._rows, self._pending = {row.waiting: row for row in rows}, []
+        self._rows = {row.waiting: row for row in rows}
+        self._places, self._pending = [], []
         self._go_on_after(int(state["last"]))
 
     def _go_on_after(self, step: int) -> None:
@@ -172,21 +175,22 @@ class DisplacementTracker:
         self._next_waiting = self._schedule.next_waiting(step)
         self._coming = [self._next_distance(waiting, step) for waiting in self._rows]
         heapq.heapify(self._coming)
-        self.due = min([self._next_waiting, *(due for due, _ in self._coming[:1])])
+        self.due = min(self._coming[0][0], self._next_waiting) if self._coming else self._next_waiting
 
     def _next_distance(self, waiting: int, step: int) -> tuple[int, int]:
-        lags = self._schedule.lags
-        return waiting + int(lags[self._schedule.lags_within(step - waiting)]), waiting
+        """When the next distance from an anchor is due, and its waiting time."""
+        return waiting + self._schedule.lag(self._schedule.lags_within(step - waiting)), waiting
 
     def _due_from_anchors(self, now: int) -> list[tuple[AnchorRow, int]]:
         """Anchors whose distance is due now, with the number of the lag; those due before are passed over."""
         found = []
-        while self._coming and self._coming[0][0] <= now:
-            waiting = self._coming[0][1]
-            lag = self._schedule.lags_within(now - waiting) - 1
-            if waiting + int(self._schedule.lags[lag]) == now:
-                found.append((self._rows[waiting], lag))
-            heapq.heapreplace(self._coming, self._next_distance(waiting, now))
+        coming, schedule = self._coming, self._schedule
+        while coming and coming[0][0] <= now:
+            waiting = coming[0][1]
+            following = schedule.lags_within(now - waiting)
+            if waiting + schedule.lag(following - 1) == now:
+                found.append((self._rows[waiting], following - 1))
+            heapq.heapreplace(coming, (waiting + schedule.lag(following), waiting))
         return found
 
     def _pass_waiting_times(self, now: int, weights: list[Tensor], image: list[Tensor]) -> None:
@@ -195,7 +199,7 @@ class DisplacementTracker:
             row = AnchorRow(now, self._image.kept(image), self._parameters.rows or 1, len(self._sizes))
             self._rows[now] = row
             heapq.heappush(self._coming, self._next_distance(now, now))
-            self._pending.append((row, _NORM, self._image.norms(weights, image)))
+            self._pend([(row, _NORM)], self._image.norms(weights, image))
         kept = self._schedule.waiting_times(now).tolist()
         dropped = self._rows.keys() - kept
         if dropped:
@@ -203,17 +207,21 @@ class DisplacementTracker:
             self._go_on_after(now)
         self._next_waiting = self._schedule.next_waiting(now)
 
+    def _pend(self, places: list[tuple[AnchorRow, int]], distances: Tensor) -> None:
+        self._places += places
+        self._pending.append(distances)
+
     def _read_pending(self) -> None:
         """One read from the device for all distances since the last."""
-        if not self._pending:
+        if not self._places:
             return
-        values = torch.stack([squares for _, _, squares in self._pending]).cpu().numpy().astype(np.float64)
-        for (row, lag, _), squares in zip(self._pending, summed(values, self._image.groups), strict=True):
+        squares = torch.cat(self._pending).cpu().numpy().astype(np.float64) ** 2
+        for (row, lag), found in zip(self._places, summed(squares, self._image.groups), strict=True):
             if lag == _NORM:
-                row.norms = squares
+                row.norms = found
             else:
-                row.note(lag, squares)
-        self._pending = []
+                row.note(lag, found)
+        self._places, self._pending = [], []
 
     def _extent(self, last: int) -> tuple[list[int], int]:
         """Waiting times, and the number of lags, of a table up to a step: whatever was delivered."""

@@ -45,7 +45,7 @@ class ParameterSketch:
         """
         first, count = tensors[0], rows or 1
         dtype = wide(first)
-        total = torch.zeros(count, self._buckets, dtype=dtype, device=first.device)
+        total: Tensor | None = None
         start = self._offset
         flat = [tensor.reshape(count, -1) for tensor in tensors]
         for pieces in _chunks(flat, self._buckets * _CHUNK_ROWS):
@@ -53,8 +53,10 @@ class ParameterSketch:
             # each bucket finds its entries, with their signs, among x, −x and the zero that fills up
             signed = torch.cat([*pieces, *torch._foreach_neg(pieces), pieces[0].new_zeros(count, 1)], 1)
             placed = signed.index_select(1, self._order(start, size, device)).view(count, -1, self._buckets)
-            total += placed.sum(1, dtype=dtype).to(total.device)
+            part = placed.sum(1, dtype=dtype)
+            total = part if total is None else total + part.to(first.device)
             start += size
+        assert total is not None
         return total if rows else total[0]
 
     def _order(self, start: int, count: int, device: torch.device) -> Tensor:
