@@ -13,9 +13,12 @@ from thermograd.errors import ConfigError
 from thermograd.estimators.spectral_density import SpectralDensity
 from thermograd.numerics.hutch_plus_plus import hutch_plus_plus
 from thermograd.numerics.krylov import lanczos, quadrature
+from thermograd.observables.batch_shares import shares_of
 from thermograd.observables.hessian_eigenvalues import Eigenvalues, full_spectrum, outermost
-from thermograd.observables.hessian_products import HessianProducts, shares_of
+from thermograd.observables.hessian_products import HessianProducts
 from thermograd.quantities import Estimate
+
+_ROWS = 16  # of random signs at a time
 
 
 class Hessian:
@@ -201,9 +204,9 @@ class Hessian:
             self._rows,
             _Signs(size, seed, self._like),
             torch.empty(count, size, **self._like),
-            lambda rows: torch.linalg.qr(rows.T)[0].T,
+            _orthonormal,
             level=level,
-            block=self._products.together if self._products.keeps_graphs else count,
+            block=min(count, _ROWS) if self._products.keeps_graphs else count,
         )
 
     def density(self, steps: int = 80, probes: int = 8, *, seed: int = 0) -> SpectralDensity:
@@ -255,16 +258,33 @@ class Hessian:
         return found
 
 
+def _orthonormal(rows: Tensor) -> Tensor:
+    """Rows of the same span: twice by the Cholesky factor of their Gram matrix, by Householder where they nearly depend."""
+    sizes = rows.norm(dim=1, keepdim=True)
+    found = rows / torch.where(sizes > 0, sizes, 1.0)
+    for _ in range(2):
+        factor, failed = torch.linalg.cholesky_ex(found @ found.T)
+        if failed or float(factor.diagonal().min()) < 10 * torch.finfo(rows.dtype).eps ** 0.5:
+            householder: Tensor = torch.linalg.qr(rows.T)[0].T
+            return householder
+        found = torch.linalg.solve_triangular(factor, found, upper=False)
+    return found
+
+
 class _Signs:
     """Random signs, the same on every device."""
 
     def __init__(self, size: int, seed: int, like: dict[str, Any]) -> None:
         self._size, self._like = size, like
-        self._generator = torch.Generator().manual_seed(seed)
+        self._generator = np.random.default_rng(seed)
 
     def __call__(self, count: int) -> Tensor:
-        drawn = torch.randint(0, 2, (count, self._size), generator=self._generator, dtype=torch.int8)
-        return drawn.to(**self._like) * 2 - 1
+        width = 8 * -(
+            -self._size // 64
+        )  # whole words, so that it does not matter how many are drawn at a time
+        drawn = np.frombuffer(self._generator.bytes(count * width), np.uint8).reshape(count, width)
+        bits = np.unpackbits(drawn, axis=1, count=self._size)
+        return torch.from_numpy(bits).to(**self._like).mul_(2).sub_(1)
 
 
 def _parameters(model: nn.Module | Iterable[Tensor] | Mapping[str, Tensor]) -> dict[str, Tensor]:

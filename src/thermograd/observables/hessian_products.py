@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import copy
-import math
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from thermograd.errors import ConfigError
+from thermograd.observables.batch_shares import samples_of
 from thermograd.observables.once_differentiable import once_differentiable_operation
 from thermograd.observables.undisturbed import undisturbed, without_hooks
 
@@ -82,6 +82,7 @@ class HessianProducts:
             value.device == self.device and value.dtype == self.dtype for value in self._leaves
         )
         self._graphs: dict[int, _Graph] = {}
+        self._seen: set[int] = set()
         self._checked = self._one_by_one = False
 
     def of(self, parameters: Mapping[str, Tensor]) -> HessianProducts:
@@ -104,7 +105,7 @@ class HessianProducts:
     @property
     def together(self) -> int:
         """How many products are best made in one call."""
-        work = self.size * _samples(None if self._batches is None else self._batches[0])
+        work = self.size * samples_of(None if self._batches is None else self._batches[0])
         limit = _GPU if self.device.type == "cuda" else 1
         if self._one_by_one:
             return 1
@@ -119,24 +120,31 @@ class HessianProducts:
         Raises:
             ConfigError: the loss cannot be differentiated twice.
         """
-        if not self._checked:
-            self._check()
-        total: Tensor | None = None
-        for place, share in enumerate(self._shares):
-            found = self._of_graph(self._graph(place), vectors)
-            if share != 1:
-                found *= share
-            total = found if total is None else total.add_(found)
+        state = self._state()
+        with self._forward_passes(state) as fresh:
+            total: Tensor | None = None
+            for place, share in enumerate(self._shares):
+                graph = self._graph(place, state, fresh)
+                found = self._of_graph(graph, vectors)
+                if not self._checked:
+                    self._check(graph, vectors[0], found[0], fresh)
+                total = found * share if total is None else total.add_(found, alpha=share)
         assert total is not None  # there is a batch
         return total
 
-    def _graph(self, place: int) -> _Graph:
+    def _forward_passes(self, state: tuple[Any, ...]) -> AbstractContextManager[Callable[[], None]]:
+        """Where they can be made, if any is needed."""
+        known = [self._graphs.get(place) for place in range(len(self._shares))]
+        if self._checked and all(graph is not None and graph.state == state for graph in known):
+            return nullcontext(lambda: None)
+        return undisturbed(self._module, {value.device for value in self._leaves}, self._seed)
+
+    def _graph(self, place: int, state: tuple[Any, ...], fresh: Callable[[], None]) -> _Graph:
         """The graph of a batch, made anew where the model has changed since."""
-        state = self._state()
         known = self._graphs.get(place)
         if known is None or known.state != state:
             self._graphs.pop(place, None)
-            known = self._differentiated(place, state)
+            known = self._differentiated(place, state, fresh)
             if self.keeps_graphs:
                 self._graphs[place] = known
         return known
@@ -148,24 +156,21 @@ class HessianProducts:
         versions = [(value.data_ptr(), value._version) for value in tensors]
         return tuple(versions), tuple(layer.training for layer in layers)
 
-    def _differentiated(self, place: int, state: tuple[Any, ...]) -> _Graph:
-        devices = {value.device for value in self._leaves}
-        with undisturbed(self._module, devices, self._seed), without_hooks(self._leaves):
-            value = self._loss() if self._batches is None else self._loss(self._batches[place])
-            self._check_loss(value, place)
-            if not self._checked:
-                _check_operations(value)
+    def _differentiated(self, place: int, state: tuple[Any, ...], fresh: Callable[[], None]) -> _Graph:
+        """The gradient of a batch with its graph."""
+        fresh()
+        value = self._loss() if self._batches is None else self._loss(self._batches[place])
+        self._check_loss(value, place)
+        if not self._checked:
+            _check_operations(value)
+        with without_hooks(self._leaves):
             try:
                 slopes = torch.autograd.grad(value, self._leaves, create_graph=True, allow_unused=True)
             except RuntimeError as failure:
                 raise _explained(failure) from failure
-        known = {place: slope for place, slope in enumerate(slopes) if slope is not None}
-        for index, slope in known.items():
-            if not slope.detach().isfinite().all():
-                message = (
-                    f"the gradient of the loss is NaN or infinite in {self._name(index)}{self._which(place)}"
-                )
-                raise NotFiniteError(message)
+        known = {index: slope for index, slope in enumerate(slopes) if slope is not None}
+        if place not in self._seen:
+            self._check_slopes(known, place)
         active = {index: slope for index, slope in known.items() if slope.requires_grad}
         return _Graph(tuple(active.values()), tuple(active), state)
 
@@ -242,21 +247,26 @@ class HessianProducts:
             parts = [part.to(self.device, self.dtype) for part in parts]
         return torch.cat(parts, dim)
 
-    def _check(self) -> None:
-        """A product, made twice from two graphs, is finite and the same."""
-        generator = torch.Generator().manual_seed(self._seed)
-        vector = torch.randn(1, self.size, generator=generator).to(self.device, self.dtype)
-        once = self._of_graph(self._differentiated(0, self._state()), vector)
-        twice = self._of_graph(self._graph(0), vector)
-        self._checked = True
-        if not once.isfinite().all():
-            index = int(torch.nonzero(~once[0].isfinite())[0])
+    def _check(self, graph: _Graph, vector: Tensor, found: Tensor, fresh: Callable[[], None]) -> None:
+        """The first product of the first batch is finite, and the same from another forward pass.
+
+        Where another pass gives the same gradient bit by bit, the product is not made again.
+
+        Raises:
+            NotFiniteError: it is not finite.
+        """
+        if not found.isfinite().all():
+            index = int(torch.nonzero(~found.isfinite())[0])
             message = (
                 f"the second derivative of the loss is NaN or infinite in {self._at(index)}{self._which(0)}; a square root or a "
                 "norm at 0 has none"
             )
             raise NotFiniteError(message)
-        apart, size = float((once - twice).norm()), float(once.norm())
+        self._checked = True
+        if self._same_gradient(graph, fresh):
+            return
+        again = self._of_graph(self._differentiated(0, graph.state, fresh), vector[None])[0]
+        apart, size = float((found - again).norm()), float(found.norm())
         if apart > _ALIKE * size:
             message = (
                 f"the loss is not deterministic: two products of one vector are {apart / size:.2g} of their size apart, although "
@@ -264,6 +274,29 @@ class HessianProducts:
                 "workers, augmentation)"
             )
             warnings.warn(message, RuntimeWarning, stacklevel=4)
+
+    def _same_gradient(self, graph: _Graph, fresh: Callable[[], None]) -> bool:
+        """Whether a gradient of the first batch, without its graph, is that of the graph to the bit."""
+        fresh()
+        value = self._loss() if self._batches is None else self._loss(self._batches[0])
+        if not graph.slopes:
+            return True
+        leaves = [self._leaves[place] for place in graph.places]
+        with without_hooks(leaves):
+            slopes = torch.autograd.grad(value, leaves, allow_unused=True)
+        return all(
+            b is not None and torch.equal(a.detach(), b) for a, b in zip(graph.slopes, slopes, strict=True)
+        )
+
+    def _check_slopes(self, slopes: Mapping[int, Tensor], place: int) -> None:
+        """They are finite; looked at once for each batch."""
+        for index, slope in slopes.items():
+            if not slope.detach().isfinite().all():
+                message = (
+                    f"the gradient of the loss is NaN or infinite in {self._name(index)}{self._which(place)}"
+                )
+                raise NotFiniteError(message)
+        self._seen.add(place)
 
     def _check_loss(self, value: Any, place: int) -> None:
         if not isinstance(value, Tensor) or value.numel() != 1:
@@ -293,59 +326,6 @@ class HessianProducts:
                 return self._name(place)
             index -= size
         raise IndexError(index)
-
-
-def shares_of(batches: Sequence[Any] | None, weights: Iterable[float] | None) -> tuple[float, ...]:
-    """Weights of batches that add up to 1.
-
-    Args:
-        batches: or None.
-        weights: one for each, or None for the numbers of samples.
-
-    Raises:
-        ConfigError: none, not one for each, not positive, or a batch whose samples cannot be counted.
-    """
-    if batches is None:
-        if weights is not None:
-            message = "weights= goes with batches="
-            raise ConfigError(message)
-        return (1.0,)
-    if not batches:
-        message = "batches is empty"
-        raise ConfigError(message)
-    if weights is None:
-        sizes = (
-            [1.0] if len(batches) == 1 else [_counted(batch, place) for place, batch in enumerate(batches)]
-        )
-    else:
-        sizes = [float(weight) for weight in weights]
-    if len(sizes) != len(batches) or not all(math.isfinite(size) and size > 0 for size in sizes):
-        message = f"weights are {sizes}; one positive number for each of the {len(batches)} batches is needed"
-        raise ConfigError(message)
-    return tuple(size / sum(sizes) for size in sizes)
-
-
-def _first(batch: Any) -> Any:
-    """What tells the number of samples."""
-    if isinstance(batch, Mapping):
-        return next(iter(batch.values()), None)
-    return batch[0] if isinstance(batch, tuple | list) and batch else batch
-
-
-def _counted(batch: Any, place: int) -> float:
-    try:
-        return float(len(_first(batch)))
-    except TypeError:
-        message = f"the samples of batch {place} cannot be counted ({type(batch).__name__}); give weights=, one number for each batch"
-        raise ConfigError(message) from None
-
-
-def _samples(batch: Any) -> int:
-    """As far as they can be counted; many otherwise."""
-    try:
-        return max(1, len(_first(batch)))
-    except TypeError:
-        return 1000
 
 
 def _check_operations(value: Tensor) -> None:
