@@ -267,7 +267,10 @@ def _orthonormal(rows: Tensor) -> Tensor:
         if failed or float(factor.diagonal().min()) < 10 * torch.finfo(rows.dtype).eps ** 0.5:
             householder: Tensor = torch.linalg.qr(rows.T)[0].T
             return householder
-        found = torch.linalg.solve_triangular(factor, found, upper=False)
+        unit = torch.eye(len(rows), dtype=rows.dtype, device=rows.device)
+        found = (
+            torch.linalg.solve_triangular(factor, unit, upper=False) @ found
+        )  # faster than all columns at once
     return found
 
 

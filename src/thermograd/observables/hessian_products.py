@@ -34,11 +34,13 @@ class _Graph:
         slopes: the parts of the gradient that depend on parameters.
         places: which parameters they belong to.
         state: of the model when it was made.
+        kept: whether it is used again.
     """
 
     slopes: tuple[Tensor, ...]
     places: tuple[int, ...]
     state: tuple[Any, ...]
+    kept: bool
 
 
 class HessianProducts:
@@ -172,7 +174,7 @@ class HessianProducts:
         if place not in self._seen:
             self._check_slopes(known, place)
         active = {index: slope for index, slope in known.items() if slope.requires_grad}
-        return _Graph(tuple(active.values()), tuple(active), state)
+        return _Graph(tuple(active.values()), tuple(active), state, self.keeps_graphs)
 
     def _of_graph(self, graph: _Graph, vectors: Tensor) -> Tensor:
         """H v of one batch."""
@@ -185,11 +187,17 @@ class HessianProducts:
             without_hooks(self._leaves) if any(one._backward_hooks for one in self._leaves) else nullcontext()
         ):
             if len(vectors) == 1:
-                return self._single(graph, vectors[0])
-            parts = []
+                return self._single(graph, vectors[0], retain=graph.kept)
+            parts, left = [], len(vectors)
             for some in torch.split(vectors, self.together):
+                left -= len(some)
                 found = self._batched(graph, some) if len(some) > 1 else None
-                parts += [self._single(graph, row) for row in some] if found is None else [found]
+                if found is None:
+                    last = len(some) - 1 if left == 0 else -1
+                    retained = [graph.kept or place != last for place in range(len(some))]
+                    parts += [self._single(graph, *each) for each in zip(some, retained, strict=True)]
+                else:
+                    parts.append(found)
         return torch.cat(parts) if len(parts) > 1 else parts[0]
 
     def _batched(self, graph: _Graph, rows: Tensor) -> Tensor | None:
@@ -214,8 +222,8 @@ class HessianProducts:
         ]
         return self._joined(flat, dim=1)
 
-    def _single(self, graph: _Graph, row: Tensor) -> Tensor:
-        """∇(∇L · v) of a row, `(1, P)`."""
+    def _single(self, graph: _Graph, row: Tensor, retain: bool) -> Tensor:
+        """∇(∇L · v) of a row, `(1, P)`; the graph is freed on the way unless it is used again."""
         split = torch.split(row, self._sizes)
         parts = [part.view(value.shape) for part, value in zip(split, self._leaves, strict=True)]
         if not self._uniform:
@@ -223,7 +231,7 @@ class HessianProducts:
                 part.to(value.device, value.dtype) for part, value in zip(parts, self._leaves, strict=True)
             ]
         try:
-            found = self._pulled(graph, parts, batched=False)
+            found = self._pulled(graph, parts, retain=retain)
         except RuntimeError as failure:
             raise _explained(failure) from failure
         flat = [
@@ -232,12 +240,14 @@ class HessianProducts:
         ]
         return self._joined(flat, dim=0)[None]
 
-    def _pulled(self, graph: _Graph, parts: list[Tensor], *, batched: bool) -> tuple[Tensor | None, ...]:
+    def _pulled(
+        self, graph: _Graph, parts: list[Tensor], *, batched: bool = False, retain: bool = True
+    ) -> tuple[Tensor | None, ...]:
         return torch.autograd.grad(
             graph.slopes,
             self._leaves,
             grad_outputs=[parts[place] for place in graph.places],
-            retain_graph=True,
+            retain_graph=retain,
             allow_unused=True,
             is_grads_batched=batched,
         )
