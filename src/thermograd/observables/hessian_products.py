@@ -131,6 +131,7 @@ class HessianProducts:
                 if not self._checked:
                     self._check(graph, vectors[0], found[0], fresh)
                 total = found * share if total is None else total.add_(found, alpha=share)
+                del graph  # before the next one is made
         assert total is not None  # there is a batch
         return total
 
