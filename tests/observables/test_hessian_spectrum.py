@@ -109,7 +109,8 @@ def test_a_larger_network_is_estimated():
             assert 0 < error < 0.2 * exact.sum()
             assert abs(found["hessian_spectrum/trace"][at] - exact.sum()) < 2 * error
             share = (exact < -1e-4 * exact.max()).mean()
-            assert abs(found["hessian_spectrum/negative_fraction"][at] - share) < 0.1
+            unsure = found["hessian_spectrum/negative_fraction_error"][at]
+            assert abs(found["hessian_spectrum/negative_fraction"][at] - share) < min(0.1, 2 * unsure)
             assert found["hessian_spectrum/residual"][at] <= 1e-4
 
 

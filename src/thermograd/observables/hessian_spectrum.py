@@ -25,6 +25,7 @@ _ENDS = 5
 _ZERO = 1e-4  # of the largest |h|: what is above minus that is no negative curvature
 _TOLERANCE = 1e-4
 _SAMPLES = 8192
+_SCALARS = ("trace", "trace_error", "negative_fraction", "negative_fraction_error", "residual")
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class HessianSpectrum:
     - `<name>/largest`, `<name>/smallest`: the k largest, largest first, and the k smallest, smallest first, otherwise;
     - `<name>/trace`: their sum;
     - `<name>/negative_fraction`: the share below −10⁻⁴ of the largest |h|;
-    - `<name>/trace_error`, `<name>/residual`: above 500 parameters, half the 95 % interval of the trace, and the largest
-      residual of the eigenvalues over the largest |h|, which is 10⁻⁴ if they have converged.
+    - `<name>/trace_error`, `<name>/negative_fraction_error`, `<name>/residual`: above 500 parameters, half the 95 % intervals
+      of trace and share, and the largest residual of the eigenvalues over the largest |h|, 10⁻⁴ or less if they have converged.
 
     Up to 500 parameters all is exact, and the trajectories of a block go through in one call. Above, the ends are found by
     Lanczos, trace and share are estimated by random signs (99 and 80 · `probes` products), one trajectory after another: some
@@ -81,11 +82,7 @@ class HessianSpectrum:
         return {
             "largest": found[:count],
             "smallest": found[count : 2 * count],
-            **dict(
-                zip(
-                    ("trace", "trace_error", "negative_fraction", "residual"), found[2 * count :], strict=True
-                )
-            ),
+            **dict(zip(_SCALARS, found[2 * count :], strict=True)),
         }
 
 
@@ -115,7 +112,7 @@ class _Estimated(torch.autograd.Function):
     @staticmethod
     def forward(flat: Tensor, problem: FunctionalProblem, count: int, probes: int) -> Tensor:
         """One trajectory."""
-        found = flat.new_full((2 * count + 4,), torch.nan, dtype=torch.float64)
+        found = flat.new_full((2 * count + len(_SCALARS),), torch.nan, dtype=torch.float64)
         try:
             return found.copy_(torch.tensor(_estimated(flat.detach(), problem, count, probes)))
         except NotFiniteError:  # it diverges
@@ -135,7 +132,7 @@ class _Estimated(torch.autograd.Function):
 
 
 def _estimated(flat: Tensor, problem: FunctionalProblem, count: int, probes: int) -> list[float]:
-    """Largest, smallest, trace, its error, negative share, largest residual.
+    """Largest, smallest, and `_SCALARS`.
 
     Raises:
         NotFiniteError: weights that have diverged.
@@ -160,5 +157,6 @@ def _estimated(flat: Tensor, problem: FunctionalProblem, count: int, probes: int
         trace.value,
         (trace.high - trace.low) / 2,
         below.value,
+        (below.high - below.low) / 2,
         float(both.residuals.max()) / scale if scale else 0.0,
     ]
