@@ -22,6 +22,9 @@ from thermograd.report.spectrum_boxes import spectrum_boxes
 from thermograd.report.two_time_displacement import two_time_displacement
 from thermograd.reproductions.aging_training import THRESHOLD, Trained
 
+_SPECTRA = 4
+"""Trajectories whose eigenvalues are drawn one by one."""
+
 
 def ageing_figures(done: Sequence[Trained]) -> tuple[Figure, ...]:
     """Loss and accuracy, displacements, characteristic times, what the exponents rest on, long lags.
@@ -89,11 +92,12 @@ def curvature_figures(done: Sequence[Trained], record: str) -> tuple[Figure, ...
     shares = {}
     for entry in done:
         steps, spectra = entry.run.times(f"{record}/eigenvalues"), entry.run[f"{record}/eigenvalues"]
-        by_step = {int(step): spectra[:, place] for place, step in enumerate(steps)}
+        by_step = {int(step): spectra[:_SPECTRA, place] for place, step in enumerate(steps)}
+        shown = f"{entry.name}, {min(_SPECTRA, len(spectra))} of {len(spectra)} trajectories"
         ends = {f"step {step}": by_step[int(step)] for step in (steps[0], steps[-1])}
         drawn += [
-            _of(entry, spectrum_boxes(by_step, what=entry.name)),
-            _of(entry, sorted_spectrum(ends, what=entry.name)),
+            _of(entry, spectrum_boxes(by_step, what=shown)),
+            _of(entry, sorted_spectrum(ends, what=shown)),
         ]
         shares[entry.name] = (steps, entry.run[f"{record}/negative_fraction"])
     return (*drawn, negative_fraction(shares))
