@@ -320,6 +320,17 @@ def test_the_weights_are_those_of_the_moment():
     assert hessian.trace().value == pytest.approx(float(hessian.dense().trace()))
 
 
+def test_weights_that_diverge_later_are_noticed():
+    x, y = classes()
+    model = network(4, 3, 3)
+    hessian = tg.Hessian(model, lambda batch: cross_entropy(model(batch[0]), batch[1]), [(x, y)])
+    hessian.trace()
+    with torch.no_grad():
+        model[0].weight[0, 0] = torch.nan
+    with pytest.raises(ConfigError, match="the loss is nan, batch 0"):
+        hessian.trace()
+
+
 def test_without_gradients_and_in_inference_mode():
     hessian, matrix = quadratic()
     with torch.no_grad():

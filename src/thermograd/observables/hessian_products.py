@@ -84,7 +84,8 @@ class HessianProducts:
             value.device == self.device and value.dtype == self.dtype for value in self._leaves
         )
         self._graphs: dict[int, _Graph] = {}
-        self._seen: set[int] = set()
+        self._seen: set[int] = set()  # batches whose loss and gradient were finite in this state
+        self._seen_state: tuple[Any, ...] = ()
         self._checked = self._one_by_one = False
 
     def of(self, parameters: Mapping[str, Tensor]) -> HessianProducts:
@@ -123,6 +124,9 @@ class HessianProducts:
             ConfigError: the loss cannot be differentiated twice.
         """
         state = self._state()
+        if state != self._seen_state:
+            self._seen.clear()
+            self._seen_state = state
         with self._forward_passes(state) as fresh:
             total: Tensor | None = None
             for place, share in enumerate(self._shares):
@@ -163,7 +167,8 @@ class HessianProducts:
         """The gradient of a batch with its graph."""
         fresh()
         value = self._loss() if self._batches is None else self._loss(self._batches[place])
-        self._check_loss(value, place)
+        if place not in self._seen:
+            self._check_loss(value, place)
         if not self._checked:
             _check_operations(value)
         with without_hooks(self._leaves):
@@ -300,7 +305,7 @@ class HessianProducts:
         )
 
     def _check_slopes(self, slopes: Mapping[int, Tensor], place: int) -> None:
-        """They are finite; looked at once for each batch."""
+        """They are finite."""
         for index, slope in slopes.items():
             if not slope.detach().isfinite().all():
                 message = (
