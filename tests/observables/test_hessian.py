@@ -191,6 +191,14 @@ def test_sixty_traces_cover_and_scatter_little():
     assert np.std([trace.value for trace in found]) < 0.35 * np.std(alone)
 
 
+def test_the_trace_of_few_directions_is_exact():
+    """Rows that depend on each other: more random vectors than directions."""
+    hessian, _ = quadratic(np.concatenate([[70.0, -20.0], np.zeros(118)]))
+    trace = hessian.trace(matvecs=30)
+    assert trace.value == pytest.approx(50, rel=1e-9)
+    assert trace.high - trace.low < 1e-8
+
+
 def test_density_gives_the_moments():
     hessian, matrix = quadratic()
     density = hessian.density(steps=20, probes=10)
