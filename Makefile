@@ -49,6 +49,7 @@ bench: $(VENV)/.dev ## measured ratios, see benchmarks/README.md
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/stationary_state.py
 	@$(BIN)/python benchmarks/posterior_peers.py --quick
 	@$(BIN)/python benchmarks/curvature.py --quick
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/aging.py --steps 10000
 
 coverage: $(VENV)/.dev ## how often the intervals hold the truth, into docs/coverage.md
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/coverage.py

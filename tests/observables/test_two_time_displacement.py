@@ -95,6 +95,26 @@ def test_every_distance_agrees_with_stored_weights(rows, by, groups):
         np.testing.assert_allclose(table.anchor_norms[..., place], norms, rtol=1e-5)
 
 
+def test_tensors_of_more_than_a_million_numbers_are_looked_at_in_parts():
+    generator = torch.Generator().manual_seed(6)
+    sizes = {"in.weight": (1100, 1000), "in.bias": (5,), "out.weight": (7,), "out.half": (3,)}
+    values = {name: torch.randn(size, generator=generator) for name, size in sizes.items()}
+    values["out.half"] = values["out.half"].bfloat16()
+    tracker = TwoTimeDisplacement(by="layer").start(values)
+    before = {}
+    for step in range(1, 4):
+        tracker.record(step)
+        before[step] = {name: value.double() for name, value in values.items()}
+        walk(values, generator)
+    table = tracker.table()
+    assert tracker.nbytes == 3 * (1_100_012 * 4 + 3 * 2)
+    for place, layer in enumerate(("", "in", "out")):
+        for i, j, start, end in ((0, 0, 1, 2), (0, 1, 1, 3), (1, 0, 2, 3)):
+            moved = [before[end][n] - before[start][n] for n in sizes if n.startswith(layer)]
+            expected = sum(float(value.square().sum()) for value in moved)
+            assert table.squared[0, i, j, place] == pytest.approx(expected, rel=1e-5)
+
+
 def test_it_agrees_with_the_table_of_stored_weights():
     values = parameters()
     tracker = TwoTimeDisplacement().start(values)

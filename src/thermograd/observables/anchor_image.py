@@ -13,11 +13,11 @@ from torch import Tensor
 from thermograd.observables.parameter_groups import ParameterGroup
 from thermograd.observables.parameter_sketch import ParameterSketch, mixed
 from thermograd.observables.plain_tensor import wide
+from thermograd.observables.scratch import Scratch
+from thermograd.observables.weight_pieces import WeightPiece, weight_pieces
 
 if TYPE_CHECKING:
     from thermograd.observables.two_time_displacement import TwoTimeDisplacement
-
-_SMALL = 1 << 20  # numbers that are compared in one piece, which is copied for it
 
 
 class AnchorImage(Protocol):
@@ -41,7 +41,7 @@ class AnchorImage(Protocol):
 
 
 class Weights:
-    """The weights themselves, small neighbours of one group end to end.
+    """The weights themselves: small neighbours of one group end to end, large tensors cut.
 
     Args:
         weights: any of the tensors' shapes, types and devices.
@@ -52,39 +52,55 @@ class Weights:
     def __init__(
         self, weights: Sequence[Tensor], groups: tuple[ParameterGroup, ...], rows: int | None
     ) -> None:
-        self._rows = rows or 1
-        self._runs = _runs(weights, groups, self._rows)
-        owner = {place: number for number, run in enumerate(self._runs) for place in run}
+        self._rows, self._scratch = rows or 1, Scratch()
+        self._pieces = weight_pieces(weights, groups, self._rows)
+        owners: dict[int, list[int]] = {}
+        for number, piece in enumerate(self._pieces):
+            for place in piece.places:
+                owners.setdefault(place, []).append(number)
         self.groups = tuple(
-            ParameterGroup(group.name, tuple(dict.fromkeys(owner[place] for place in group.places)))
+            ParameterGroup(group.name, tuple(sorted({n for place in group.places for n in owners[place]})))
             for group in groups
         )
 
+    @property
+    def parts(self) -> int:
+        """How many parts there are."""
+        return len(self._pieces)
+
     def of(self, weights: Sequence[Tensor]) -> list[Tensor]:
-        """The weights; a copy where there are several end to end."""
-        flat = [value.reshape(self._rows, -1) for value in weights]
-        return [
-            flat[run[0]] if len(run) == 1 else torch.cat([flat[place] for place in run], 1)
-            for run in self._runs
-        ]
+        """The weights."""
+        return [value.reshape(self._rows, -1) for value in weights]
 
     def kept(self, image: Sequence[Tensor]) -> list[Tensor]:
-        """A copy."""
-        return [
-            value.clone() if len(run) == 1 else value for value, run in zip(image, self._runs, strict=True)
-        ]
+        """A copy of each piece."""
+        return [self._joined(piece, image).clone() for piece in self._pieces]
 
     def distances(self, image: Sequence[Tensor], kept: Sequence[Sequence[Tensor]]) -> Tensor:
-        """One per run of tensors: differences in the weights' own type, squares summed in float64."""
-        parts = [
-            _norm(_single(now) - _single(then)) for one in kept for now, then in zip(image, one, strict=True)
-        ]
-        return _stacked(parts).view(len(kept), len(image), self._rows).transpose(1, 2)
+        """One per piece: differences in the weights' own type, squares summed in float64."""
+        parts = []
+        for number, piece in enumerate(self._pieces):
+            now = _single(self._joined(piece, image))
+            room = self._scratch.room("difference", tuple(now.shape), now)
+            parts += [self._norm(torch.sub(now, _single(one[number]), out=room)) for one in kept]
+        return _stacked(parts).view(len(self._pieces), len(kept), self._rows).permute(1, 2, 0)
 
     def norms(self, weights: Sequence[Tensor], image: Sequence[Tensor]) -> Tensor:
-        """One per run of tensors."""
+        """One per piece."""
         del weights
-        return _stacked([_norm(value) for value in image]).T[None]
+        return _stacked([self._norm(self._joined(piece, image)) for piece in self._pieces]).T[None]
+
+    def _joined(self, piece: WeightPiece, flat: Sequence[Tensor]) -> Tensor:
+        if piece.cut is not None:
+            return flat[piece.places[0]][:, piece.cut]
+        columns = [flat[place] for place in piece.places]
+        room = self._scratch.room("joined", (self._rows, piece.size), columns[0])
+        return torch.cat(columns, 1, out=room)
+
+    def _norm(self, value: Tensor) -> Tensor:
+        exact = self._scratch.room("exact", tuple(value.shape), value, wide(value)).copy_(value)
+        found: Tensor = torch.linalg.vector_norm(exact, dim=1)  # the same with dtype= takes fresh memory
+        return found
 
 
 class Sketches:
@@ -126,7 +142,8 @@ class Sketches:
     def distances(self, image: Sequence[Tensor], kept: Sequence[Sequence[Tensor]]) -> Tensor:
         """One per group."""
         then = [torch.stack(images) for images in zip(*kept, strict=True)]
-        return torch.stack([_norm(old.sub_(now)) for now, old in zip(image, then, strict=True)], 2)
+        apart = [old.sub_(now) for now, old in zip(image, then, strict=True)]
+        return torch.stack([torch.linalg.vector_norm(value, dim=2) for value in apart], 2)
 
     def norms(self, weights: Sequence[Tensor], image: Sequence[Tensor]) -> Tensor:
         """One per group, of the weights and not of their sketch."""
@@ -154,11 +171,11 @@ class Directions:
         directions: npt.NDArray[np.float64],
     ) -> None:
         self._weights, self._rows, self._directions = Weights(weights, groups, rows), rows or 1, directions
-        runs = len(self._weights.of(weights))
+        parts = self._weights.parts
         along = range(directions.shape[1])
         self.groups = (
             *self._weights.groups,
-            *(ParameterGroup(f"direction {j}", (runs + j,)) for j in along),
+            *(ParameterGroup(f"direction {j}", (parts + j,)) for j in along),
         )
 
     def of(self, weights: Sequence[Tensor]) -> list[Tensor]:
@@ -172,12 +189,12 @@ class Directions:
         return [*self._weights.kept(image[:-1]), image[-1]]
 
     def distances(self, image: Sequence[Tensor], kept: Sequence[Sequence[Tensor]]) -> Tensor:
-        """One per run of tensors, then one difference of components per direction."""
+        """One per piece of weights, then one difference of components per direction."""
         weights = self._weights.distances(image[:-1], [one[:-1] for one in kept])
         return torch.cat([weights, image[-1] - torch.stack([one[-1] for one in kept])], 2)
 
     def norms(self, weights: Sequence[Tensor], image: Sequence[Tensor]) -> Tensor:
-        """One per run of tensors, then one component per direction."""
+        """One per piece of weights, then one component per direction."""
         return torch.cat([self._weights.norms(weights, image[:-1]), image[-1][None]], 2)
 
 
@@ -214,33 +231,6 @@ def _single(value: Tensor) -> Tensor:
     return value.float() if value.element_size() < 4 else value
 
 
-def _norm(value: Tensor) -> Tensor:
-    """Along the last axis, summed in float64."""
-    found: Tensor = torch.linalg.vector_norm(value, dim=-1, dtype=wide(value))
-    return found
-
-
 def _stacked(parts: Sequence[Tensor]) -> Tensor:
     device = parts[0].device
     return torch.stack([part if part.device == device else part.to(device) for part in parts])
-
-
-def _runs(weights: Sequence[Tensor], groups: Sequence[ParameterGroup], rows: int) -> list[tuple[int, ...]]:
-    """Places of neighbours that are in the same groups and of one kind, and together not large."""
-    member = [
-        frozenset(j for j, group in enumerate(groups) if i in group.places) for i in range(len(weights))
-    ]
-    runs: list[tuple[int, ...]] = []
-    size = 0
-    for place, value in enumerate(weights):
-        before = weights[place - 1]
-        alike = (value.dtype, value.device) == (before.dtype, before.device) and member[place] == member[
-            place - 1
-        ]
-        size += value.numel() // rows
-        if runs and alike and size <= _SMALL:
-            runs[-1] = (*runs[-1], place)
-        else:
-            runs.append((place,))
-            size = value.numel() // rows
-    return runs

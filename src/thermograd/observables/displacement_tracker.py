@@ -163,7 +163,7 @@ class DisplacementTracker:
             message = f"this state is of another two-time displacement; {'; '.join(different)}"
             raise ValueError(message)
         with torch.no_grad():
-            like = self._image.of(self._parameters.now())
+            like = self._image.kept(self._image.of(self._parameters.now()))
         rows = [AnchorRow.of_state(row, like) for row in state["rows"]]
         self._rows = {row.waiting: row for row in rows}
         self._places, self._pending = [], []

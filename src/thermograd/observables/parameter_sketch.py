@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from thermograd.observables.plain_tensor import wide
+from thermograd.observables.scratch import Scratch
 
 _CHUNK_ROWS = 2048
 _INCREMENT, _FIRST, _SECOND = -7046029254386353131, -4658895280553007687, -7723592293110705685
@@ -34,6 +35,7 @@ class ParameterSketch:
 
     def __init__(self, buckets: int, seed: int, offset: int = 0, *, remember: bool = False) -> None:
         self._buckets, self._seed, self._offset = buckets, seed, offset
+        self._scratch = Scratch()
         self._remembered: dict[tuple[int, int, torch.device], Tensor] | None = {} if remember else None
 
     def __call__(self, tensors: Sequence[Tensor], rows: int | None = None) -> Tensor:
@@ -51,9 +53,17 @@ class ParameterSketch:
         for pieces in _chunks(flat, self._buckets * _CHUNK_ROWS):
             size, device = sum(piece.shape[1] for piece in pieces), pieces[0].device
             # each bucket finds its entries, with their signs, among x, −x and the zero that fills up
-            signed = torch.cat([*pieces, *torch._foreach_neg(pieces), pieces[0].new_zeros(count, 1)], 1)
-            placed = signed.index_select(1, self._order(start, size, device)).view(count, -1, self._buckets)
-            part = placed.sum(1, dtype=dtype)
+            signed = self._scratch.room("signed", (count, 2 * size + 1), pieces[0])
+            plus = torch.cat(pieces, 1, out=signed[:, :size])
+            torch.neg(plus, out=signed[:, size:-1])
+            signed[:, -1] = 0
+            order = self._order(start, size, device)
+            placed = self._scratch.room("placed", (count, len(order)), signed)
+            torch.index_select(signed, 1, order, out=placed)
+            exact = self._scratch.room("exact", (count, len(order)), signed, dtype).copy_(placed)
+            part = exact.view(count, -1, self._buckets).sum(1)
+            if self._remembered is None:
+                self._scratch = Scratch()
             total = part if total is None else total + part.to(first.device)
             start += size
         assert total is not None
@@ -80,12 +90,13 @@ class ParameterSketch:
 
 
 def _chunks(flat: Sequence[Tensor], size: int) -> Iterator[list[Tensor]]:
-    """The columns of all tensors in their order, of one device and at most `size` at once."""
+    """The columns of all tensors in their order, of one type and device and at most `size` at once."""
     gathered: list[Tensor] = []
     room = size
     for tensor in flat:
         for piece in torch.split(tensor, size, 1) if tensor.shape[1] > size else (tensor,):
-            if gathered and (piece.shape[1] > room or piece.device != gathered[0].device):
+            alike = not gathered or (piece.dtype, piece.device) == (gathered[0].dtype, gathered[0].device)
+            if gathered and (piece.shape[1] > room or not alike):
                 yield gathered
                 gathered, room = [], size
             gathered.append(piece)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -120,7 +121,7 @@ def named(parameters: Any) -> dict[str, Tensor]:
 def _rows(trajectories: int | Sequence[int] | None) -> int | None:
     if trajectories is None:
         return None
-    count = trajectories if isinstance(trajectories, int) else len(trajectories)
+    count = int(trajectories) if isinstance(trajectories, int | np.integer) else len(trajectories)
     if count < 1 or isinstance(trajectories, bool):
         message = f"trajectories is {trajectories!r}; give their number, 1 or larger, or their numbers"
         raise ValueError(message)
