@@ -1,0 +1,167 @@
+"""The mean-field equations solved in one pass forward in time: samples by random paths, weights by their kernels.
+
+Row t of every kernel needs only rows before it, so nothing is iterated to a fixed point. Discrete time throughout, in which
+the equations are exact for d → ∞. Derived here; continuous-time forms are in Mignacco, Krzakala, Urbani, Zdeborová (arXiv
+2006.06098), for the questions see Mignacco and Urbani (arXiv 2112.10852).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from thermograd.theory.mean_field_kernels import WeightKernels
+from thermograd.theory.mean_field_losses import MixtureLoss
+from thermograd.theory.mean_field_memory import SampleResponses
+from thermograd.theory.mean_field_mixture import Mixture
+from thermograd.theory.mean_field_settings import SolverSettings
+from thermograd.theory.selection_processes import Selection
+
+Array = npt.NDArray[Any]
+
+_LARGEST = 1e12
+"""|w|²/d, in units of its start or of 1, from which on the weights count as diverged."""
+_MOST_JITTER = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleMeans:
+    """Means over the training samples at one step."""
+
+    loss: float
+    error: float
+    margin: float
+    curvature: float
+
+
+class SamplePaths:
+    """Representative samples: preactivation h and force g = s l′ of every path, step after step.
+
+    r(t) = ζ(t) − √Δ Σ_{t′<t} R(t, t′) g(t′) with ζ Gaussian of covariance C, h = c m + √Δ r. The white numbers ζ is made of
+    are drawn step by step, so that a longer solution begins with the same numbers.
+    """
+
+    def __init__(self, mixture: Mixture, selection: Selection, settings: SolverSettings, seed: Any) -> None:
+        steps, replicas = settings.steps, settings.replicas
+        self._mixture = mixture
+        self._loss = MixtureLoss(mixture)
+        self.centres, self.labels = mixture.centres_and_labels(settings.paths)
+        normal, *batches = (np.random.default_rng(child) for child in seed.spawn(1 + replicas))
+        self._normal = normal
+        self._selected = [selection.weights(settings.paths, steps, batch) for batch in batches]
+        self._white = np.empty((steps * replicas, settings.paths))
+        self.forces = np.zeros((replicas, steps, settings.paths))
+
+    def advance(self, step: int, kernels: WeightKernels) -> tuple[list[Array], SampleMeans]:
+        """Preactivations and forces at `step`.
+
+        Args:
+            step: t.
+            kernels: with m, R and C up to t.
+
+        Returns:
+            The curvatures a = s l″ of each replica, `(paths,)` each, and means of both.
+        """
+        curvatures, means = [], []
+        for replica in range(kernels.replicas):
+            place = step * kernels.replicas + replica
+            self._white[place] = self._normal.standard_normal(len(self.centres))
+            free = kernels.factor_row(step, replica) @ self._white[: place + 1]
+            answer = kernels.response[step, :step] @ self.forces[replica, :step]
+            variance = self._mixture.cluster_variance
+            preactivation = (
+                self.centres * kernels.overlap[step] + math.sqrt(variance) * free - variance * answer
+            )
+            value, first, second = self._loss.derivatives(preactivation, self.labels)
+            chosen = next(self._selected[replica])
+            self.forces[replica, step] = chosen * first
+            curvatures.append(chosen * second)
+            margins = self.labels * self._loss.output(preactivation)
+            means.append((value.mean(), np.mean(margins < 0), margins.mean(), second.mean()))
+        loss, error, margin, curvature = np.mean(means, axis=0)
+        return curvatures, SampleMeans(loss=loss, error=error, margin=margin, curvature=curvature)
+
+
+class ForwardPass:
+    """One solution of the mean-field equations, with its own random numbers.
+
+    μ(t) = α⟨c g⟩, M(t, t′) = αΔ⟨g(t) g(t′)⟩ + (2T₀/η) δ_tt′, Γ(t, t′) = αΔ⟨a(t) D(t, t′)⟩. No factor 1/b belongs to Γ beyond
+    the one inside s. Between two replicas M has no T₀; μ and Γ are means over both.
+
+    Attributes:
+        mixture: what is learned.
+        kernels: of the weights.
+        samples: what was recorded of the samples, one entry a step that went well.
+        first_curvature: ⟨l″⟩ at the start.
+    """
+
+    def __init__(self, mixture: Mixture, selection: Selection, settings: SolverSettings, seed: Any) -> None:
+        self.mixture = mixture
+        self._settings = settings
+        self._paths = SamplePaths(mixture, selection, settings, seed)
+        self.kernels = WeightKernels(
+            mixture, settings.learning_rate, settings.steps, settings.replicas, settings.depth
+        )
+        self._heard = settings.paths_per_replica
+        self._responses = SampleResponses(
+            self._heard * settings.replicas, settings.steps, settings.depth, mixture.cluster_variance
+        )
+        self.samples: list[SampleMeans] = []
+        self.first_curvature = math.nan
+
+    def run(self) -> str:
+        """All steps; or those before the weights diverged, and then why, else an empty text."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            for step in range(self._settings.steps):
+                curvatures, means = self._paths.advance(step, self.kernels)
+                if not step:
+                    self.first_curvature = means.curvature
+                memory = self._memory(step, curvatures)
+                self.kernels.advance(step, self._force(step), memory, self._noise(step))
+                why = self._fault(step)
+                if why:
+                    return why
+                self.samples.append(means)
+        return ""
+
+    def _force(self, step: int) -> float:
+        """μ(t)."""
+        mean = self._paths.forces[:, step].mean(axis=0) @ self._paths.centres / len(self._paths.centres)
+        return self.mixture.sample_ratio * float(mean)
+
+    def _memory(self, step: int, curvatures: list[Array]) -> Array:
+        """Γ(t, t′), t′ = 0 … t; on the diagonal from all paths."""
+        heard = np.concatenate([curvature[: self._heard] for curvature in curvatures])
+        memory = np.zeros(step + 1)
+        oldest, means = self._responses.advance(step, self.kernels.response[step, :step], heard)
+        memory[oldest:] = means
+        memory[step] = np.mean(curvatures)
+        return self.mixture.sample_ratio * self.mixture.cluster_variance * memory
+
+    def _noise(self, step: int) -> Array:
+        """M_ab(t, t′), t′ = 0 … t, `(replicas, replicas, t + 1)`."""
+        forces = self._paths.forces
+        count = forces.shape[-1]
+        scale = self.mixture.sample_ratio * self.mixture.cluster_variance / count
+        noise = np.stack([[other[: step + 1] @ one[step] for other in forces] for one in forces]) * scale
+        for replica in range(len(noise)):
+            noise[replica, replica, step] += 2 * self._settings.temperature / self._settings.learning_rate
+        return noise
+
+    def _fault(self, step: int) -> str:
+        """Why the weights after `step` are of no use, or an empty text."""
+        kernels, start = self.kernels, self.mixture.initial_norm_squared
+        norm = kernels.correlation[0, 0, step + 1, step + 1]
+        if (
+            not np.isfinite(norm)
+            or norm > _LARGEST * max(1.0, start)
+            or not np.isfinite(kernels.overlap[step + 1])
+        ):
+            return f"|w|²/d is {norm:.3g} after step {step + 1}"
+        if kernels.jitter > _MOST_JITTER:
+            return f"the correlation of the weights is no longer positive after step {step + 1}: rounding"
+        return ""
