@@ -391,6 +391,7 @@ def test_something_was_found():
         "lennard_jones",
         "mnist_linear",
         "mnist_tanh",
+        "gaussian_mixture",
     }
     assert not {name for name in found["problems"] if "images" in name or "data" in name}
     assert found["minibatching"] >= {"with_replacement", "without_replacement", "persistent"}

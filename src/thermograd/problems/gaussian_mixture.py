@@ -150,6 +150,7 @@ class GaussianMixture:
     def _start(self, direction: Tensor, generator: torch.Generator) -> Tensor:
         """w(0) with exactly the overlap and norm that are asked for."""
         random = torch.randn(self.dimension, generator=generator).to(torch.float64)
-        random -= direction * (random @ direction) / self.dimension
+        random = random - direction * (random @ direction) / self.dimension
         across = self.dimension * (self.initial_norm_squared - self.initial_overlap**2)
-        return self.initial_overlap * direction + random * math.sqrt(across) / random.norm()
+        start: Tensor = self.initial_overlap * direction + random * (math.sqrt(across) / random.norm())
+        return start

@@ -62,7 +62,7 @@ def _of_samples(passes: list[ForwardPass], name: str, steps: int) -> Array:
 def _truncation_errors(memory: Array, depth: int | None) -> Array:
     """Largest share, over t ≥ W, of Σ_{t−W≤t′<t−W/2} |Γ(t, t′)| in |Γ(t, t)|."""
     count, steps = memory.shape[:2]
-    if depth is None or depth >= steps:
+    if depth is None or depth >= steps - 1:
         return np.zeros(count)
     shares = []
     for step in range(depth, steps):
