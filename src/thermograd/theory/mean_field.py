@@ -63,7 +63,8 @@ def solve(
         temperature: T₀.
         replicas: 2 for two trainings with the same start and data and other batches.
         paths: samples of the representative process.
-        response_paths: how many of them the memory kernel is averaged over.
+        response_paths: how many of them the memory kernel is averaged over; a hundred are enough in a stationary state. Of
+            interpolation the scatter falls as their inverse square root.
         seeds: number of independent solutions, S.
         memory: W, steps for which answers of samples are kept; None = all. Below twice the slowest relaxation time in steps
             it is not safe. Advised from 400 steps on.
