@@ -1,4 +1,4 @@
-"""Time of two calls in turn."""
+"""Processor time of two calls in turn."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from collections.abc import Callable
 def paired_seconds(
     ours: Callable[[], object], theirs: Callable[[], object], repeats: int = 7
 ) -> tuple[float, float]:
-    """Median wall time of both, called in turn after one warm call each."""
+    """Median processor time of both, called in turn after one warm call each."""
     taken: tuple[list[float], list[float]] = ([], [])
     for attempt in range(repeats + 1):
         for call, times in zip((ours, theirs), taken, strict=True):
-            start = time.perf_counter()
+            start = time.process_time()
             call()
             if attempt:
-                times.append(time.perf_counter() - start)
+                times.append(time.process_time() - start)
     return statistics.median(taken[0]), statistics.median(taken[1])

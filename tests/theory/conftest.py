@@ -1,6 +1,8 @@
-"""Landscapes derived independently of the package: the 7-parameter network by automatic differentiation, parabolas."""
+"""Landscapes derived independently of the package: the 7-parameter network by automatic differentiation, parabolas; mixtures."""
 
 from __future__ import annotations
+
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -119,3 +121,21 @@ def curve_data(data_folder):
 def curve(linear_regression, curve_data):
     """The potential of linear regression on the recorded curve, with R = 10|θ|²."""
     return linear_regression(*curve_data, noise_std=0.1, prior_precision=20.0)
+
+
+@pytest.fixture(scope="session")
+def mixture():
+    """Function of fields to change -> two clusters with the logistic loss, as the mean-field theory takes them."""
+
+    def make(**fields):
+        known = {
+            "sample_ratio": 2.0,
+            "cluster_variance": 0.5,
+            "clusters": 2,
+            "door_width": 0.7,
+            "loss": "logistic",
+        }
+        rest = {"margin": 1.0, "weight_decay": 0.1, "initial_norm_squared": 1.0, "initial_overlap": 0.0}
+        return SimpleNamespace(**known | rest | fields)
+
+    return make

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,12 +12,6 @@ from thermograd.theory.selection_processes import Selection
 
 RATE, STEPS, PATHS, SEED = 0.2, 30, 60, 5
 SETTINGS = {"learning_rate": RATE, "steps": STEPS, "paths": PATHS, "response_paths": PATHS}
-
-
-def mixture(**fields):
-    known = {"sample_ratio": 2.0, "cluster_variance": 0.5, "clusters": 2, "door_width": 0.7, "loss": "square"}
-    rest = {"margin": 1.0, "weight_decay": 0.1, "initial_norm_squared": 1.0, "initial_overlap": 0.2}
-    return SimpleNamespace(**known | rest | fields)
 
 
 def slopes(problem, preactivation, labels):
@@ -89,8 +82,8 @@ CASES = [
 
 
 @pytest.mark.parametrize(("loss", "kind", "persistence", "temperature"), CASES)
-def test_one_pass_forward_is_the_fixed_point(loss, kind, persistence, temperature):
-    problem = mixture(loss=loss)
+def test_one_pass_forward_is_the_fixed_point(mixture, loss, kind, persistence, temperature):
+    problem = mixture(loss=loss, initial_overlap=0.2)
     selection = Selection(kind=kind, persistence=persistence)
     overlap, _, response, correlation = fixed_point(problem, selection, temperature)
     ours = mean_field.solve(
@@ -107,11 +100,12 @@ def test_one_pass_forward_is_the_fixed_point(loss, kind, persistence, temperatur
     np.testing.assert_allclose(ours.correlation[0], correlation, atol=2e-8)
 
 
-def test_one_over_b_on_the_memory_spoils_a_response_that_is_known():
+def test_one_over_b_on_the_memory_spoils_a_response_that_is_known(mixture):
     """The trap of a public solver: a factor 1/b on Γ beyond the one in s, harmless at its b = 1. R does not depend on b."""
-    whole = fixed_point(mixture(), Selection(kind="gd"))[2]
+    ridge = mixture(loss="square")
+    whole = fixed_point(ridge, Selection(kind="gd"))[2]
     batches, wrong = (
-        fixed_point(mixture(), Selection(kind="sgd"), factor=factor)[2] for factor in (1.0, 1 / 0.3)
+        fixed_point(ridge, Selection(kind="sgd"), factor=factor)[2] for factor in (1.0, 1 / 0.3)
     )
     lags = np.array([5, 10, 15])
     right = whole[lags + 1, 0]
