@@ -31,6 +31,7 @@ class WeightKernels:
     then lifted to 1e-9 of the variance, and `jitter` keeps the largest lift over the variance.
 
     Attributes:
+        learning_rate: η.
         overlap: m, `(T+1,)`.
         start_response: G, `(T+1,)`.
         response: R, `(T+1, T)`.
@@ -42,7 +43,7 @@ class WeightKernels:
 
     def __init__(self, mixture: Mixture, learning_rate: float, steps: int, replicas: int, depth: int) -> None:
         self._mixture = mixture
-        self._rate = learning_rate
+        self.learning_rate = learning_rate
         self._depth = depth
         self.overlap = np.zeros(steps + 1)
         self.start_response = np.zeros(steps + 1)
@@ -95,15 +96,25 @@ class WeightKernels:
         self.memory[step, known] = memory
         self.noise[:, :, step, known] = noise
         self.noise[:, :, known, step] = noise.swapaxes(0, 1)
-        heard = slice(max(0, step - self._depth), after)
-        felt = self._rate * memory[heard]
-        stays = 1 - self._rate * self._mixture.weight_decay
-        overlap, start, response = self.overlap, self.start_response, self.response
-        overlap[after] = stays * overlap[step] - felt @ overlap[heard] - self._rate * force
-        start[after] = stays * start[step] - felt @ start[heard]
-        response[after, :step] = stays * response[step, :step] - felt @ response[heard, :step]
-        response[after, step] = self._rate
+        self.overlap[after] = self.carried(step, self.overlap) - self.learning_rate * force
+        self.start_response[after] = self.carried(step, self.start_response)
+        self.response[after, :step] = self.carried(step, self.response[:, :step])
+        self.response[after, step] = self.learning_rate
         self._correlate(after)
+
+    def carried(self, step: int, values: Array) -> Array:
+        """(1 − ηλ) x(t) − η Σ_{u≤t} Γ(t, u) x(u), what an update without forces makes of numbers that follow the weights.
+
+        Args:
+            step: t, at which Γ is known.
+            values: x, times on axis 0.
+        """
+        heard = slice(max(0, step - self._depth), step + 1)
+        felt = self.learning_rate * self.memory[step, heard]
+        after: Array = (1 - self.learning_rate * self._mixture.weight_decay) * values[step] - felt @ values[
+            heard
+        ]
+        return after
 
     def _correlate(self, after: int) -> None:
         """The row and column of C at `after`."""

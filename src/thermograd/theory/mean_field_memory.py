@@ -60,7 +60,7 @@ class SampleResponses:
         self._open_and_close(step, oldest)
         begin = self._kept[0][0]
         answers = self._answers[: len(self._kept) * _TOGETHER]
-        blocks = np.split(answers, len(self._kept))
+        blocks = answers.reshape(len(self._kept), _TOGETHER, self.paths)
         weights = (-self._variance * response).astype(np.float32)
         for (first, array), block in zip(self._kept, blocks, strict=True):
             earlier = array[: step - first].reshape(step - first, block.size)

@@ -41,8 +41,9 @@ class SampleMeans:
 class SamplePaths:
     """Representative samples: preactivation h and force g = s l′ of every path, step after step.
 
-    r(t) = ζ(t) − √Δ Σ_{t′<t} R(t, t′) g(t′) with ζ Gaussian of covariance C, h = c m + √Δ r. The white numbers ζ is made of
-    are drawn step by step, so that a longer solution begins with the same numbers.
+    r(t) = ζ(t) − √Δ Σ_{t′<t} R(t, t′) g(t′) with ζ Gaussian of covariance C, h = c m + √Δ r. The sum follows the weights like
+    R itself, y(t+1) = (1 − ηλ) y(t) − η Σ Γ(t, u) y(u) + η g(t), which a cut of the memory shortens. The white numbers ζ is
+    made of are drawn step by step, so that a longer solution begins with the same numbers.
     """
 
     def __init__(self, mixture: Mixture, selection: Selection, settings: SolverSettings, seed: Any) -> None:
@@ -55,6 +56,7 @@ class SamplePaths:
         self._selected = [selection.weights(settings.paths, steps, batch) for batch in batches]
         self._white = np.empty((steps * replicas, settings.paths))
         self.forces = np.zeros((replicas, steps, settings.paths))
+        self._answers = np.zeros_like(self.forces)
 
     def advance(self, step: int, kernels: WeightKernels) -> tuple[list[Array], SampleMeans]:
         """Preactivations and forces at `step`.
@@ -66,23 +68,25 @@ class SamplePaths:
         Returns:
             The curvatures a = s l″ of each replica, `(paths,)` each, and means of both.
         """
-        curvatures, means = [], []
+        curvatures, sums = [], []
         for replica in range(kernels.replicas):
             place = step * kernels.replicas + replica
             self._white[place] = self._normal.standard_normal(len(self.centres))
             free = kernels.factor_row(step, replica) @ self._white[: place + 1]
-            answer = kernels.response[step, :step] @ self.forces[replica, :step]
+            answers = self._answers[replica]
+            if step:
+                kicked = kernels.learning_rate * self.forces[replica, step - 1]
+                answers[step] = kernels.carried(step - 1, answers) + kicked
             variance = self._mixture.cluster_variance
-            preactivation = (
-                self.centres * kernels.overlap[step] + math.sqrt(variance) * free - variance * answer
-            )
+            local = math.sqrt(variance) * free - variance * answers[step]
+            preactivation = self.centres * kernels.overlap[step] + local
             value, first, second = self._loss.derivatives(preactivation, self.labels)
             chosen = next(self._selected[replica])
             self.forces[replica, step] = chosen * first
             curvatures.append(chosen * second)
             margins = self.labels * self._loss.output(preactivation)
-            means.append((value.mean(), np.mean(margins < 0), margins.mean(), second.mean()))
-        loss, error, margin, curvature = np.mean(means, axis=0)
+            sums.append((value.sum(), np.count_nonzero(margins < 0), margins.sum(), second.sum()))
+        loss, error, margin, curvature = np.sum(sums, axis=0) / self.forces[:, step].size
         return curvatures, SampleMeans(loss=loss, error=error, margin=margin, curvature=curvature)
 
 
@@ -130,8 +134,8 @@ class ForwardPass:
 
     def _force(self, step: int) -> float:
         """μ(t)."""
-        mean = self._paths.forces[:, step].mean(axis=0) @ self._paths.centres / len(self._paths.centres)
-        return self.mixture.sample_ratio * float(mean)
+        forces = self._paths.forces[:, step]
+        return self.mixture.sample_ratio * float((forces @ self._paths.centres).sum()) / forces.size
 
     def _memory(self, step: int, curvatures: list[Array]) -> Array:
         """Γ(t, t′), t′ = 0 … t; on the diagonal from all paths."""
@@ -139,7 +143,7 @@ class ForwardPass:
         memory = np.zeros(step + 1)
         oldest, means = self._responses.advance(step, self.kernels.response[step, :step], heard)
         memory[oldest:] = means
-        memory[step] = np.mean(curvatures)
+        memory[step] = sum(curvature.mean() for curvature in curvatures) / len(curvatures)
         return self.mixture.sample_ratio * self.mixture.cluster_variance * memory
 
     def _noise(self, step: int) -> Array:

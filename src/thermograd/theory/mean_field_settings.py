@@ -77,7 +77,7 @@ class SolverSettings:
         kept = (3 + 2 * (replicas - 1)) * self.seeds + 2 * replicas**2 + 3
         return {
             "responses": SampleResponses.bytes_for(replicas * self.paths_per_replica, steps, self.depth),
-            "paths": 8 * self.paths * steps * replicas * (3 if replayed else 2),
+            "paths": 8 * self.paths * steps * replicas * (4 if replayed else 3),
             "kernels": 8 * (steps + 1) ** 2 * kept,
         }
 
