@@ -50,6 +50,7 @@ bench: $(VENV)/.dev ## measured ratios, see benchmarks/README.md
 	@$(BIN)/python benchmarks/posterior_peers.py --quick
 	@$(BIN)/python benchmarks/curvature.py --quick
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/aging.py --steps 10000
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/effective_noise.py
 
 coverage: $(VENV)/.dev ## how often the intervals hold the truth, into docs/coverage.md
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/coverage.py

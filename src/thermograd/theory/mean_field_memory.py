@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-_TOGETHER = 16
+_TOGETHER = 8
 """Pushes t′ that are kept in one array, so that one product serves them all."""
 
 
