@@ -18,7 +18,7 @@ from thermograd.numerics.one_blas_thread import one_blas_thread
 from thermograd.theory.mean_field_joined import joined
 from thermograd.theory.mean_field_mixture import Mixture
 from thermograd.theory.mean_field_mixture import generalization_error as generalization_error
-from thermograd.theory.mean_field_paths import ForwardPass
+from thermograd.theory.mean_field_paths import ForwardPass, Solved
 from thermograd.theory.mean_field_settings import SolverSettings
 from thermograd.theory.mean_field_solution import MeanField as MeanField
 from thermograd.theory.selection_processes import Process, Selection
@@ -106,14 +106,15 @@ def solve(
         )
         warnings.warn(message, stacklevel=2)
     rests_on = f"d → ∞; {process}, learning rate {learning_rate:g}"
-    passes: list[ForwardPass] = []
+    solved: list[Solved] = []
     for child in range(seeds):
-        passes.append(ForwardPass(mixture, process, settings, np.random.SeedSequence((seed, child))))
-        why = passes[-1].run()
-        if why:
-            message, partial = _divergence(why, passes, settings, rests_on)
-            raise DivergedError(message, partial)
-    solution = joined(passes, settings, steps, rests_on)
+        random = np.random.SeedSequence((seed, child))
+        solved.append(ForwardPass(mixture, process, settings, random).run())
+        if solved[-1].fault:
+            done = len(solved[-1].samples)
+            partial = joined(solved, mixture, done, memory, rests_on) if done else None
+            raise DivergedError(_divergence(solved, mixture, learning_rate), partial)
+    solution = joined(solved, mixture, steps, memory, rests_on)
     worst = float(solution.truncation_error.max())
     if worst > _TRUNCATED:
         message = f"memory is {memory} steps, and the truncation error about {worst:.2g}: too short; give a larger memory"
@@ -157,17 +158,11 @@ def _solve_task(task: dict[str, Any]) -> MeanField:
         return solve(**task)
 
 
-def _divergence(
-    why: str, passes: list[ForwardPass], settings: SolverSettings, rests_on: str
-) -> tuple[str, MeanField | None]:
-    """What to say, and the steps that all solutions so far have done."""
-    done = len(passes[-1].samples)
-    mixture = passes[-1].mixture
-    curvature = mixture.weight_decay + passes[0].first_curvature * mixture.largest_covariance
-    message = (
-        f"solution {len(passes) - 1} diverged: {why}. The largest curvature at the start is about {curvature:.3g}, so gradient "
-        f"descent needs a learning rate below {2 / curvature:.3g}, and small batches a smaller one; got "
-        f"{settings.learning_rate:g}"
+def _divergence(solved: list[Solved], mixture: Mixture, learning_rate: float) -> str:
+    """What to say of the last solution."""
+    curvature = mixture.weight_decay + solved[0].first_curvature * mixture.largest_covariance
+    return (
+        f"solution {len(solved) - 1} diverged: {solved[-1].fault}. The largest curvature at the start is about "
+        f"{curvature:.3g}, so gradient descent needs a learning rate below {2 / curvature:.3g}, and small batches a smaller "
+        f"one; got {learning_rate:g}"
     )
-    partial = joined(passes, settings, done, rests_on) if done else None
-    return message, partial

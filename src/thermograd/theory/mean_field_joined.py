@@ -7,56 +7,53 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from thermograd.theory.mean_field_mixture import generalization_error
-from thermograd.theory.mean_field_paths import ForwardPass
-from thermograd.theory.mean_field_settings import SolverSettings
+from thermograd.theory.mean_field_mixture import Mixture, generalization_error
+from thermograd.theory.mean_field_paths import Solved
 from thermograd.theory.mean_field_solution import MeanField
 
 Array = npt.NDArray[Any]
 
 
-def joined(passes: list[ForwardPass], settings: SolverSettings, steps: int, rests_on: str) -> MeanField:
-    """The first `steps` steps of independent solutions, as one; means over replicas.
+def joined(
+    solved: list[Solved], mixture: Mixture, steps: int, memory: int | None, rests_on: str
+) -> MeanField:
+    """The first `steps` steps of independent solutions, as one.
 
     Args:
-        passes: what was solved.
-        settings: of all of them.
+        solved: the solutions.
+        mixture: what was learned.
         steps: as many as all of them have done.
+        memory: steps for which responses were kept; None = all.
         rests_on: the setting, in words.
     """
-    kernels = [one.kernels for one in passes]
     after = steps + 1
-    overlap = np.stack([one.overlap[:after] for one in kernels])
-    pairs = np.stack([one.correlation[:, :, :after, :after] for one in kernels])
-    correlation = np.mean([pairs[:, replica, replica] for replica in range(settings.replicas)], axis=0)
+    overlap = np.stack([one.overlap[:after] for one in solved])
+    correlation = np.stack([one.correlation[:after, :after] for one in solved])
+    crossed = [one.cross_correlation[:after, :after] for one in solved if one.cross_correlation is not None]
+    cross = np.stack(crossed) if crossed else None
     norm = np.diagonal(correlation, axis1=1, axis2=2)
-    noise = [
-        one.noise[replica, replica, :steps, :steps] for one in kernels for replica in range(settings.replicas)
-    ]
-    cross = (pairs[:, 0, 1] + pairs[:, 1, 0]) / 2 if settings.replicas == 2 else None
-    mixture = passes[0].mixture
-    margins = _of_samples(passes, "margin", steps) / np.sqrt(norm[:, :-1])
-    memory = np.stack([one.memory[:steps, :steps] for one in kernels])
+    kernel = np.stack([one.memory[:steps, :steps] for one in solved])
+    margins = _of_samples(solved, "margin", steps) / np.sqrt(norm[:, :-1])
     return MeanField(
         overlap=overlap,
         correlation=correlation,
-        response=np.stack([one.response[:after, :steps] for one in kernels]),
-        memory_kernel=memory,
-        noise_kernel=np.reshape(noise, (len(passes), settings.replicas, steps, steps)).mean(axis=1),
-        train_loss=_of_samples(passes, "loss", steps),
-        train_error=_of_samples(passes, "error", steps),
+        response=np.stack([one.response[:after, :steps] for one in solved]),
+        memory_kernel=kernel,
+        noise_kernel=np.stack([one.noise[:steps, :steps] for one in solved]),
+        train_loss=_of_samples(solved, "loss", steps),
+        train_error=_of_samples(solved, "error", steps),
         generalization_error=generalization_error(overlap, norm, mixture),
         boundary_width=margins if mixture.clusters == 2 else np.full_like(margins, np.nan),
         cross_correlation=cross,
         replica_distance=None if cross is None else 2 * (norm - np.diagonal(cross, axis1=1, axis2=2)),
-        jitter=np.array([one.jitter for one in kernels]),
-        truncation_error=_truncation_errors(memory, settings.memory),
+        jitter=np.array([one.jitter for one in solved]),
+        truncation_error=_truncation_errors(kernel, memory),
         rests_on=rests_on,
     )
 
 
-def _of_samples(passes: list[ForwardPass], name: str, steps: int) -> Array:
-    return np.array([[getattr(means, name) for means in one.samples[:steps]] for one in passes])
+def _of_samples(solved: list[Solved], name: str, steps: int) -> Array:
+    return np.array([[getattr(means, name) for means in one.samples[:steps]] for one in solved])
 
 
 def _truncation_errors(memory: Array, depth: int | None) -> Array:

@@ -111,9 +111,8 @@ class WeightKernels:
         """
         heard = slice(max(0, step - self._depth), step + 1)
         felt = self.learning_rate * self.memory[step, heard]
-        after: Array = (1 - self.learning_rate * self._mixture.weight_decay) * values[step] - felt @ values[
-            heard
-        ]
+        stays = 1 - self.learning_rate * self._mixture.weight_decay
+        after: Array = stays * values[step] - felt @ values[heard]
         return after
 
     def _correlate(self, after: int) -> None:

@@ -38,6 +38,35 @@ class SampleMeans:
     curvature: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class Solved:
+    """What is kept of one solution; means over replicas.
+
+    Attributes:
+        overlap: m, `(T+1,)`.
+        correlation: C, `(T+1, T+1)`.
+        cross_correlation: of two replicas, Q, `(T+1, T+1)`, or None.
+        response: R, `(T+1, T)`.
+        memory: Γ, `(T, T)`.
+        noise: M, `(T, T)`.
+        samples: what was recorded of the samples, one entry a step that went well.
+        jitter: the largest lift of a pivot.
+        first_curvature: ⟨l″⟩ at the start.
+        fault: why it ended before T steps, or an empty text.
+    """
+
+    overlap: Array
+    correlation: Array
+    cross_correlation: Array | None
+    response: Array
+    memory: Array
+    noise: Array
+    samples: list[SampleMeans]
+    jitter: float
+    first_curvature: float
+    fault: str
+
+
 class SamplePaths:
     """Representative samples: preactivation h and force g = s l′ of every path, step after step.
 
@@ -95,62 +124,72 @@ class ForwardPass:
 
     μ(t) = α⟨c g⟩, M(t, t′) = αΔ⟨g(t) g(t′)⟩ + (2T₀/η) δ_tt′, Γ(t, t′) = αΔ⟨a(t) D(t, t′)⟩. No factor 1/b belongs to Γ beyond
     the one inside s. Between two replicas M has no T₀; μ and Γ are means over both.
-
-    Attributes:
-        mixture: what is learned.
-        kernels: of the weights.
-        samples: what was recorded of the samples, one entry a step that went well.
-        first_curvature: ⟨l″⟩ at the start.
     """
 
     def __init__(self, mixture: Mixture, selection: Selection, settings: SolverSettings, seed: Any) -> None:
-        self.mixture = mixture
+        self._mixture = mixture
         self._settings = settings
         self._paths = SamplePaths(mixture, selection, settings, seed)
-        self.kernels = WeightKernels(
+        self._kernels = WeightKernels(
             mixture, settings.learning_rate, settings.steps, settings.replicas, settings.depth
         )
         self._heard = settings.paths_per_replica
         self._responses = SampleResponses(
             self._heard * settings.replicas, settings.steps, settings.depth, mixture.cluster_variance
         )
-        self.samples: list[SampleMeans] = []
-        self.first_curvature = math.nan
 
-    def run(self) -> str:
-        """All steps; or those before the weights diverged, and then why, else an empty text."""
+    def run(self) -> Solved:
+        """All steps, or those before the weights diverged."""
+        samples: list[SampleMeans] = []
+        fault, first_curvature = "", math.nan
         with np.errstate(over="ignore", invalid="ignore"):
             for step in range(self._settings.steps):
-                curvatures, means = self._paths.advance(step, self.kernels)
-                if not step:
-                    self.first_curvature = means.curvature
+                curvatures, means = self._paths.advance(step, self._kernels)
+                first_curvature = first_curvature if step else means.curvature
                 memory = self._memory(step, curvatures)
-                self.kernels.advance(step, self._force(step), memory, self._noise(step))
-                why = self._fault(step)
-                if why:
-                    return why
-                self.samples.append(means)
-        return ""
+                self._kernels.advance(step, self._force(step), memory, self._noise(step))
+                fault = self._fault(step)
+                if fault:
+                    break
+                samples.append(means)
+        return self._kept(samples, first_curvature, fault)
+
+    def _kept(self, samples: list[SampleMeans], first_curvature: float, fault: str) -> Solved:
+        kernels = self._kernels
+        same = range(kernels.replicas)
+        pairs = kernels.correlation
+        return Solved(
+            overlap=kernels.overlap,
+            correlation=pairs[same, same].mean(axis=0),
+            cross_correlation=None if kernels.replicas == 1 else (pairs[0, 1] + pairs[1, 0]) / 2,
+            response=kernels.response,
+            memory=kernels.memory,
+            noise=kernels.noise[same, same].mean(axis=0),
+            samples=samples,
+            jitter=kernels.jitter,
+            first_curvature=first_curvature,
+            fault=fault,
+        )
 
     def _force(self, step: int) -> float:
         """μ(t)."""
         forces = self._paths.forces[:, step]
-        return self.mixture.sample_ratio * float((forces @ self._paths.centres).sum()) / forces.size
+        return self._mixture.sample_ratio * float((forces @ self._paths.centres).sum()) / forces.size
 
     def _memory(self, step: int, curvatures: list[Array]) -> Array:
         """Γ(t, t′), t′ = 0 … t; on the diagonal from all paths."""
         heard = np.concatenate([curvature[: self._heard] for curvature in curvatures])
         memory = np.zeros(step + 1)
-        oldest, means = self._responses.advance(step, self.kernels.response[step, :step], heard)
+        oldest, means = self._responses.advance(step, self._kernels.response[step, :step], heard)
         memory[oldest:] = means
         memory[step] = sum(curvature.mean() for curvature in curvatures) / len(curvatures)
-        return self.mixture.sample_ratio * self.mixture.cluster_variance * memory
+        return self._mixture.sample_ratio * self._mixture.cluster_variance * memory
 
     def _noise(self, step: int) -> Array:
         """M_ab(t, t′), t′ = 0 … t, `(replicas, replicas, t + 1)`."""
         forces = self._paths.forces
         count = forces.shape[-1]
-        scale = self.mixture.sample_ratio * self.mixture.cluster_variance / count
+        scale = self._mixture.sample_ratio * self._mixture.cluster_variance / count
         noise = np.stack([[other[: step + 1] @ one[step] for other in forces] for one in forces]) * scale
         for replica in range(len(noise)):
             noise[replica, replica, step] += 2 * self._settings.temperature / self._settings.learning_rate
@@ -158,13 +197,10 @@ class ForwardPass:
 
     def _fault(self, step: int) -> str:
         """Why the weights after `step` are of no use, or an empty text."""
-        kernels, start = self.kernels, self.mixture.initial_norm_squared
-        norm = kernels.correlation[0, 0, step + 1, step + 1]
-        if (
-            not np.isfinite(norm)
-            or norm > _LARGEST * max(1.0, start)
-            or not np.isfinite(kernels.overlap[step + 1])
-        ):
+        kernels, most = self._kernels, _LARGEST * max(1.0, self._mixture.initial_norm_squared)
+        same = range(kernels.replicas)
+        norm = kernels.correlation[same, same, step + 1, step + 1].max()
+        if not (norm <= most and np.isfinite(kernels.overlap[step + 1])):
             return f"|w|²/d is {norm:.3g} after step {step + 1}"
         if kernels.jitter > _MOST_JITTER:
             return f"the correlation of the weights is no longer positive after step {step + 1}: rounding"

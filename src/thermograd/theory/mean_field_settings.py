@@ -74,7 +74,7 @@ class SolverSettings:
             replayed: whether the selection comes as one array of all steps.
         """
         steps, replicas = self.steps, self.replicas
-        kept = (3 + 2 * (replicas - 1)) * self.seeds + 2 * replicas**2 + 3
+        kept = 2 * self.seeds * (3 + replicas) + 3 * replicas**2 + 2
         return {
             "responses": SampleResponses.bytes_for(replicas * self.paths_per_replica, steps, self.depth),
             "paths": 8 * self.paths * steps * replicas * (4 if replayed else 3),
