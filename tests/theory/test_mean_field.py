@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import tracemalloc
 from concurrent.futures import Future
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ import pytest
 
 from thermograd.errors import DivergedError, MemoryLimitError
 from thermograd.theory import mean_field
+from thermograd.theory.mean_field_settings import SolverSettings
 
 
 def agrees(measured, error, value, error_of_value):
@@ -184,3 +186,16 @@ def test_many_points_are_solved_in_their_order_here_or_by_an_executor(mixture):
         mean_field.solve_many([{"steps": 3}])
     with pytest.raises(ValueError, match="point 0 has 'rate', which solve does not take"):
         mean_field.solve_many([{"problem": mixture(), "rate": 3}])
+
+
+@pytest.mark.parametrize("options", [{"seeds": 3}, {"seeds": 2, "replicas": 2}, {"seeds": 2, "memory": 20}])
+def test_the_memory_that_is_announced_is_what_is_taken(options, mixture):
+    sizes = {"steps": 120, "paths": 1000, "response_paths": 200} | options
+    announced = sum(SolverSettings(learning_rate=0.1, **sizes).bytes_needed().values())
+    tracemalloc.start()
+    try:
+        mean_field.solve(mixture(sample_ratio=4.0, weight_decay=0.3), learning_rate=0.1, **sizes)
+        taken = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert 0.6 * announced < taken < 1.1 * announced
