@@ -101,7 +101,7 @@ def test_one_pass_forward_is_the_fixed_point(mixture, loss, kind, persistence, t
 
 
 def test_one_over_b_on_the_memory_spoils_a_response_that_is_known(mixture):
-    """The trap of a public solver: a factor 1/b on Γ beyond the one in s, harmless at its b = 1. R does not depend on b."""
+    """The trap: a factor 1/b on Γ beyond the one in s, which nothing shows at b = 1. R does not depend on b."""
     ridge = mixture(loss="square")
     whole = fixed_point(ridge, Selection(kind="gd"))[2]
     batches, wrong = (
