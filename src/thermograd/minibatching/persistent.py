@@ -6,14 +6,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from thermograd import minibatching  # torch is loaded with the sampler, when one is asked for
 from thermograd.minibatching.batch_size import full_batch
 from thermograd.numerics import fisher_yates, philox
 from thermograd.protocols import Batch
+
+if TYPE_CHECKING:
+    from thermograd.minibatching.batch_sampler import BatchSampler
 
 _ROUNDING = 1e-12
 """How far below its bound a persistence may be, relatively: 1/fraction and the like are rounded."""
@@ -113,7 +117,31 @@ class Persistent:
 
     def steps_per_epoch(self, samples: int) -> int:
         """⌊M/m⌋ updates, m = round(bM), at least 1."""
-        return samples // (self._size(samples) if self.fixed_size else max(1, round(self.fraction * samples)))
+        return samples // (self.size(samples) if self.fixed_size else max(1, round(self.fraction * samples)))
+
+    def batch_sampler(self, *, samples: int, steps: int | None = None, seed: int = 0) -> BatchSampler:
+        """These batches for a `DataLoader`: `DataLoader(data, batch_sampler=...)`.
+
+        They are those of trajectory 0 of an ensemble with this seed, and go on from epoch to epoch. Where several
+        ranks train together, give each its own part of the samples and its own seed.
+
+        Args:
+            samples: M, length of the data set.
+            steps: batches of an epoch; `steps_per_epoch(samples)` if None.
+            seed: 0 ≤ seed < 2⁶⁴.
+
+        Returns:
+            A `torch.utils.data.Sampler` of lists of indices, with `state_dict()`, `load_state_dict()` and `skipped`.
+
+        Raises:
+            ValueError: a number that cannot be, or a batch of fixed size that would be empty.
+
+        >>> sampler = Persistent(0.5, fixed_size=True).batch_sampler(samples=6, seed=1)
+        >>> len(sampler), [len(batch) for batch in sampler]
+        (2, [3, 3])
+        """
+        sampler: BatchSampler = minibatching.BatchSampler(self, samples=samples, steps=steps, seed=seed)
+        return sampler
 
     def start(self, seed: int, trajectories: Sequence[int], samples: int) -> State:
         """The state that update 0 uses: `selected` s, or the `permutation`, (B, M)."""
@@ -121,7 +149,7 @@ class Persistent:
         if not self.fixed_size:
             words = philox.words(seed, stream, trajectories, 0, samples)
             return {"selected": _below(words, self.fraction)}
-        size = self._size(samples)
+        size = self.size(samples)
         permutations = fisher_yates.identity(samples, len(trajectories))
         _fill(permutations, philox.words(seed, stream, trajectories, 0, size), 0)
         return {"permutation": permutations.T}
@@ -135,7 +163,7 @@ class Persistent:
             indices = full_batch(len(trajectories), samples).indices
             batch = Batch(indices, selected / self.fraction)
             return batch, {"selected": self._changed(selected, seed, trajectories, step + 1)}
-        size = self._size(samples)
+        size = self.size(samples)
         batch = Batch(state["permutation"][:, :size].astype(np.int64), None)
         return batch, {"permutation": self._exchanged(state["permutation"], seed, trajectories, step + 1)}
 
@@ -150,9 +178,9 @@ class Persistent:
         self, permutation: npt.NDArray[np.int32], seed: int, trajectories: Sequence[int], step: int
     ) -> npt.NDArray[np.int32]:
         """Some members released and as many drawn, in trajectories that release different numbers of them."""
-        size = self._size(permutation.shape[1])
+        size = self.size(permutation.shape[1])
         words = philox.words(seed, philox.MINIBATCH, trajectories, step, size)
-        released = _below(words, self._release)
+        released = words < np.uint64(self.release_limit)
         counts = np.count_nonzero(released, axis=1)
         most = int(counts.max(initial=0))
         permutations = np.array(permutation.T, order="C")
@@ -165,13 +193,17 @@ class Persistent:
         return permutations.T
 
     @property
-    def _release(self) -> float:
-        """r, the probability that a member is released."""
+    def release_limit(self) -> int:
+        """Of batches of fixed size: words below it release a member."""
         lost = 1 - self.correlation
-        return 0.0 if self.fraction == 1 else lost * (1 - self.fraction) / (1 - lost * self.fraction)
+        return 0 if self.fraction == 1 else _limit(lost * (1 - self.fraction) / (1 - lost * self.fraction))
 
-    def _size(self, samples: int) -> int:
-        """Samples in a batch of fixed size, m."""
+    def size(self, samples: int) -> int:
+        """Samples in a batch of fixed size, m = round(bM).
+
+        Raises:
+            ValueError: it is 0.
+        """
         size = round(self.fraction * samples)
         if size == 0:
             message = (
