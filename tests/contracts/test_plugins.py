@@ -398,8 +398,10 @@ def test_something_was_found():
     assert found["observables"] >= {
         "loss",
         "accuracy",
+        "boundary_width",
         "displacement",
         "dissipation_and_fluctuation",
+        "replica_distance",
         "stochastic_area",
         "two_time_displacement",
     }

@@ -1,0 +1,88 @@
+"""How far the decision boundary is from the training samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+
+from thermograd.numerics.log_times import Epochs
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from thermograd.problems.functional import FunctionalProblem
+    from thermograd.protocols import Oracle, Times, Weights
+
+
+@dataclass(frozen=True)
+class BoundaryWidth:
+    """Mean over the training samples of margin/|∇margin|, the gradient that in the inputs: a distance in input space.
+
+    To first order it is the signed distance of a sample to the decision boundary, negative where it is on the wrong side. The
+    margin is y f for targets y = ±1 and one output f, and the logit of the true class less the best other for classes. For
+    the linear model f = w·x/√d it is exactly ⟨y f⟩/√(|w|²/d) (the mean-field quantity of Mignacco and Urbani, arXiv 2112.10852).
+    Where a margin does not depend on the inputs (dead units) the distance is infinite, and so is the mean.
+
+    Attributes:
+        at: when.
+        name: name of the record.
+    """
+
+    at: Times = field(default_factory=Epochs)
+    name: str = "boundary_width"
+
+    def measure(self, weights: Weights, problem: FunctionalProblem, oracle: Oracle) -> Tensor:
+        """The width of one trajectory, 0-d, in evaluation mode.
+
+        Raises:
+            ValueError: inputs that have no gradient, or targets that are neither ±1 nor classes.
+        """
+        inputs, targets = problem.train
+        if not inputs.is_floating_point():
+            message = f"boundary_width needs inputs that can be moved; the training inputs are {inputs.dtype}"
+            raise ValueError(message)
+        _check_targets(targets)
+
+        def margins(moved: Tensor) -> tuple[Tensor, Tensor]:
+            found = margin(problem.outputs(weights, moved), targets)
+            return found.sum(), found
+
+        slopes, found = torch.func.grad(margins, has_aux=True)(inputs)
+        steepness = torch.linalg.vector_norm(slopes.reshape(len(found), -1), dim=1)
+        return torch.mean(found / steepness)
+
+
+def margin(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Y f, or the logit of the true class less the best other, `(m,)`.
+
+    Args:
+        outputs: `(m,)` or `(m, 1)` with targets ±1, `(m, classes)` with classes.
+        targets: as many.
+
+    Raises:
+        ValueError: outputs of another shape.
+
+    >>> margin(torch.tensor([[2.0, 5.0, 1.0]]), torch.tensor([0])), margin(torch.tensor([3.0]), torch.tensor([-1.0]))
+    (tensor([-3.]), tensor([-3.]))
+    """
+    classes = not targets.is_floating_point()
+    if classes and outputs.ndim == 2 and outputs.shape[1] > 1:
+        true = torch.nn.functional.one_hot(targets, outputs.shape[1]).bool()
+        return torch.where(true, outputs, 0).sum(1) - outputs.masked_fill(true, -torch.inf).amax(1)
+    if not classes and outputs.numel() == len(outputs) == targets.numel():
+        return outputs.reshape(-1) * targets.reshape(-1)
+    message = (
+        f"boundary_width needs one output with targets ±1, or (samples, classes) with class numbers; got outputs "
+        f"{tuple(outputs.shape)} and {targets.dtype} targets {tuple(targets.shape)}"
+    )
+    raise ValueError(message)
+
+
+def _check_targets(targets: Tensor) -> None:
+    if targets.is_floating_point() and not bool((targets.abs() == 1).all()):
+        message = (
+            "boundary_width needs targets ±1, or class numbers (integers); the training targets are neither"
+        )
+        raise ValueError(message)
