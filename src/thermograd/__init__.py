@@ -24,6 +24,7 @@ _DOORS = {
     "posterior_predictive": "thermograd.ensemble.posterior_predictive",
     "advise_posterior_step": "thermograd.advisor.posterior_step:advise",
     "local_learning_coefficient": "thermograd.ensemble.local_learning_coefficient",
+    "measure_temperature": "thermograd.ensemble.temperature_probe",
     "open_run": "thermograd.store.reader",
     "Estimate": "thermograd.quantities",
     "Prediction": "thermograd.quantities",
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from thermograd.ensemble.posterior_predictive import posterior_predictive as posterior_predictive
     from thermograd.ensemble.resume import resume as resume
     from thermograd.ensemble.run import run as run
+    from thermograd.ensemble.temperature_probe import measure_temperature as measure_temperature
     from thermograd.estimators.posterior_draws import PosteriorDraws as PosteriorDraws
     from thermograd.observables.hessian import Hessian as Hessian
     from thermograd.observables.landscape import landscape as landscape

@@ -210,8 +210,10 @@ class _Shown:
         )
 
     def _estimate(self, value: Any, samples: Array) -> Estimate:
-        interval = interval_of_resamples(float(value), samples, self._rows, self._level)
-        return Estimate(float(value), interval, level=self._level, pieces=self._rows, samples=samples)
+        low, high = interval_of_resamples(value, samples, self._rows, self._level)
+        return Estimate(
+            float(value), (float(low), float(high)), level=self._level, pieces=self._rows, samples=samples
+        )
 
 
 def _ratio(moved: Array, response: Array) -> Array:

@@ -1,0 +1,407 @@
+"""`measure_temperature`: how hot the training of a model is, from its wandering and its response to a small field."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from thermograd.ensemble.coupled_copies import Forward, Given, batch_norms, changed_buffers, detached
+from thermograd.ensemble.phased_minibatching import PhasedMinibatching
+from thermograd.ensemble.temperature_windows import Recorded, TemperatureWindows, WindowPlan
+from thermograd.errors import ConfigError
+from thermograd.estimators.effective_temperature import EffectiveTemperature, estimate
+from thermograd.problems.problem import Problem
+from thermograd.quantities import Estimate, Verdict
+
+if TYPE_CHECKING:
+    from thermograd.protocols import Minibatching
+
+Array = npt.NDArray[Any]
+
+_DTYPES = {"float64": torch.float64, "float32": torch.float32}
+_SHARED = 1e-3
+_LINEAR = 0.05
+_PLAIN_SGD = (
+    "only plain SGD is measured: momentum and Adam change how far a field moves the weights, and the ratio is no "
+    "temperature then. Give the learning rate of plain SGD as a number"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class TemperatureReading:
+    """Temperatures of the training of a model, in units of its mean loss; see `EffectiveTemperature`.
+
+    Attributes:
+        whole: of all trainable weights.
+        response_check: χ(1) over the learning rate, 1 if the copies share their randomness.
+        linearity: largest relative deviation of the response between the field and a tenth of it.
+        groups: of parts of the model, by name, from the same windows.
+        steps_used: updates that were made, those of every copy counted.
+        field: ε, the size of the field on each weight.
+    """
+
+    whole: EffectiveTemperature
+    response_check: float
+    linearity: float
+    groups: Mapping[str, EffectiveTemperature]
+    steps_used: int
+    field: float
+
+    @property
+    def short(self) -> Estimate | None:
+        """At lag 1."""
+        return self.whole.short
+
+    @property
+    def fit(self) -> Estimate | None:
+        """Of all lags."""
+        return self.whole.fit
+
+    @property
+    def long(self) -> Estimate | None:
+        """At the longest lag."""
+        return self.whole.long
+
+    @property
+    def r_squared(self) -> float:
+        """Of the line of the fit."""
+        return self.whole.r_squared
+
+    @property
+    def lags(self) -> npt.NDArray[np.int64]:
+        """Steps."""
+        return self.whole.lags
+
+    @property
+    def curve(self) -> Array:
+        """T(j)."""
+        return self.whole.curve
+
+    @property
+    def curve_interval(self) -> Array:
+        """Of T(j), `(2, n)`."""
+        return self.whole.curve_interval
+
+    @property
+    def displacement(self) -> Array:
+        """D̄(j), mean over windows."""
+        return self.whole.displacement
+
+    @property
+    def response(self) -> Array:
+        """χ(j), mean over windows."""
+        return self.whole.response
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether one temperature describes all lags, and what to keep in mind."""
+        return self.whole.verdict
+
+    def __str__(self) -> str:
+        return self.verdict.text
+
+
+def measure_temperature(
+    model: nn.Module,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    data: tuple[Tensor, Tensor],
+    *,
+    learning_rate: float,
+    minibatching: Minibatching,
+    weight_decay: float = 0.0,
+    temperature: float = 0.0,
+    burn_in: int = 0,
+    windows: int = 10,
+    lags: int = 300,
+    field: float | None = None,
+    groups: str | Mapping[str, list[str]] | None = None,
+    dtype: str = "float64",
+    seed: int = 0,
+) -> TemperatureReading:
+    """The effective temperature of plain SGD on a model: displacement against response, see `EffectiveTemperature`.
+
+    Each window is `burn_in` steps of a copy of the model with noise of its own, then about 2 `lags` steps (more where an
+    epoch is longer than a third of them) in which the displacement D is recorded, averaged over the last third of the origins; D of the first
+    third is compared with it, so that a model that still moves on is refused. During the first `lags` of these steps
+    two more copies train beside it with the same batches, dropout masks and injected noise, and with ε σ added to and taken
+    from the gradient, σ random signs: χ(j) = σ·(w⁺ − w⁻)/(2εN), with standard error about √(2/(N·windows)) of it. χ(1) is the
+    learning rate exactly. Under reshuffling window i starts at phase ⌊i·(steps per epoch)/windows⌋, since the state
+    then depends on the place in the epoch.
+
+    The model, its buffers and mode, and the global random state are left as they are. Batch normalisation in training
+    mode uses the statistics of each batch, and no running ones.
+
+    Args:
+        model: in the mode it is to be trained in, at weights near those where the temperature is wanted.
+        loss: `(outputs, targets) -> (m,)`, one number per sample; temperatures are in units of its mean.
+        data: `(inputs, targets)`, samples on axis 0.
+        learning_rate: η of plain SGD.
+        minibatching: which samples each update uses; the temperature depends on it.
+        weight_decay: as in `torch.optim.SGD`.
+        temperature: T of white noise injected besides, √(2Tη) per step: the self-test.
+        burn_in: steps before a window; a relaxation time or more makes windows independent and stationary.
+        windows: independent pieces of the intervals; 4 or more for a test of stationarity.
+        lags: longest lag in steps, 3 times the memory of the batches or more.
+        field: ε; None for 0.05 times the noise of the gradient of a batch, per parameter.
+        groups: None; "layer", one for each module that owns parameters; or names of parameters by group.
+        dtype: "float64" or "float32".
+        seed: of all random numbers.
+
+    Returns:
+        The reading; windows that diverged are left out and counted in the verdict.
+
+    Raises:
+        ConfigError: a ValueError: arguments that cannot be used, an optimizer in place of a learning rate, a model without
+            trainable parameters, or copies that do not share their randomness.
+        ValueError: a loss that is not one number per sample, or data that do not fit.
+        DivergedError: fewer than two windows stayed finite.
+        MemoryLimitError: the positions of one window do not fit in memory.
+
+    >>> from thermograd.minibatching import WithReplacement
+    >>> x = torch.eye(2).repeat(8, 1)
+    >>> reading = measure_temperature(nn.Linear(2, 1, bias=False), lambda out, y: (out[:, 0] - y) ** 2, (x, torch.ones(16)),
+    ...     learning_rate=0.5, minibatching=WithReplacement(None), temperature=0.01, burn_in=20, windows=40, lags=4)
+    >>> reading.fit.low < 0.01 < reading.fit.high, round(reading.response_check, 9)
+    (True, 1.0)
+    """
+    _check_numbers(learning_rate, weight_decay, temperature, field)
+    for name, value, least in (("burn_in", burn_in, 0), ("windows", windows, 1), ("lags", lags, 2)):
+        _check_count(name, value, least)
+    if dtype not in _DTYPES:
+        message = f"dtype is {dtype!r}; use 'float64' or 'float32'"
+        raise ConfigError(message)
+    problem = _problem(model, loss, data, weight_decay, dtype)
+    epoch = _epoch(minibatching, len(problem.train[0]))
+    if epoch > 1:
+        phases = tuple(window * epoch // windows for window in range(windows))
+        minibatching = PhasedMinibatching(minibatching, phases)
+    asked = TemperatureWindows(
+        problem=problem,
+        minibatching=minibatching,
+        learning_rate=float(learning_rate),
+        temperature=float(temperature),
+        plan=WindowPlan.of(burn_in=burn_in, windows=windows, lags=lags, epoch=epoch),
+        field=field,
+        dtype=dtype,
+        seed=seed,
+    )
+    members = _groups(groups, asked.shapes, type(model).__name__)
+    recorded = asked.record()
+    memory = epoch if epoch > 1 else float(getattr(minibatching, "correlation_time", 0))
+    read = _Reader(recorded, asked.shapes, memory, seed)
+    scale_free = bool(batch_norms(model)) and weight_decay == 0
+    return _reading(read, recorded, float(learning_rate), members, scale_free)
+
+
+@dataclass(frozen=True, eq=False)
+class _Reader:
+    """Temperatures of sets of parameter tensors, from what windows have shown."""
+
+    recorded: Recorded
+    shapes: dict[str, tuple[int, ...]]
+    noise_memory: float
+    seed: int
+    sizes: Array = field(init=False)
+
+    def __post_init__(self) -> None:
+        sizes = [math.prod(shape) for shape in self.shapes.values()]
+        object.__setattr__(self, "sizes", np.array(sizes, float))
+
+    def response(self, names: list[str]) -> Array:
+        """χ of these tensors together, `(window, lag)`."""
+        rows = self._rows(names)
+        found: Array = self.recorded.response[:, rows].sum(axis=1) / self.sizes[rows].sum()
+        return found
+
+    def weaker(self) -> Array:
+        """χ of the whole model in a tenth of the field, first window, `(lag,)`."""
+        found: Array = self.recorded.weaker.sum(axis=0) / self.sizes.sum()
+        return found
+
+    def temperature(self, names: list[str]) -> EffectiveTemperature | None:
+        """Of these tensors together, up to the lag where the mean response is lost in its noise; None if that is at once."""
+        rows = self._rows(names)
+        shares = self.sizes[rows] / self.sizes[rows].sum()
+        earlier, later = (
+            np.einsum("wpl,p->wl", record[:, rows], shares)
+            for record in (self.recorded.earlier, self.recorded.later)
+        )
+        shifted = self.response(names)
+        lost = np.flatnonzero(shifted.mean(axis=0) <= 0)
+        count = int(lost[0]) if lost.size else shifted.shape[1]
+        if count < 2:
+            return None
+        found = estimate(
+            later[:, : count + 1],
+            shifted[:, :count],
+            earlier=earlier[:, : count + 1],
+            noise_memory=self.noise_memory,
+            seed=self.seed,
+        )
+        if not lost.size:
+            return found
+        return with_note(
+            found, f"The response is lost in its noise at lag {count + 1}; longer lags are left out."
+        )
+
+    def _rows(self, names: list[str]) -> Array:
+        known = list(self.shapes)
+        return np.array([known.index(name) for name in names])
+
+
+def with_note(found: EffectiveTemperature, *notes: str) -> EffectiveTemperature:
+    """The same with sentences added to the verdict.
+
+    Args:
+        found: what was measured.
+        *notes: sentences.
+    """
+    text = " ".join([found.verdict.text, *notes])
+    return replace(found, verdict=replace(found.verdict, text=text))
+
+
+def _reading(
+    read: _Reader,
+    recorded: Recorded,
+    learning_rate: float,
+    members: Mapping[str, list[str]],
+    scale_free: bool,
+) -> TemperatureReading:
+    everything = list(read.shapes)
+    shifted = read.response(everything)
+    check = float(shifted[:, 0].mean()) / learning_rate
+    if not abs(check - 1) <= _SHARED:
+        message = (
+            f"the copies do not share their randomness: the response after one step is {check:.6g} learning rates, and must be "
+            "1. Draw random numbers in the forward pass with torch alone, without a generator of your own"
+        )
+        raise ConfigError(message)
+    linearity = float(np.abs(shifted[0] - read.weaker()).max() / np.abs(shifted.mean(axis=0)).max())
+    whole = read.temperature(everything)
+    if whole is None:
+        message = "the mean response at lag 2 is not positive: it is lost in its noise. Use more windows, or a smaller learning rate"
+        raise ConfigError(message)
+    parts = {name: read.temperature(names) for name, names in members.items()}
+    notes = []
+    if recorded.dropped:
+        notes.append(
+            f"{recorded.dropped} of {recorded.dropped + len(shifted)} windows diverged and are left out."
+        )
+    if linearity > _LINEAR:
+        notes.append(
+            f"The response is not linear: {linearity:.0%} apart in a tenth of the field; give a smaller field than {recorded.field:.3g}."
+        )
+    if scale_free:
+        notes.append(
+            "Batch normalisation without weight decay: the loss does not feel the norm of the weights, which grows; nothing is "
+            "stationary."
+        )
+    lost = [name for name, part in parts.items() if part is None]
+    if lost:
+        notes.append(f"The response of {', '.join(lost)} is lost in its noise.")
+    return TemperatureReading(
+        whole=with_note(whole, *notes),
+        response_check=check,
+        linearity=linearity,
+        groups={name: part for name, part in parts.items() if part is not None},
+        steps_used=recorded.steps,
+        field=recorded.field,
+    )
+
+
+def _problem(
+    model: nn.Module,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    data: tuple[Tensor, Tensor],
+    weight_decay: float,
+    dtype: str,
+) -> Problem:
+    """The model as functions of its trainable weights, apart from the user's."""
+    given: object = model
+    if not isinstance(given, nn.Module):
+        message = f"model is {given!r}; give a torch.nn.Module"
+        raise ConfigError(message)
+    module = detached(model, _DTYPES[dtype])
+    weights = {
+        name: value.detach().clone() for name, value in module.named_parameters() if value.requires_grad
+    }
+    if not weights:
+        message = "the model has no trainable parameters; set requires_grad on those to be trained"
+        raise ConfigError(message)
+    problem = Problem(
+        forward=Forward(module),
+        initial=Given(weights),
+        loss=loss,
+        train=data,
+        regulariser=weight_decay / 2,
+        name=type(model).__name__,
+    )
+    inputs = problem.train[0][:2]
+    changed = changed_buffers(module, inputs.to(_DTYPES[dtype]) if inputs.is_floating_point() else inputs)
+    if changed:
+        message = (
+            f"the forward pass changes the buffers {', '.join(changed)}, which copies cannot share; call model.eval() on "
+            "the part that does, or leave it out"
+        )
+        raise ConfigError(message)
+    return problem
+
+
+def _epoch(minibatching: Minibatching, samples: int) -> int:
+    """Steps after which reshuffled batches repeat their phase, else 1."""
+    return minibatching.steps_per_epoch(samples) if getattr(minibatching, "reshuffles_epochs", False) else 1
+
+
+def _groups(
+    groups: str | Mapping[str, list[str]] | None, shapes: Mapping[str, Any], model: str
+) -> dict[str, list[str]]:
+    """Names of parameters by group."""
+    if groups is None:
+        return {}
+    if isinstance(groups, str):
+        if groups != "layer":
+            message = f"groups is {groups!r}; use 'layer', or names of parameters by group"
+            raise ConfigError(message)
+        found: dict[str, list[str]] = {}
+        for name in shapes:
+            found.setdefault(name.rpartition(".")[0] or model, []).append(name)
+        return found
+    for group, names in groups.items():
+        unknown = [name for name in names if name not in shapes]
+        if unknown or not names:
+            what = f"names {', '.join(map(str, unknown))}" if unknown else "names no parameters"
+            message = f"group {group!r} {what}; the trainable parameters are {', '.join(shapes)}"
+            raise ConfigError(message)
+    return {group: list(names) for group, names in groups.items()}
+
+
+def _check_numbers(learning_rate: Any, weight_decay: float, temperature: float, field: float | None) -> None:
+    if not isinstance(learning_rate, int | float):
+        message = f"learning_rate is {type(learning_rate).__name__}; {_PLAIN_SGD}"
+        raise ConfigError(message)
+    for name, value, above in (
+        ("learning_rate", learning_rate, True),
+        ("weight_decay", weight_decay, False),
+        ("temperature", temperature, False),
+        ("field", field, True),
+    ):
+        if value is None:
+            continue
+        if isinstance(value, bool) or not math.isfinite(value) or value < 0 or (above and value == 0):
+            wanted = "above 0" if above else "0 or larger"
+            message = f"{name} is {value!r}; it must be a finite number, {wanted}"
+            raise ConfigError(message)
+
+
+def _check_count(name: str, value: Any, least: int) -> None:
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < least:
+        message = f"{name} is {value!r}; it must be a whole number, {least} or larger"
+        raise ConfigError(message)
