@@ -14,11 +14,13 @@ from torch import Tensor, nn
 
 from thermograd.ensemble.coupled_copies import Forward, Given, batch_norms, changed_buffers, detached
 from thermograd.ensemble.phased_minibatching import PhasedMinibatching
+from thermograd.ensemble.temperature_reading import TemperatureReading
 from thermograd.ensemble.temperature_windows import Recorded, TemperatureWindows, WindowPlan
 from thermograd.errors import ConfigError
 from thermograd.estimators.effective_temperature import EffectiveTemperature, estimate
+from thermograd.minibatching.persistent import Persistent
+from thermograd.minibatching.with_replacement import WithReplacement
 from thermograd.problems.problem import Problem
-from thermograd.quantities import Estimate, Verdict
 
 if TYPE_CHECKING:
     from thermograd.protocols import Minibatching
@@ -28,84 +30,11 @@ Array = npt.NDArray[Any]
 _DTYPES = {"float64": torch.float64, "float32": torch.float32}
 _SHARED = 1e-3
 _LINEAR = 0.05
+_INDEPENDENT = 1e-9
 _PLAIN_SGD = (
     "only plain SGD is measured: momentum and Adam change how far a field moves the weights, and the ratio is no "
     "temperature then. Give the learning rate of plain SGD as a number"
 )
-
-
-@dataclass(frozen=True, eq=False)
-class TemperatureReading:
-    """Temperatures of the training of a model, in units of its mean loss; see `EffectiveTemperature`.
-
-    Attributes:
-        whole: of all trainable weights.
-        response_check: χ(1) over the learning rate, 1 if the copies share their randomness.
-        linearity: largest relative deviation of the response between the field and a tenth of it.
-        groups: of parts of the model, by name, from the same windows.
-        steps_used: updates that were made, those of every copy counted.
-        field: ε, the size of the field on each weight.
-    """
-
-    whole: EffectiveTemperature
-    response_check: float
-    linearity: float
-    groups: Mapping[str, EffectiveTemperature]
-    steps_used: int
-    field: float
-
-    @property
-    def short(self) -> Estimate | None:
-        """At lag 1."""
-        return self.whole.short
-
-    @property
-    def fit(self) -> Estimate | None:
-        """Of all lags."""
-        return self.whole.fit
-
-    @property
-    def long(self) -> Estimate | None:
-        """At the longest lag."""
-        return self.whole.long
-
-    @property
-    def r_squared(self) -> float:
-        """Of the line of the fit."""
-        return self.whole.r_squared
-
-    @property
-    def lags(self) -> npt.NDArray[np.int64]:
-        """Steps."""
-        return self.whole.lags
-
-    @property
-    def curve(self) -> Array:
-        """T(j)."""
-        return self.whole.curve
-
-    @property
-    def curve_interval(self) -> Array:
-        """Of T(j), `(2, n)`."""
-        return self.whole.curve_interval
-
-    @property
-    def displacement(self) -> Array:
-        """D̄(j), mean over windows."""
-        return self.whole.displacement
-
-    @property
-    def response(self) -> Array:
-        """χ(j), mean over windows."""
-        return self.whole.response
-
-    @property
-    def verdict(self) -> Verdict:
-        """Whether one temperature describes all lags, and what to keep in mind."""
-        return self.whole.verdict
-
-    def __str__(self) -> str:
-        return self.verdict.text
 
 
 def measure_temperature(
@@ -178,7 +107,9 @@ def measure_temperature(
         message = f"dtype is {dtype!r}; use 'float64' or 'float32'"
         raise ConfigError(message)
     problem = _problem(model, loss, data, weight_decay, dtype)
-    epoch = _epoch(minibatching, len(problem.train[0]))
+    samples = len(problem.train[0])
+    fraction = None if temperature else _batch_fraction(minibatching, samples)
+    epoch = _epoch(minibatching, samples)
     if epoch > 1:
         phases = tuple(window * epoch // windows for window in range(windows))
         minibatching = PhasedMinibatching(minibatching, phases)
@@ -196,8 +127,21 @@ def measure_temperature(
     recorded = asked.record()
     memory = epoch if epoch > 1 else float(getattr(minibatching, "correlation_time", 0))
     read = _Reader(recorded, asked.shapes, memory, seed)
+    whole, check, linearity = _whole(read, float(learning_rate))
+    parts = {name: read.temperature(names) for name, names in members.items()}
+    lost = [name for name, part in parts.items() if part is None]
     scale_free = bool(batch_norms(model)) and weight_decay == 0
-    return _reading(read, recorded, float(learning_rate), members, scale_free)
+    return TemperatureReading(
+        whole=with_note(whole, *_notes(recorded, linearity, lost, scale_free)),
+        response_check=check,
+        linearity=linearity,
+        groups={name: part for name, part in parts.items() if part is not None},
+        steps_used=recorded.steps,
+        field=recorded.field,
+        learning_rate=float(learning_rate),
+        batch_fraction=fraction,
+        samples=samples,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,13 +211,8 @@ def with_note(found: EffectiveTemperature, *notes: str) -> EffectiveTemperature:
     return replace(found, verdict=replace(found.verdict, text=text))
 
 
-def _reading(
-    read: _Reader,
-    recorded: Recorded,
-    learning_rate: float,
-    members: Mapping[str, list[str]],
-    scale_free: bool,
-) -> TemperatureReading:
+def _whole(read: _Reader, learning_rate: float) -> tuple[EffectiveTemperature, float, float]:
+    """Of all weights; the check of the response, and its linearity."""
     everything = list(read.shapes)
     shifted = read.response(everything)
     check = float(shifted[:, 0].mean()) / learning_rate
@@ -288,12 +227,14 @@ def _reading(
     if whole is None:
         message = "the mean response at lag 2 is not positive: it is lost in its noise. Use more windows, or a smaller learning rate"
         raise ConfigError(message)
-    parts = {name: read.temperature(names) for name, names in members.items()}
-    notes = []
+    return whole, check, linearity
+
+
+def _notes(recorded: Recorded, linearity: float, lost: list[str], scale_free: bool) -> list[str]:
+    """What to keep in mind, one sentence each."""
+    notes, left = [], len(recorded.response)
     if recorded.dropped:
-        notes.append(
-            f"{recorded.dropped} of {recorded.dropped + len(shifted)} windows diverged and are left out."
-        )
+        notes.append(f"{recorded.dropped} of {recorded.dropped + left} windows diverged and are left out.")
     if linearity > _LINEAR:
         notes.append(
             f"The response is not linear: {linearity:.0%} apart in a tenth of the field; give a smaller field than {recorded.field:.3g}."
@@ -303,17 +244,9 @@ def _reading(
             "Batch normalisation without weight decay: the loss does not feel the norm of the weights, which grows; nothing is "
             "stationary."
         )
-    lost = [name for name, part in parts.items() if part is None]
     if lost:
         notes.append(f"The response of {', '.join(lost)} is lost in its noise.")
-    return TemperatureReading(
-        whole=with_note(whole, *notes),
-        response_check=check,
-        linearity=linearity,
-        groups={name: part for name, part in parts.items() if part is not None},
-        steps_used=recorded.steps,
-        field=recorded.field,
-    )
+    return notes
 
 
 def _problem(
@@ -357,6 +290,15 @@ def _problem(
 def _epoch(minibatching: Minibatching, samples: int) -> int:
     """Steps after which reshuffled batches repeat their phase, else 1."""
     return minibatching.steps_per_epoch(samples) if getattr(minibatching, "reshuffles_epochs", False) else 1
+
+
+def _batch_fraction(minibatching: Any, samples: int) -> float | None:
+    """Share of the samples in a batch, of batches that are independent and hold distinct samples."""
+    if isinstance(minibatching, Persistent) and abs(minibatching.correlation) < _INDEPENDENT:
+        return minibatching.size(samples) / samples if minibatching.fixed_size else minibatching.fraction
+    if isinstance(minibatching, WithReplacement) and minibatching.distinct and minibatching.batch_size:
+        return minibatching.batch_size / samples
+    return None
 
 
 def _groups(

@@ -13,6 +13,7 @@ from thermograd.numerics.bootstrap import resampled_counts
 Array = npt.NDArray[Any]
 
 RESAMPLES = 400
+_MOST = 2**40
 
 
 def row_weights(rows: int, seed: int) -> Array:
@@ -76,7 +77,15 @@ def rows_for(half: float, rows: int, wanted: float, level: float) -> float:
         return np.inf
     tail = (1 + level) / 2
     per_row = half * np.sqrt(rows) / stdtrit(rows - 1, tail)
-    needed = float(rows)
-    for _ in range(50):
-        needed = max(2.0, float((stdtrit(max(needed - 1, 1.0), tail) * per_row / wanted) ** 2))
-    return float(np.ceil(needed))
+
+    def width(count: int) -> float:
+        return float(stdtrit(count - 1, tail) * per_row / np.sqrt(count))
+
+    enough = 2
+    while width(enough) > wanted and enough < _MOST:
+        enough *= 2
+    few = enough // 2
+    while enough - few > 1:
+        middle = (few + enough) // 2
+        few, enough = (middle, enough) if width(middle) > wanted else (few, middle)
+    return float(enough)
