@@ -327,6 +327,36 @@ def test_batch_normalisation():
     assert np.allclose(measure(other, square(), **options, weight_decay=0.0).curve, reading.curve, rtol=1e-5)
 
 
+class Tied(nn.Module):
+    """One matrix in two places."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(2)
+        self.inner, self.back = nn.Linear(24, 5, bias=False), nn.Linear(24, 5, bias=False)
+        self.back.weight = self.inner.weight
+
+    def forward(self, x):
+        return nn.functional.linear(torch.tanh(self.inner(x)), self.back.weight.T)
+
+
+def test_tied_weights_are_one_parameter():
+    """As in a model that uses one matrix twice by itself."""
+
+    class Once(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = Tied().inner
+
+        def forward(self, x):
+            return nn.functional.linear(torch.tanh(self.inner(x)), self.inner.weight.T)
+
+    options = {"loss": lambda out, _: out.square().sum(1), "windows": 3, "burn_in": 5, "lags": 6}
+    tied, once = (measure(model, **options, groups="layer") for model in (Tied(), Once()))
+    assert np.allclose(tied.curve, once.curve, rtol=1e-6)
+    assert list(tied.groups) == list(once.groups) == ["inner"]
+
+
 class Counting(nn.Module):
     def __init__(self):
         super().__init__()
@@ -359,7 +389,7 @@ def poisoned():
     return z, y
 
 
-def test_windows_that_diverge_are_dropped():
+def test_windows_that_diverge_are_dropped(monkeypatch):
     options = {"data": poisoned(), "minibatching": WithReplacement(1), "burn_in": 0, "learning_rate": 1e-3}
     reading = measure(**options, windows=12, lags=15)
     gone = int(reading.verdict.text.rpartition(". ")[2].split(" of ")[0])

@@ -1,5 +1,7 @@
 import itertools
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -41,6 +43,14 @@ def test_batches_are_those_of_trajectory_0(rule):
     assert isinstance(sampler, Sampler)
     assert taken(sampler, 150) == of_an_ensemble(rule, 2**40 + 5, 150, 53)
     assert of_an_ensemble(rule, 4, 150, 53) != taken(sampler, 150) or rule.fraction == 1
+
+
+def test_torch_is_loaded_with_a_sampler_only():
+    check = (
+        "import sys; from thermograd.minibatching.persistent import Persistent; assert 'torch' not in sys.modules;"
+        "Persistent(0.5, fixed_size=True).batch_sampler(samples=4); assert 'torch' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", check], check=True)
 
 
 @pytest.mark.parametrize("workers", [0, 2])

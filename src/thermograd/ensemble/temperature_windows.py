@@ -184,16 +184,18 @@ class TemperatureWindows:
         for first in range(0, self.plan.windows, together):
             members = range(first, min(first + together, self.plan.windows))
             state = self._burnt_in(members)
-            if field is None:
+            if field is None and (state.diverged_at < 0).any():
                 field = self._field(state)
-            started = self._started(state, field)
-            parts.append(self._window(started, places, field))
-            alive = np.flatnonzero(started.diverged_at < 0)
-            if weaker is None and alive.size:
-                weaker = self._weaker(started.select(alive[:1]), field)
+            size = field or 1.0  # of windows that have all diverged
+            started = self._started(state, size)
+            parts.append(self._window(started, places, size))
+            finite = np.flatnonzero(~parts[-1][-1])
+            if weaker is None and finite.size:
+                weaker = self._weaker(started.select(finite[:1]), size)
         earlier, later, moved, gone = (np.concatenate(entry) for entry in zip(*parts, strict=True))
         self._check_divergence(gone)
-        assert weaker is not None  # some window is alive
+        assert weaker is not None  # some window stayed finite
+        assert field is not None
         plan = self.plan
         copies = plan.burn_in + 3 * plan.lags + (plan.length - plan.lags)
         return Recorded(
@@ -202,7 +204,7 @@ class TemperatureWindows:
             moved[~gone],
             weaker,
             int(gone.sum()),
-            float(field or 0.0),
+            float(field),
             plan.windows * copies + 3 * plan.lags,
         )
 
@@ -296,8 +298,7 @@ class TemperatureWindows:
         """0.05 of the noise of the gradient, per parameter; of the weights if there is none."""
         experiment = self.alone.experiment
         functional, rate = experiment.functional, self.learning_rate
-        alive = np.flatnonzero(state.diverged_at < 0)
-        row = int(alive[0]) if alive.size else 0
+        row = int(np.flatnonzero(state.diverged_at < 0)[0])
         weights = {name: value[row] for name, value in state.weights.items()}
         batches = self.alone.engine.draw(state)
         gradients = []
