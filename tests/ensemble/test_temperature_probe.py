@@ -100,7 +100,7 @@ def test_sgd_on_a_ridge_regression_is_exact():
 
 
 def naive(rule, phases, burn_in, lags, length, seed=0, field=0.01):
-    """Three copies of each window, one step after another; D over the last third of origins."""
+    """Three copies of each window, one step after another; D over all origins."""
     z, y = ridge()
     decay, windows = DECAY, len(phases)
     signs = random_signs({"weight": (1, 24)}, seed, tuple(range(windows)), torch.float64)["weight"][
@@ -124,7 +124,7 @@ def naive(rule, phases, burn_in, lags, length, seed=0, field=0.01):
         path.append(copies[0].copy())
         path, third = np.array(path), (length - lags) // 3
         moved = [
-            np.mean([((path[o + lag] - path[o]) ** 2).mean() for o in range(2 * third, 3 * third)]) / 2
+            np.mean([((path[o + lag] - path[o]) ** 2).mean() for o in range(3 * third)]) / 2
             for lag in range(1, lags + 2)
         ]
         displacement.append(moved)

@@ -266,6 +266,7 @@ GOOD = np.ones((4, 5))
         ((np.zeros((2, 2, 5)), GOOD), {}, r"displacement has shape \(2, 2, 5\)"),
         ((GOOD, GOOD), {"earlier": -GOOD}, "earlier has shape"),
         ((GOOD, GOOD), {"earlier": np.nan * GOOD}, "earlier is nan at lag 1"),
+        ((GOOD, GOOD), {"later": GOOD}, "later is given without earlier"),
         ((GOOD, GOOD), {"tolerance": 0}, "tolerance is 0"),
         ((GOOD, GOOD), {"tolerance": np.nan}, "tolerance is nan"),
         ((GOOD, GOOD), {"level": 1.0}, "level is 1.0"),

@@ -57,8 +57,8 @@ def measure_temperature(
     """The effective temperature of plain SGD on a model: displacement against response, see `EffectiveTemperature`.
 
     Each window is `burn_in` steps of a copy of the model with noise of its own, then about 2 `lags` steps (more where an
-    epoch is longer than a third of them) in which the displacement D is recorded, averaged over the last third of the origins; D of the first
-    third is compared with it, so that a model that still moves on is refused. During the first `lags` of these steps
+    epoch is longer than a third of them) in which the displacement D is recorded, averaged over origins; D of the first third of the origins is
+    compared with that of the last, so that a model that still moves on is refused. During the first `lags` of these steps
     two more copies train beside it with the same batches, dropout masks and injected noise, and with ε σ added to and taken
     from the gradient, σ random signs: χ(j) = σ·(w⁺ − w⁻)/(2εN), with standard error about √(2/(N·windows)) of it. χ(1) is the
     learning rate exactly. Under reshuffling window i starts at phase ⌊i·(steps per epoch)/windows⌋, since the state
@@ -173,9 +173,10 @@ class _Reader:
         """Of these tensors together, up to the lag where the mean response is lost in its noise; None if that is at once."""
         rows = self._rows(names)
         shares = self.sizes[rows] / self.sizes[rows].sum()
-        earlier, later = (
+        recorded = self.recorded
+        whole, earlier, later = (
             np.einsum("wpl,p->wl", record[:, rows], shares)
-            for record in (self.recorded.earlier, self.recorded.later)
+            for record in (recorded.displacement, recorded.earlier, recorded.later)
         )
         shifted = self.response(names)
         lost = np.flatnonzero(shifted.mean(axis=0) <= 0)
@@ -183,9 +184,10 @@ class _Reader:
         if count < 2:
             return None
         found = estimate(
-            later[:, : count + 1],
+            whole[:, : count + 1],
             shifted[:, :count],
             earlier=earlier[:, : count + 1],
+            later=later[:, : count + 1],
             noise_memory=self.noise_memory,
             seed=self.seed,
         )

@@ -88,7 +88,8 @@ class Recorded(NamedTuple):
     """What windows have shown, by parameter tensor.
 
     Attributes:
-        earlier: D per parameter of origins in the first third, `(window, tensor, lag)`, lags 1 ... lags + 1.
+        displacement: D per parameter, `(window, tensor, lag)`, lags 1 ... lags + 1.
+        earlier: the same of origins in the first third.
         later: of origins in the last third.
         response: N_p times χ of each tensor p, `(window, tensor, lag)`, lags 1 ... lags.
         weaker: the same of the first window in a tenth of the field, `(tensor, lag)`.
@@ -97,6 +98,7 @@ class Recorded(NamedTuple):
         steps: updates made, those of every copy counted.
     """
 
+    displacement: Array
     earlier: Array
     later: Array
     response: Array
@@ -192,13 +194,14 @@ class TemperatureWindows:
             finite = np.flatnonzero(~parts[-1][-1])
             if weaker is None and finite.size:
                 weaker = self._weaker(started.select(finite[:1]), size)
-        earlier, later, moved, gone = (np.concatenate(entry) for entry in zip(*parts, strict=True))
+        whole, earlier, later, moved, gone = (np.concatenate(entry) for entry in zip(*parts, strict=True))
         self._check_divergence(gone)
         assert weaker is not None  # some window stayed finite
         assert field is not None
         plan = self.plan
         copies = plan.burn_in + 3 * plan.lags + (plan.length - plan.lags)
         return Recorded(
+            whole[~gone],
             earlier[~gone],
             later[~gone],
             moved[~gone],
@@ -245,8 +248,8 @@ class TemperatureWindows:
 
     def _window(
         self, state: BlockState, places: dict[str, Tensor], field: float
-    ) -> tuple[Array, Array, Array, npt.NDArray[np.bool_]]:
-        """D of the first and the last third, responses, and who diverged."""
+    ) -> tuple[Array, Array, Array, Array, npt.NDArray[np.bool_]]:
+        """D of all origins, of the first and of the last third, responses, and who diverged."""
         plan, begin = self.plan, state.step
         start = {name: value[:, 0] for name, value in state.weights.items()}
         history = _History(start, places, plan.length + 1)
@@ -272,10 +275,10 @@ class TemperatureWindows:
                 replace(end, weights=weights, state={}), until=begin + plan.length, visit=rest, every=1
             )
         thirds = [
-            history.displacement(first, first + plan.origins, plan.lags + 1)
-            for first in (0, 2 * plan.origins)
+            history.displacement(number * plan.origins, (number + 1) * plan.origins, plan.lags + 1)
+            for number in range(3)
         ]
-        return thirds[0], thirds[1], moved, end.diverged_at >= 0
+        return (thirds[0] + thirds[1] + thirds[2]) / 3, thirds[0], thirds[2], moved, end.diverged_at >= 0
 
     def _weaker(self, state: BlockState, field: float) -> Array:
         """The response of one window in a tenth of the field."""

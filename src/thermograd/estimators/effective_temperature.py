@@ -64,6 +64,7 @@ def estimate(
     response: npt.ArrayLike,
     *,
     earlier: npt.ArrayLike | None = None,
+    later: npt.ArrayLike | None = None,
     time_ordered: bool = False,
     noise_memory: float = 0,
     half_step: bool = True,
@@ -89,6 +90,7 @@ def estimate(
         displacement: D at lags 1, 2, ..., rows are independent (windows, seeds, data), `(row, lag)` or `(lag,)`.
         response: χ at lags 1, 2, ..., the same rows.
         earlier: D at an earlier age, to test stationarity; rows need not match.
+        later: D at a later age, to compare with `earlier`; `displacement` if None.
         time_ordered: the rows are ordered by age; the first half of them is `earlier`.
         noise_memory: correlation time of the batches in steps (`Persistent.correlation_time`; an epoch if reshuffled).
         half_step: whether to use D̄; else D itself.
@@ -119,8 +121,12 @@ def estimate(
         )
         raise ConfigError(message)
     shown = _Shown(used[:, :count], shifted[:, :count], level, seed)
-    ages = _ages(moved, earlier, time_ordered)
-    drift = None if ages is None else displacement_drift(*ages, min(count, ages[0].shape[1]), tolerance)
+    ages = _ages(moved, earlier, later, time_ordered)
+    drift = (
+        None
+        if ages is None
+        else displacement_drift(*ages, min(count, ages[0].shape[1], ages[1].shape[1]), tolerance)
+    )
     if drift is not None and drift.found:
         return shown.refused(not_stationary(drift, tolerance))
     if not moved.any():
@@ -222,16 +228,26 @@ def _ratio(moved: Array, response: Array) -> Array:
     return found
 
 
-def _ages(moved: Array, earlier: npt.ArrayLike | None, time_ordered: bool) -> tuple[Array, Array] | None:
+def _ages(
+    moved: Array, earlier: npt.ArrayLike | None, later: npt.ArrayLike | None, time_ordered: bool
+) -> tuple[Array, Array] | None:
     """Displacements at an earlier and a later age, if there are any to compare."""
+    if earlier is None and later is not None:
+        message = "later is given without earlier; stationarity compares the two"
+        raise ConfigError(message)
     if earlier is not None:
-        before = _rows_of("earlier", earlier)
-        if before.shape[1] < 2 or (before < 0).any():
-            message = f"earlier has shape {before.shape}; it must hold mean-square displacements, 0 or larger, at 2 lags or more"
-            raise ConfigError(message)
-        return before, moved
+        before = _displacements("earlier", earlier)
+        return before, moved if later is None else _displacements("later", later)
     half = len(moved) // 2
     return (moved[:half], moved[half:]) if time_ordered and half else None
+
+
+def _displacements(name: str, given: npt.ArrayLike) -> Array:
+    rows = _rows_of(name, given)
+    if rows.shape[1] < 2 or (rows < 0).any():
+        message = f"{name} has shape {rows.shape}; it must hold mean-square displacements, 0 or larger, at 2 lags or more"
+        raise ConfigError(message)
+    return rows
 
 
 def _notes(drift: Drift | None) -> tuple[str, ...]:
