@@ -99,6 +99,20 @@ def test_sgd_on_a_ridge_regression_is_exact():
     assert reading.lags.tolist() == list(range(1, 21))
 
 
+@pytest.mark.slow
+def test_intervals_of_readings_hold_the_truth():
+    """200 readings of 8 windows, 95 %, binomial, 4 sigma; stationary windows are never called anything else."""
+    displacement, response = exact(0.3, 21)
+    expected = estimate(displacement, response[:20])
+    readings = [measure(windows=8, seed=seed) for seed in range(100, 300)]
+    for name in ("short", "fit", "long"):
+        value = getattr(expected, name).value
+        held = np.mean([getattr(one, name).low < value < getattr(one, name).high for one in readings])
+        assert abs(held - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 200), (name, held)
+        mean = np.mean([getattr(one, name).value for one in readings])
+        assert abs(mean / value - 1) < 0.03
+
+
 def naive(rule, phases, burn_in, lags, length, seed=0, field=0.01):
     """Three copies of each window, one step after another; D over all origins."""
     z, y = ridge()

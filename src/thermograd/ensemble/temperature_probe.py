@@ -57,12 +57,12 @@ def measure_temperature(
     """The effective temperature of plain SGD on a model: displacement against response, see `EffectiveTemperature`.
 
     Each window is `burn_in` steps of a copy of the model with noise of its own, then about 2 `lags` steps (more where an
-    epoch is longer than a third of them) in which the displacement D is recorded, averaged over origins; D of the first third of the origins is
-    compared with that of the last, so that a model that still moves on is refused. During the first `lags` of these steps
-    two more copies train beside it with the same batches, dropout masks and injected noise, and with ε σ added to and taken
-    from the gradient, σ random signs: χ(j) = σ·(w⁺ − w⁻)/(2εN), with standard error about √(2/(N·windows)) of it. χ(1) is the
-    learning rate exactly. Under reshuffling window i starts at phase ⌊i·(steps per epoch)/windows⌋, since the state
-    then depends on the place in the epoch.
+    epoch is longer than a third of them) in which the displacement D is recorded, averaged over origins. D of the first third
+    of the origins is compared with that of the last, so that a model that still moves on is refused. During the first `lags`
+    of these steps two more copies train beside it with the same batches, dropout masks and injected noise, and with ε σ taken
+    from and added to the gradient, σ random signs: χ(j) = σ·(w⁺ − w⁻)/(2εN), with relative standard error about
+    √(2/(N·windows)). χ(1) is the learning rate exactly. Under reshuffling window i starts at phase
+    ⌊i·(steps per epoch)/windows⌋, since the state then depends on the place in the epoch.
 
     The model, its buffers and mode, and the global random state are left as they are. Batch normalisation in training
     mode uses the statistics of each batch, and no running ones.

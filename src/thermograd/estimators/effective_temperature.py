@@ -82,9 +82,9 @@ def estimate(
     stationarity relation of Yaida (arXiv 1810.00004) per parameter; D̄ gives the mean-square displacement over two
     steps, over 4η.
 
-    Intervals: 400 resamples of the rows, see `interval_of_resamples`. A state whose displacement changes with age
-    has no temperature: kind `not_stationary` (a false alarm once in 1000 at most, see `displacement_drift`). Lags below 3 times the memory of the batches
-    show the memory: only `short` is given.
+    Intervals: 400 resamples of the rows, see `interval_of_resamples`. A state whose displacement changes with age has
+    no temperature: kind `not_stationary` (a false alarm once in 1000 at most, see `displacement_drift`). Lags below 3 times the
+    memory of the batches show the memory: only `short` is given.
 
     Args:
         displacement: D at lags 1, 2, ..., rows are independent (windows, seeds, data), `(row, lag)` or `(lag,)`.

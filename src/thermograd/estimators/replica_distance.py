@@ -17,11 +17,11 @@ Array = npt.NDArray[Any]
 def estimate(record: npt.ArrayLike, parameters: int, *, level: float = 0.95) -> Estimate:
     """⟨|w¹ − w²|²⟩/N over pairs of replicas, runs with the same start and data and other noise.
 
-    In the mean field of Mignacco and Urbani (arXiv 2112.10852) it is 2[C(t,t) − Q(t,t)], C of one replica and Q of two.
-    Where gradient noise vanishes, as in interpolation, nothing is stationary and no temperature is defined, but the
-    distance that the noise has left is. All pairs are averaged, which is twice the variance over replicas with
-    divisor k − 1; the interval is Student's, with the jackknife error over the k replicas (pairs share replicas) and
-    k − 1 degrees of freedom, and not below 0. Of two replicas it is (0, ∞).
+    In mean field it is 2[C(t,t) − Q(t,t)], C the correlation of one replica and Q that of two (the question is that of
+    Mignacco, Urbani, arXiv 2112.10852). Where gradient noise vanishes, as in interpolation, nothing is stationary and
+    no temperature is defined, but the distance that the noise has left is. All pairs are averaged, which is twice the
+    variance over replicas with divisor k − 1; the interval is Student's, with the jackknife error over the k replicas
+    (pairs share replicas) and k − 1 degrees of freedom, and not below 0. Of two replicas it is (0, ∞).
 
     Args:
         record: of `ReplicaDistance`, `(replica, time, coordinate)`: weights, or random projections of them.

@@ -31,7 +31,8 @@ def interval_of_resamples(value: Any, samples: Array, rows: int, level: float) -
 
     Resamples of k rows spread too little, by √((k − 1)/k), and 4 to 8 rows do not know their own spread: percentiles
     of the resamples would hold the truth too seldom. So would value ± t s √(k/(k − 1)) where rows are skewed, as mean
-    squares are: of 8 rows with 4 degrees of freedom each, in 92 % where 95 % are promised; on the logarithms it is 94 to 95 %.
+    squares are: of 8 rows with 4 degrees of freedom each, in 92 % of cases where 95 % are promised; on the logarithms it is
+    94 to 95 %.
     Where a resample is not positive the plain interval is taken. Of one row nothing is known, and of a value that some
     resample does not have (NaN) neither: (−∞, ∞).
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class BoundaryWidth:
     """Mean over the training samples of margin/|∇margin|, the gradient that in the inputs: a distance in input space.
 
-    To first order it is the signed distance of a sample to the decision boundary, negative where it is on the wrong side. The
-    margin is y f for targets y = ±1 and one output f, and the logit of the true class less the best other for classes. For
-    the linear model f = w·x/√d it is exactly ⟨y f⟩/√(|w|²/d) (the mean-field quantity of Mignacco and Urbani, arXiv 2112.10852).
+    To first order it is the signed distance of a sample to the decision boundary, negative where it is on the wrong side.
+    The margin is y f for targets y = ±1 and one output f, and the logit of the true class less the best other for
+    classes. For the linear model f = w·x/√d it is exactly ⟨y f⟩/√(|w|²/d).
     Where a margin does not depend on the inputs (dead units) the distance is infinite, and so is the mean.
 
     Attributes:
