@@ -100,6 +100,7 @@ def test_sgd_on_a_ridge_regression_is_exact():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_intervals_of_readings_hold_the_truth():
     """200 readings of 8 windows, 95 %, binomial, 4 sigma; stationary windows are never called anything else."""
     displacement, response = exact(0.3, 21)
@@ -226,6 +227,14 @@ def test_groups_by_name_and_the_whole():
     )
     assert np.array_equal(reading.groups["all"].curve, reading.curve)
     assert reading.groups["first"].fit.value != reading.fit.value
+
+
+def test_as_few_lags_and_windows_as_can_be():
+    reading = measure(windows=1, lags=2, burn_in=0)
+    assert reading.lags.tolist() == [1, 2]
+    assert reading.verdict.kind == "lags_inside_noise_memory"
+    assert repr(reading) == f"TemperatureReading({reading.verdict.text})"
+    assert measure(windows=1, lags=3, minibatching=WithReplacement(9)).verdict.kind == "undecided"
 
 
 def test_windows_are_the_same_however_many_fit_in_memory(monkeypatch):

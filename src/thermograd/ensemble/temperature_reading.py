@@ -15,7 +15,7 @@ from thermograd.quantities import Estimate, Verdict
 Array = npt.NDArray[Any]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TemperatureReading:
     """Temperatures of the training of a model, in units of its mean loss; see `EffectiveTemperature`.
 
@@ -93,3 +93,6 @@ class TemperatureReading:
 
     def __str__(self) -> str:
         return self.verdict.text
+
+    def __repr__(self) -> str:
+        return f"TemperatureReading({self.verdict.text})"

@@ -26,7 +26,7 @@ Array = npt.NDArray[np.float64]
 _MEMORIES = 3
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class EffectiveTemperature:
     """Temperatures in units of the loss; what may not be given is None.
 
@@ -57,6 +57,9 @@ class EffectiveTemperature:
 
     def __str__(self) -> str:
         return self.verdict.text
+
+    def __repr__(self) -> str:
+        return f"EffectiveTemperature({self.verdict.text})"
 
 
 def estimate(

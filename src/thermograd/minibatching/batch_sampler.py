@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch.utils.data import Sampler
 
 from thermograd.numerics import fisher_yates, philox
@@ -81,8 +82,8 @@ class BatchSampler(Sampler[list[int]]):
                 self.skipped += 1
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything needed to go on elsewhere: `step`, `seed`, `skipped`, and the `state` of the process."""
-        state = {name: value.copy() for name, value in self._process.state.items()}
+        """Everything needed to go on elsewhere: numbers `step`, `seed`, `skipped`, and tensors in `state`."""
+        state = {name: torch.from_numpy(value.copy()) for name, value in self._process.state.items()}
         return {"step": self.step, "seed": self.seed, "skipped": self.skipped, "state": state}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
