@@ -8,7 +8,7 @@ from torch import nn
 import thermograd as tg
 from thermograd.dynamics import SGD
 from thermograd.estimators.replica_distance import estimate
-from thermograd.minibatching import WithReplacement
+from thermograd.minibatching import Persistent, WithReplacement
 from thermograd.numerics.log_times import At, Every
 from thermograd.observables import ReplicaDistance
 from thermograd.problems import Quadratic
@@ -48,6 +48,51 @@ def test_without_noise_or_with_own_starts():
     assert estimate(still["replica_distance"], 30).value.tolist() == [0]
     apart = tg.run(make_experiment(ReplicaDistance(at=At((0,))), start="independent"))
     assert estimate(apart["replica_distance"], 30).value[0] > 0.01
+
+
+def interpolating(seed, dimension=300, samples=150):
+    """Two clusters, squared hinge with margin 1, fewer samples than weights; the loss of a sample is n·l."""
+    rng = np.random.default_rng(seed)
+    direction, start = rng.normal(size=(2, dimension))
+    direction *= np.sqrt(dimension) / np.linalg.norm(direction)
+    start -= (start @ direction / dimension) * direction
+    start *= np.sqrt(dimension) / np.linalg.norm(start)
+    labels = np.where(np.arange(samples) % 2, 1.0, -1.0)
+    inputs = np.outer(labels, direction) / np.sqrt(dimension) + 0.5**0.5 * rng.normal(
+        size=(samples, dimension)
+    )
+    return tg.Problem(
+        forward=lambda weights, x: x @ weights["w"] / dimension**0.5,
+        initial=lambda _: {"w": torch.from_numpy(start)},
+        loss=lambda outputs, targets: samples * torch.relu(1 - outputs * targets) ** 2 / 2,
+        train=(torch.from_numpy(inputs), torch.from_numpy(labels)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "steps", "expected", "error"),
+    [
+        (Persistent(0.1), 60, 0.0480, 0.0021),
+        (Persistent(0.3, 10), 60, 0.0548, 0.0029),
+        (Persistent(0.3), 120, 0.0043, 0.0010),
+    ],
+    ids=str,
+)
+def test_interpolation_in_infinite_dimension(rule, steps, expected, error):
+    """10 data sets; the distance of mean-field theory with its Monte Carlo error, 4 combined standard errors."""
+    distances = []
+    for seed in range(10):
+        experiment = make_experiment(
+            ReplicaDistance(at=At((steps,))),
+            problem=interpolating(seed),
+            minibatching=rule,
+            dynamics=SGD(0.1),
+            trajectories=6,
+            steps=steps,
+        )
+        distances.append(estimate(tg.run(experiment)["replica_distance"], 300).value[0])
+    own = np.std(distances, ddof=1) / np.sqrt(10)
+    assert abs(np.mean(distances) - expected) < 4 * np.hypot(own, error)
 
 
 def network():
