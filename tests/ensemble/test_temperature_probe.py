@@ -114,6 +114,45 @@ def test_intervals_of_readings_hold_the_truth():
         assert abs(mean / value - 1) < 0.03
 
 
+def logistic(outputs, targets):
+    return 400 * nn.functional.softplus(-outputs[:, 0] * targets)
+
+
+def clusters(seed, dimension=100, ratio=4):
+    rng = np.random.default_rng(seed)
+    labels = np.where(np.arange(ratio * dimension) % 2, 1.0, -1.0)
+    direction = rng.normal(size=dimension)
+    direction *= np.sqrt(dimension) / np.linalg.norm(direction)
+    inputs = np.outer(labels, direction) / dimension**0.5 + 0.5**0.5 * rng.normal(
+        size=(len(labels), dimension)
+    )
+    return torch.from_numpy(inputs / dimension**0.5), torch.from_numpy(labels)
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (Persistent(0.3), (0.0141, 0.0129, 0.0127)),
+        (Persistent(0.1), (0.0562, 0.0507, 0.0492)),
+        (Persistent(0.3, 10), (0.0204, 0.0524, 0.0528)),
+        (Persistent(0.3, 30), (0.0170, 0.1029, 0.1167)),
+        (WithoutReplacement(100), (0.0149, 0.00178, None)),
+    ],
+    ids=str,
+)
+def test_logistic_regression_in_infinite_dimension(rule, expected):
+    """5 data sets of 100 dimensions: the temperatures of mean-field theory within 4 standard errors and 3 % of its own."""
+    readings = []
+    for seed in range(5):
+        model = nn.Linear(100, 1, bias=False)
+        options = {"minibatching": rule, "burn_in": 160, "windows": 10, "lags": 40, "seed": seed}
+        readings.append(measure(model, logistic, clusters(seed), **options))
+    for name, value in zip(("short", "fit", "long"), expected, strict=True):
+        found = [getattr(one, name).value for one in readings]
+        error = np.std(found, ddof=1) / np.sqrt(5)
+        assert value is None or abs(np.mean(found) - value) < 4 * error + 0.03 * value, (name, found)
+
+
 def naive(rule, phases, burn_in, lags, length, seed=0, field=0.01):
     """Three copies of each window, one step after another; D over all origins."""
     z, y = ridge()
