@@ -22,6 +22,7 @@ from thermograd.ensemble.coupled_copies import (
     copies_forward,
     stack_copies,
 )
+from thermograd.ensemble.engines.one_thread import one_thread
 from thermograd.ensemble.experiment import Experiment
 from thermograd.ensemble.seeds import random_forward
 from thermograd.ensemble.training_loop import Trainer
@@ -180,6 +181,10 @@ class TemperatureWindows:
             MemoryLimitError: the history of one window does not fit.
             DivergedError: fewer than two windows stayed finite.
         """
+        with one_thread():  # once: to change their number at every step costs more than the step
+            return self._recorded()
+
+    def _recorded(self) -> Recorded:
         places = chosen_places(self.shapes, self.seed)
         together = self._together(sum(map(len, places.values())))
         field, weaker, parts = self.field, None, []
