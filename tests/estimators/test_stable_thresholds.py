@@ -22,13 +22,22 @@ def times_with(slopes, too_short=None):
     return ThresholdTimes(WAITING, levels, times, flags)
 
 
-def naive(slopes):
-    best = (0, 0)
-    for start in range(len(slopes)):
+def longest(slopes, first=0):
+    best = (first, first)
+    for start in range(first, len(slopes)):
         for stop in range(start + 1, len(slopes) + 1):
             agrees = max(slopes[start:stop]) - min(slopes[start:stop]) <= 0.05
             if agrees and stop - start > best[1] - best[0]:
                 best = (start, stop)
+    return best
+
+
+def naive(slopes):
+    best = longest(slopes)
+    higher = longest(slopes, best[1])
+    long = higher[1] - higher[0] >= max(3, (best[1] - best[0]) / 2)
+    if long and np.mean(slopes[slice(*higher)]) > np.mean(slopes[slice(*best)]) + 0.1:
+        best = higher
     if best[1] - best[0] < 3:
         best = (len(slopes) // 2, len(slopes) // 2 + 1)
     chosen = np.zeros(len(slopes), bool)
@@ -79,3 +88,25 @@ def test_the_grid_has_six_to_a_decade_and_powers_of_ten_are_on_it():
     assert grid[-1] >= 0.2
     np.testing.assert_allclose(np.diff(np.log10(grid)), 1 / 6)
     assert np.isclose(grid, 1e-3).any()
+
+
+def test_another_range_that_agrees_on_another_exponent_is_told():
+    found = times_with([0.1] * 8 + [0.4] + [0.75] * 3)
+    chosen = stable_thresholds(found)
+    assert chosen.tolist() == [True] * 8 + [False] * 4
+    assert dependence_on_threshold(found, chosen) == "another range of thresholds has 0.75: 32…68"
+    near = times_with([0.5] * 5 + [0.56] * 4)
+    assert not dependence_on_threshold(near, stable_thresholds(near))
+
+
+def test_of_noise_and_aging_the_aging_is_taken():
+    """Two ranges of which the lower one is longer: small displacements are those of the noise."""
+    found = times_with([0.05] * 6 + [0.4] + [0.75] * 3)
+    chosen = stable_thresholds(found)
+    assert chosen.tolist() == [False] * 7 + [True] * 3
+    assert dependence_on_threshold(found, chosen) == "another range of thresholds has 0.05: 1…6.8"
+
+
+def test_a_smaller_exponent_above_is_not_taken():
+    found = times_with([0.75] * 6 + [0.4] + [0.05] * 5)
+    assert stable_thresholds(found).tolist() == [True] * 6 + [False] * 6

@@ -113,7 +113,7 @@ def aging_exponent(
 
     Args:
         table: of displacements.
-        thresholds: Δ*, one or several, or "stable": the longest range over which the exponent does not depend on them. Of
+        thresholds: Δ*, one or several, or "stable": those over which it does not depend on them, see `stable_thresholds`. Of
             one that some waiting time passes at its first lag nothing is used.
         waiting: first and last waiting time, either None; waiting time 0 has no logarithm and is left out.
         group: position or name.
