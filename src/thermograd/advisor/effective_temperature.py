@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from thermograd.advisor.temperature_sweep import Sweep as Sweep
+from thermograd.advisor.temperature_sweep import sweep as sweep
 from thermograd.errors import ConfigError
 from thermograd.quantities import Advice, Estimate
 
