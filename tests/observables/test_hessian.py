@@ -372,6 +372,41 @@ def test_other_types_of_numbers(kind):
     ).dense()
     error = float((dense.double() - exact).norm() / exact.norm())
     assert error < (0.1 if kind == "bfloat16" else 1e-5)
+    some = tg.Hessian(model, loss, [(x, y)]).eigenvalues(3)
+    truth = np.linalg.eigvalsh(exact.numpy())[::-1][:3]
+    assert (
+        np.abs(some.values - truth) < some.residuals + 1e-6
+    ).all()  # in bfloat16 rounding, not Lanczos, is the limit
+
+
+def test_the_loss_of_another_model_is_noticed():
+    x, y = classes()
+    model, other = network(4, 3, 3), network(4, 3, 3)
+    hessian = tg.Hessian(other, lambda batch: cross_entropy(model(batch[0]), batch[1]), [(x, y)])
+    for ask in (hessian.trace, hessian.eigenvalues, hessian.density):
+        with pytest.raises(ConfigError, match=r"none of them is in it.*another model, or of a copy"):
+            ask()
+
+
+def test_parameters_frozen_later_are_noticed():
+    x, y = classes()
+    model = network(4, 3, 3)
+    hessian = tg.Hessian(model, lambda batch: cross_entropy(model(batch[0]), batch[1]), [(x, y)])
+    hessian.trace()
+    model[0].bias.requires_grad_(False)
+    with pytest.raises(ConfigError, match=r"'0\.bias' does not require a gradient any more"):
+        hessian.trace()
+
+
+def test_pairs_of_names_and_parameters_are_a_model():
+    x, y = classes()
+    model = network(4, 3, 3)
+
+    def loss(batch):
+        return cross_entropy(model(batch[0]), batch[1])
+
+    named = tg.Hessian(model.named_parameters(), loss, [(x, y)])
+    assert named.block("2").trace().value == tg.Hessian(model, loss, [(x, y)]).block("2").trace().value
 
 
 def test_parameters_that_do_not_matter_have_zero_rows():
@@ -633,6 +668,7 @@ def test_torchs_own_operations_without_second_derivatives_are_named():
         (lambda h: h.eigenvalues(4, max_steps=3), "max_steps is 3"),
         (lambda h: h.eigenvalues(max_parameters=100), r"all 120 eigenvalues need .* GB.*density\(\)"),
         (lambda h: h.trace(5), "matvecs is 5"),
+        (lambda h: h.trace(9, level=95), "level is 95"),
         (lambda h: h.density(probes=1), "probes is 1"),
         (lambda h: h.density(steps=0), "steps 0"),
         (lambda h: h.density(4, 2).moment(8), "moments 0 to 7"),
@@ -663,6 +699,10 @@ def test_arguments_that_do_not_fit():
         tg.Hessian(model, loss, weights=[1])
     with pytest.raises(ConfigError, match="batch 0 cannot be counted"):
         tg.Hessian(model, loss, [3, 4])
+    with pytest.raises(ConfigError, match="loss is NoneType; give a function"):
+        tg.Hessian(model, None, [(x, y)])
+    with pytest.raises(ConfigError, match="model is function; give a module"):
+        tg.Hessian(loss, model, [(x, y)])
     with pytest.raises(ConfigError, match="entry '1' is none"):
         tg.Hessian([model[0].weight, x], loss, [(x, y)])
     model.requires_grad_(False)

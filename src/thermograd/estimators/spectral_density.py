@@ -56,6 +56,8 @@ class SpectralDensity:
         probes, steps = self.nodes.shape
         return f"spectral density of {probes} probes with {steps} nodes, {self.nodes.min():.4g} to {self.nodes.max():.4g}"
 
+    __repr__ = __str__
+
     def moment(self, power: int, *, level: float = 0.95) -> Estimate:
         """The trace of Hᵏ over P.
 

@@ -11,11 +11,13 @@ from torch import Tensor, nn
 
 from thermograd.errors import ConfigError
 from thermograd.estimators.spectral_density import SpectralDensity
+from thermograd.estimators.trajectory_pieces import checked_level
 from thermograd.numerics.hutch_plus_plus import hutch_plus_plus
 from thermograd.numerics.krylov import lanczos, quadrature
 from thermograd.observables.batch_shares import shares_of
 from thermograd.observables.hessian_eigenvalues import Eigenvalues, full_spectrum, outermost
 from thermograd.observables.hessian_products import HessianProducts
+from thermograd.observables.tracked_parameters import named
 from thermograd.quantities import Estimate
 
 _ROWS = 16  # of random signs at a time
@@ -60,6 +62,9 @@ class Hessian:
         keep_graphs: bool | None = None,
         seed: int = 0,
     ) -> None:
+        if not callable(loss):
+            message = f"loss is {type(loss).__name__}; give a function of a batch, as in Hessian(model, loss, batches)"
+            raise ConfigError(message)
         known = _batches(batches)
         shares = shares_of(known, weights)
         self._products = HessianProducts(
@@ -179,6 +184,7 @@ class Hessian:
             vectors=vectors,
             seed=seed,
             like=self._like,
+            rounding=self._products.rounding,
         )
 
     def trace(self, matvecs: int = 99, *, seed: int = 0, level: float = 0.95) -> Estimate:
@@ -190,11 +196,12 @@ class Hessian:
             level: two-sided.
 
         Raises:
-            ConfigError: fewer than 6 products.
+            ConfigError: fewer than 6 products, or a level that is none.
         """
         if matvecs < 6:
             message = f"matvecs is {matvecs}; at least 6 products are needed for an error"
             raise ConfigError(message)
+        checked_level(level)
         size = self.shape[0]
         if size <= matvecs:
             total = float(self._dense(64).double().trace())
@@ -301,8 +308,13 @@ def _parameters(model: nn.Module | Iterable[Tensor] | Mapping[str, Tensor]) -> d
             name: value for name, value in model.named_parameters() if value.requires_grad
         }
     else:
-        named = model.items() if isinstance(model, Mapping) else enumerate(model)
-        found = {str(name): value for name, value in named}
+        if not isinstance(model, Iterable):
+            message = f"model is {type(model).__name__}; give a module, or tensors that require a gradient"
+            raise ConfigError(message)
+        found = {
+            str(name): value
+            for name, value in dict(model if isinstance(model, Mapping) else named(model)).items()
+        }
         wrong = [
             name
             for name, value in found.items()

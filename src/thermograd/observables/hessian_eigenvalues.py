@@ -25,8 +25,8 @@ class Eigenvalues:
     Attributes:
         values: h, in float64; of the largest the largest first, of the smallest the smallest first, of those of largest
             magnitude the largest magnitude first, of both ends or all of them ascending.
-        residuals: |Hv − hv|, which bounds the distance of each from the nearest eigenvalue; of the full spectrum the size of
-            what rounding made unsymmetric.
+        residuals: |Hv − hv|, which bounds the distance of each from the nearest eigenvalue, at least the rounding of weights below
+            float32; of the full spectrum the size of what rounding made unsymmetric.
         converged: whether all residuals are within the tolerance.
         matvecs: products it took.
         vectors: v as columns `(P, k)`, or None if they were not asked for.
@@ -80,6 +80,7 @@ def outermost(
     vectors: bool,
     seed: int,
     like: dict[str, Any],
+    rounding: float = 0.0,
 ) -> Eigenvalues:
     """The k outermost eigenvalues by Lanczos.
 
@@ -93,6 +94,7 @@ def outermost(
         vectors: whether eigenvectors are wanted.
         seed: of the first vector.
         like: dtype and device.
+        rounding: of the products, over the largest |h|, where it is coarser than dtype: no residual is smaller.
 
     Raises:
         ConfigError: an unknown end, or more eigenvalues than there are.
@@ -131,6 +133,5 @@ def outermost(
             f"of {scale:.4g}. They are given as they are; raise max_steps or tol, or ask for fewer"
         )
         warnings.warn(message, RuntimeWarning, stacklevel=3)
-    return Eigenvalues(
-        ritz.values, ritz.residuals, ritz.converged, used, columns.clone() if vectors else None
-    )
+    residuals = np.maximum(ritz.residuals, rounding * np.abs(ritz.values).max())
+    return Eigenvalues(ritz.values, residuals, ritz.converged, used, columns.clone() if vectors else None)

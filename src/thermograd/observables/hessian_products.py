@@ -69,7 +69,7 @@ class HessianProducts:
     ) -> None:
         self._loss, self._batches, self._shares = loss, batches, tuple(shares)
         self._module, self.keeps_graphs, self._seed = module, keep_graphs, seed
-        self.parameters = dict(parameters)
+        self.parameters, self._whole = dict(parameters), True
         self._reset()
 
     def _reset(self) -> None:
@@ -80,6 +80,8 @@ class HessianProducts:
         self.device, self.dtype = first.device, torch.float32
         for value in self._leaves:
             self.dtype = torch.promote_types(self.dtype, value.dtype)
+        coarsest = max(torch.finfo(value.dtype).eps for value in self._leaves)
+        self.rounding = coarsest if coarsest > torch.finfo(torch.float32).eps else 0.0
         self._uniform = all(
             value.device == self.device and value.dtype == self.dtype for value in self._leaves
         )
@@ -95,7 +97,7 @@ class HessianProducts:
             parameters: by name.
         """
         block = copy.copy(self)
-        block.parameters = dict(parameters)
+        block.parameters, block._whole = dict(parameters), False
         checked = self._checked
         block._reset()
         block._checked = checked
@@ -123,6 +125,12 @@ class HessianProducts:
         Raises:
             ConfigError: the loss cannot be differentiated twice.
         """
+        frozen = [name for name, value in self.parameters.items() if not value.requires_grad]
+        if frozen:
+            message = (
+                f"{frozen[0]!r} does not require a gradient any more; make another Hessian, of what does"
+            )
+            raise ConfigError(message)
         state = self._state()
         if state != self._seen_state:
             self._seen.clear()
@@ -177,6 +185,12 @@ class HessianProducts:
             except RuntimeError as failure:
                 raise _explained(failure) from failure
         known = {index: slope for index, slope in enumerate(slopes) if slope is not None}
+        if self._whole and not known:
+            message = (
+                f"the loss does not depend on the parameters{self._which(place)}: it has a graph, but none of them is in it. Is it "
+                "the loss of another model, or of a copy?"
+            )
+            raise ConfigError(message)
         if place not in self._seen:
             self._check_slopes(known, place)
         active = {index: slope for index, slope in known.items() if slope.requires_grad}
