@@ -27,6 +27,7 @@ from thermograd.estimators.threshold_times import FEWEST, ThresholdTimes, thresh
 from thermograd.estimators.trajectory_pieces import checked_level, joined, student
 from thermograd.estimators.unusable_thresholds import nothing_moves, why_unusable
 from thermograd.quantities import Estimate, Verdict
+from thermograd.quantity_figure import figure_of
 
 Array = npt.NDArray[np.float64]
 Steps = npt.NDArray[np.int64]
@@ -79,6 +80,14 @@ class Aging:
     def outcome(self) -> str:
         """One of "stationary", "subaging", "simple", "superaging", "accelerating" and "undetermined"."""
         return self.verdict.kind
+
+    def plot(self) -> Any:
+        """Its figure, a `plotly.graph_objects.Figure`.
+
+        Raises:
+            MissingExtraError: plotly is not installed.
+        """
+        return figure_of(self)
 
     def __str__(self) -> str:
         if self.exponent is None:

@@ -14,6 +14,7 @@ from thermograd.estimators.displacement_table import DisplacementTable, as_table
 from thermograd.estimators.trajectory_pieces import checked_level, joined
 from thermograd.numerics.bootstrap import percentile_interval
 from thermograd.quantities import Estimate
+from thermograd.quantity_figure import figure_of
 
 Array = npt.NDArray[np.float64]
 Steps = npt.NDArray[np.int64]
@@ -40,6 +41,14 @@ class CurveSpread:
     spread: Array
     merging_lag: Estimate | None
     waiting_times: Steps
+
+    def plot(self) -> Any:
+        """Its figure, a `plotly.graph_objects.Figure`.
+
+        Raises:
+            MissingExtraError: plotly is not installed.
+        """
+        return figure_of(self)
 
     def __str__(self) -> str:
         waiting = f"t_w {self.waiting_times[0]}…{self.waiting_times[-1]}"

@@ -14,6 +14,7 @@ from thermograd.estimators.displacement_curves import DisplacementCurves, displa
 from thermograd.estimators.displacement_table import DisplacementTable
 from thermograd.estimators.trajectory_pieces import checked_level, joined, student
 from thermograd.quantities import Estimate
+from thermograd.quantity_figure import figure_of
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -37,6 +38,14 @@ class Diffusion:
     waiting_times: Steps
     exponent: Estimate
     coefficient: Estimate
+
+    def plot(self) -> Any:
+        """Its figure, a `plotly.graph_objects.Figure`.
+
+        Raises:
+            MissingExtraError: plotly is not installed.
+        """
+        return figure_of(self)
 
     def __str__(self) -> str:
         known = np.flatnonzero(np.isfinite(self.exponent.value))

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from thermograd.discover import nearest
 from thermograd.errors import ConfigError
 from thermograd.estimators.displacement_files import read_table, save_table
+from thermograd.quantity_figure import figure_of
 
 Array = npt.NDArray[np.float64]
 Steps = npt.NDArray[np.int64]
@@ -203,6 +204,14 @@ class DisplacementTable:
             NewerFormatError: written by a newer version.
         """
         return read_table(path, cls.from_mapping)
+
+    def plot(self) -> Any:
+        """Its figure, a `plotly.graph_objects.Figure`.
+
+        Raises:
+            MissingExtraError: plotly is not installed.
+        """
+        return figure_of(self)
 
     def __str__(self) -> str:
         count = f"{self.trajectories} trajector{'y' if self.trajectories == 1 else 'ies'}"
