@@ -488,12 +488,15 @@ def test_digits_with_softmax():
     problem = Digits(hidden=(12,), train_samples=400).build()
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(64, 12), nn.ReLU(), nn.Linear(12, 10))
-    options = {"weight_decay": 0.01, "burn_in": 600, "windows": 6, "lags": 20}
+    options = {"weight_decay": 0.05, "burn_in": 1000, "windows": 6, "lags": 20}
     loss = nn.CrossEntropyLoss(reduction="none")
-    small, large = (
-        measure(model, loss, problem.train, minibatching=WithReplacement(size), **options)
-        for size in (20, 80)
+    small, large, early = (
+        measure(
+            model, loss, problem.train, minibatching=WithReplacement(size), **options | {"burn_in": steps}
+        )
+        for size, steps in ((20, 1000), (80, 1000), (80, 200))
     )
+    assert early.verdict.kind == "not_stationary"
     assert small.response_check == pytest.approx(1, abs=1e-6)
     assert small.short.value > 3 * large.short.value
     assert 0 < small.verdict.evidence["rows"] == 6
@@ -534,3 +537,26 @@ def test_digits_with_softmax():
 def test_bad_input_is_named(options, says):
     with pytest.raises(ValueError, match=says):
         measure(**options)
+
+
+@pytest.mark.parametrize("batch", [None, 8])
+def test_a_steady_drift_is_no_temperature(batch):
+    """A direction that relaxes in 1000 steps, 20 off: D is the same at all ages, but all windows move the same way."""
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(40, 2, generator=generator, dtype=torch.float64) * torch.tensor([1.0, 0.1])
+    targets = torch.randn(40, generator=generator, dtype=torch.float64)
+    model, there = (nn.Linear(2, 1, bias=False) for _ in range(2))
+    with torch.no_grad():
+        there.weight.copy_(torch.linalg.lstsq(inputs, targets[:, None]).solution.T)
+        model.weight.copy_(there.weight + torch.tensor([0.0, 20.0]))
+    options = {"minibatching": WithReplacement(batch), "weight_decay": 0.0, "burn_in": 100, "windows": 8}
+    data = inputs, targets
+    reading = measure(model, square(), data, **options)
+    assert reading.verdict.kind == "not_stationary"
+    assert reading.short is None
+    assert reading.verdict.evidence["share"] > 0.5
+    assert (
+        "of the mean-square displacement over 20 steps is a drift that all rows share" in reading.verdict.text
+    )
+    settled = measure(there, square(), data, **options | {"minibatching": WithReplacement(8)})
+    assert settled.short is not None

@@ -17,6 +17,7 @@ from thermograd.ensemble.phased_minibatching import PhasedMinibatching
 from thermograd.ensemble.temperature_reading import TemperatureReading
 from thermograd.ensemble.temperature_windows import Recorded, TemperatureWindows, WindowPlan
 from thermograd.errors import ConfigError
+from thermograd.estimators.common_drift import common_drift
 from thermograd.estimators.effective_temperature import EffectiveTemperature, estimate
 from thermograd.minibatching.persistent import Persistent
 from thermograd.minibatching.with_replacement import WithReplacement
@@ -31,6 +32,7 @@ _DTYPES = {"float64": torch.float64, "float32": torch.float32}
 _SHARED = 1e-3
 _LINEAR = 0.05
 _INDEPENDENT = 1e-9
+_TOLERANCE = 0.1
 _PLAIN_SGD = (
     "only plain SGD is measured: momentum and Adam change how far a field moves the weights, and the ratio is no "
     "temperature then. Give the learning rate of plain SGD as a number"
@@ -58,8 +60,8 @@ def measure_temperature(
 
     Each window is `burn_in` steps of a copy of the model with noise of its own, then about 2 `lags` steps (more where an
     epoch is longer than a third of them) in which the displacement D is recorded, averaged over origins. D of the first third
-    of the origins is compared with that of the last, so that a model that still moves on is refused. During the first `lags`
-    of these steps two more copies train beside it with the same batches, dropout masks and injected noise, and with ε σ taken
+    of the origins is compared with that of the last, and where all windows move the same way is looked for, so that a model
+    that still moves on is refused. During the first `lags` of these steps two more copies train beside it with the same batches, dropout masks and injected noise, and with ε σ taken
     from and added to the gradient, σ random signs: χ(j) = σ·(w⁺ − w⁻)/(2εN), with relative standard error about
     √(2/(N·windows)). χ(1) is the learning rate exactly. Under reshuffling window i starts at phase
     ⌊i·(steps per epoch)/windows⌋, since the state then depends on the place in the epoch.
@@ -178,6 +180,9 @@ class _Reader:
             np.einsum("wpl,p->wl", record[:, rows], shares)
             for record in (recorded.displacement, recorded.earlier, recorded.later)
         )
+        lags = recorded.response.shape[2]
+        mean_square = 2 * float(whole[:, lags - 1].mean())
+        common = common_drift(recorded.moved[:, :, rows] @ shares, mean_square, lags, _TOLERANCE)
         shifted = self.response(names)
         lost = np.flatnonzero(shifted.mean(axis=0) <= 0)
         count = int(lost[0]) if lost.size else shifted.shape[1]
@@ -188,7 +193,9 @@ class _Reader:
             shifted[:, :count],
             earlier=earlier[:, : count + 1],
             later=later[:, : count + 1],
+            common=common,
             noise_memory=self.noise_memory,
+            tolerance=_TOLERANCE,
             seed=self.seed,
         )
         if not lost.size:

@@ -25,10 +25,10 @@ from thermograd.ensemble.coupled_copies import (
 from thermograd.ensemble.engines.one_thread import one_thread
 from thermograd.ensemble.experiment import Experiment
 from thermograd.ensemble.seeds import random_forward
+from thermograd.ensemble.temperature_history import WindowHistory
 from thermograd.ensemble.training_loop import Trainer
 from thermograd.errors import DivergedError, MemoryLimitError
 from thermograd.numerics import philox
-from thermograd.numerics.lagged_displacement import lagged_displacement
 from thermograd.observables.response import response
 from thermograd.problems.problem import Problem
 from thermograd.store.free_memory import free_memory
@@ -42,7 +42,6 @@ _COORDINATES = 100_000
 _OF_A_TENSOR = 100
 _HISTORY_BYTES = 2**28
 _SHARE_OF_NOISE = 0.05
-_ROUNDINGS = 16
 _SCALE_DRAW = 3
 
 
@@ -92,6 +91,8 @@ class Recorded(NamedTuple):
         displacement: D per parameter, `(window, tensor, lag)`, lags 1 ... lags + 1.
         earlier: the same of origins in the first third.
         later: of origins in the last third.
+        moved: products d_v·d_w per parameter of tensor p, `(window, window, tensor)`, d_w the displacement of window w over `lags` steps,
+            averaged over origins.
         response: N_p times χ of each tensor p, `(window, tensor, lag)`, lags 1 ... lags.
         weaker: the same of the first window in a tenth of the field, `(tensor, lag)`.
         dropped: windows that diverged, left out above.
@@ -102,6 +103,7 @@ class Recorded(NamedTuple):
     displacement: Array
     earlier: Array
     later: Array
+    moved: Array
     response: Array
     weaker: Array
     dropped: int
@@ -199,7 +201,7 @@ class TemperatureWindows:
             finite = np.flatnonzero(~parts[-1][-1])
             if weaker is None and finite.size:
                 weaker = self._weaker(started.select(finite[:1]), size)
-        whole, earlier, later, moved, gone = (np.concatenate(entry) for entry in zip(*parts, strict=True))
+        whole, earlier, later, moved, shifted, gone = map(np.concatenate, zip(*parts, strict=True))
         self._check_divergence(gone)
         assert weaker is not None  # some window stayed finite
         assert field is not None
@@ -209,7 +211,8 @@ class TemperatureWindows:
             whole[~gone],
             earlier[~gone],
             later[~gone],
-            moved[~gone],
+            _products(moved[~gone], [len(at) for at in places.values()]),
+            shifted[~gone],
             weaker,
             int(gone.sum()),
             float(field),
@@ -253,12 +256,12 @@ class TemperatureWindows:
 
     def _window(
         self, state: BlockState, places: dict[str, Tensor], field: float
-    ) -> tuple[Array, Array, Array, Array, npt.NDArray[np.bool_]]:
-        """D of all origins, of the first and of the last third, responses, and who diverged."""
+    ) -> tuple[Array, Array, Array, Array, Array, npt.NDArray[np.bool_]]:
+        """D of all origins, of the first and of the last third, mean displacements, responses, and who diverged."""
         plan, begin = self.plan, state.step
         start = {name: value[:, 0] for name, value in state.weights.items()}
-        history = _History(start, places, plan.length + 1)
-        moved = np.full((len(state.trajectories), len(places), plan.lags), np.nan)
+        history = WindowHistory(start, places, plan.length + 1)
+        shifted = np.full((len(state.trajectories), len(places), plan.lags), np.nan)
         signs = {name: value / field for name, value in part(state.state, "optimizer/field").items()}
 
         def both(current: BlockState) -> BlockState:
@@ -266,7 +269,7 @@ class TemperatureWindows:
             age = current.step - begin
             history.note(age, {name: value[:, 0] for name, value in copies.items()})
             above, below = ({name: value[:, k] for name, value in copies.items()} for k in (1, 2))
-            moved[:, :, age - 1] = response(above, below, signs, field).numpy()
+            shifted[:, :, age - 1] = response(above, below, signs, field).numpy()
             return current
 
         def rest(current: BlockState) -> BlockState:
@@ -283,7 +286,9 @@ class TemperatureWindows:
             history.displacement(number * plan.origins, (number + 1) * plan.origins, plan.lags + 1)
             for number in range(3)
         ]
-        return (thirds[0] + thirds[1] + thirds[2]) / 3, thirds[0], thirds[2], moved, end.diverged_at >= 0
+        whole = (thirds[0] + thirds[1] + thirds[2]) / 3
+        moved = history.mean_displacement(3 * plan.origins, plan.lags)
+        return whole, thirds[0], thirds[2], moved, shifted, end.diverged_at >= 0
 
     def _weaker(self, state: BlockState, field: float) -> Array:
         """The response of one window in a tenth of the field."""
@@ -335,35 +340,10 @@ class TemperatureWindows:
             raise DivergedError(message)
 
 
-class _History:
-    """Positions of some weights of each window, counted from its start, in float32: differences need no more."""
-
-    def __init__(self, start: Tensors, places: dict[str, Tensor], length: int) -> None:
-        self._places = places
-        self._start = self._picked(start)
-        count = len(next(iter(start.values())))
-        self._paths = [np.zeros((count, length, len(chosen)), np.float32) for chosen in places.values()]
-        precision = torch.finfo(self._start[0].dtype).eps
-        square = float(torch.cat([value.reshape(-1) for value in self._start]).square().mean())
-        self._rounding = (_ROUNDINGS * precision) ** 2 * square
-
-    def note(self, age: int, weights: Tensors) -> None:
-        """The weights at an age."""
-        for path, start, now in zip(self._paths, self._start, self._picked(weights), strict=True):
-            path[:, age] = (now - start).numpy()
-
-    def displacement(self, first: int, last: int, lags: int) -> Array:
-        """D of these origins, `(window, tensor, lag)`; what is below the rounding of the weights is 0, what diverged NaN."""
-        found = np.full((len(self._paths[0]), len(self._paths), lags), np.nan)
-        for tensor, paths in enumerate(self._paths):
-            for window, path in enumerate(paths):
-                if np.isfinite(path).all():
-                    moved = lagged_displacement(path, first, last, lags)
-                    found[window, tensor] = np.where(moved < self._rounding, 0.0, moved)
-        return found
-
-    def _picked(self, weights: Tensors) -> list[Tensor]:
-        return [weights[name].reshape(len(weights[name]), -1)[:, at] for name, at in self._places.items()]
+def _products(moved: Array, sizes: list[int]) -> Array:
+    """d_v·d_w of the coordinates of each tensor."""
+    pieces = np.split(moved.astype(np.float64), np.cumsum(sizes)[:-1], axis=1)
+    return np.stack([piece @ piece.T / piece.shape[1] for piece in pieces], axis=-1)
 
 
 def chosen_places(shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Tensor]:

@@ -9,12 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd.errors import ConfigError
+from thermograd.estimators.common_drift import CommonDrift
 from thermograd.estimators.displacement_drift import Drift, displacement_drift
 from thermograd.estimators.half_step_displacement import half_step_displacement
 from thermograd.estimators.resampled_rows import interval_of_resamples, row_weights
 from thermograd.estimators.temperature_verdict import (
     Temperatures,
     lags_inside_noise_memory,
+    moves_on,
     no_noise,
     not_stationary,
     one_temperature,
@@ -68,6 +70,7 @@ def estimate(
     *,
     earlier: npt.ArrayLike | None = None,
     later: npt.ArrayLike | None = None,
+    common: CommonDrift | None = None,
     time_ordered: bool = False,
     noise_memory: float = 0,
     half_step: bool = True,
@@ -94,6 +97,7 @@ def estimate(
         response: χ at lags 1, 2, ..., the same rows.
         earlier: D at an earlier age, to test stationarity; rows need not match.
         later: D at a later age, to compare with `earlier`; `displacement` if None.
+        common: from `common_drift`: whether the rows move on together, which D at two ages does not show if they do so steadily.
         time_ordered: the rows are ordered by age; the first half of them is `earlier`.
         noise_memory: correlation time of the batches in steps (`Persistent.correlation_time`; an epoch if reshuffled).
         half_step: whether to use D̄; else D itself.
@@ -132,6 +136,8 @@ def estimate(
     )
     if drift is not None and drift.found:
         return shown.refused(not_stationary(drift, tolerance))
+    if common is not None and common.found:
+        return shown.refused(moves_on(common, tolerance))
     if not moved.any():
         return shown.still(no_noise(count))
     notes = _notes(drift)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from thermograd.estimators.common_drift import CommonDrift
 from thermograd.estimators.displacement_drift import Drift
 from thermograd.estimators.resampled_rows import half_width, rows_for
 from thermograd.quantities import Estimate, Verdict
@@ -99,6 +100,17 @@ def not_stationary(drift: Drift, tolerance: float) -> Verdict:
         "is defined. Wait longer; if nothing ever is stationary (interpolation), measure the replica distance"
     )
     evidence = drift._asdict() | {"tolerance": tolerance}
+    return Verdict(None, "not_stationary", _sentences(text, ()), evidence)
+
+
+def moves_on(common: CommonDrift, tolerance: float) -> Verdict:
+    """The refusal for rows that all move the same way, however steadily."""
+    text = (
+        f"not stationary: {common.share:.0%} of the mean-square displacement over {common.lag} steps is a drift that all rows share; "
+        f"that is more than {tolerance:.0%}, and chance does so once in {1 / max(common.chance, 1e-99):.2g} times. No temperature "
+        "is defined. Wait longer; if nothing ever is stationary (interpolation), measure the replica distance"
+    )
+    evidence = common._asdict() | {"tolerance": tolerance}
     return Verdict(None, "not_stationary", _sentences(text, ()), evidence)
 
 
