@@ -25,3 +25,12 @@ def test_a_misspelt_field_inside_a_table_is_judged_by_its_kind():
     assert found["problem.curvatres"].startswith(
         "unknown field for kind 'quadratic'. Did you mean 'curvatures'? Known: curvatures, "
     )
+
+
+def test_a_field_that_no_file_can_hold_is_said_to_be_one():
+    found = problems(
+        'epochs = 2\n[problem]\nkind = "quadratic"\n[[observe]]\nkind = "two_time_displacement"\ndirections = [[1.0]]\n'
+    )
+    assert found["observe.0.directions"].startswith(
+        "cannot be given in a config file for kind 'two_time_displacement'"
+    )

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from thermograd.report.ensemble import LARGEST_NUMBER, compared, divergence, scalars, spread
+from thermograd.report.ensemble import LARGEST_NUMBER, compared, divergence, spread
 
 
 def falling(seed=0, slope=-1.0, trajectories=30, count=21):
@@ -53,7 +53,7 @@ def test_a_target_is_marked(run_of):
 def test_only_scalars_and_only_so_many_are_drawn(run_of):
     values = {f"area_{number}": falling() for number in range(LARGEST_NUMBER + 3)}
     run = run_of({"matrix": np.zeros((30, 21, 2, 2)), **values})
-    assert "matrix" not in scalars(run)
+    assert "matrix" not in run.scalars
     assert len(spread(run)) == LARGEST_NUMBER
 
 

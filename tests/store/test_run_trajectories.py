@@ -11,7 +11,7 @@ from thermograd.dynamics import SGD
 from thermograd.errors import ConfigError
 from thermograd.estimators.first_passage import first_passage_times
 from thermograd.minibatching import WithReplacement
-from thermograd.observables import Displacement, Loss
+from thermograd.observables import Displacement, Loss, TwoTimeDisplacement
 from thermograd.problems import Quadratic
 from thermograd.store.reader import open_run
 from thermograd.store.trajectories import load_trajectories
@@ -30,6 +30,15 @@ def trained(folder, *, learning_rate=0.01, until=None, observe=LOSS, epochs=3):
     )
     thermograd.run(experiment, store=folder, until=until)
     return open_run(folder)
+
+
+def test_the_numbers_of_a_table_of_displacements_are_no_curves(tmp_path):
+    run = trained(tmp_path / "run", observe=(Loss("train"), TwoTimeDisplacement()))
+    assert run.scalars == ("train_loss",)
+    assert (
+        load_trajectories(tmp_path / "run").values.tolist()
+        == load_trajectories(tmp_path / "run", metric="train_loss").values.tolist()
+    )
 
 
 def test_ends_of_epochs_without_time_0(tmp_path):

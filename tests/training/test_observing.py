@@ -4,7 +4,7 @@ from torch import nn
 
 import thermograd as tg
 from thermograd.numerics.log_times import At, Epochs, Every
-from thermograd.observables import DissipationAndFluctuation
+from thermograd.observables import DissipationAndFluctuation, TwoTimeDisplacement
 
 
 def descend(weight, optimizer, steps):
@@ -64,3 +64,17 @@ def test_a_state_with_other_observers_is_refused():
     state = tg.watch(optimizer, observe=[DissipationAndFluctuation()]).state_dict()
     with pytest.raises(ValueError, match="observe"):
         tg.watch(optimizer).load_state_dict(state)
+
+
+@pytest.mark.parametrize(
+    ("observe", "told"),
+    [
+        (TwoTimeDisplacement(), r"observe is TwoTimeDisplacement\(.*; give a sequence"),
+        ([TwoTimeDisplacement], r"observe has the class TwoTimeDisplacement; .*: TwoTimeDisplacement\(\)"),
+        (["loss"], "got 'loss', which has no name"),
+    ],
+)
+def test_what_cannot_observe_is_refused(observe, told):
+    optimizer = torch.optim.SGD([nn.Parameter(torch.ones(2))], lr=0.05)
+    with pytest.raises(ValueError, match=told):
+        tg.watch(optimizer, observe=observe)

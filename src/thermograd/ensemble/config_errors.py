@@ -85,6 +85,8 @@ def _message(error: Mapping[str, Any], got: Any, table: Any, known: Mapping[str,
             name = str(error["loc"][-1])
             owner = f" for kind {kind!r}" if isinstance(kind, str) else ""
             fields = known.get(kind if isinstance(kind, str) else _owner(error, known), known[""])
+            if name in fields:
+                return f"cannot be given in a config file{owner}; give it in Python, with tg.run"
             return f"unknown field{owner}. {nearest(name, fields)}"
         case "union_tag_invalid":
             expected = re.findall(r"'([^']*)'", error["ctx"]["expected_tags"])

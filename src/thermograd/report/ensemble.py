@@ -38,7 +38,7 @@ def spread(run: Run, targets: Mapping[str, float] | None = None) -> tuple[Figure
         One figure for each of the first 24 scalars with any value.
     """
     figures = []
-    for name in scalars(run)[:LARGEST_NUMBER]:
+    for name in run.scalars[:LARGEST_NUMBER]:
         curves = spread_of(run, name)
         if curves.steps.size:
             figures.append(_spread_figure(run, name, curves, (targets or {}).get(name)))
@@ -95,11 +95,6 @@ def divergence(run: Run) -> tuple[Figure, ...]:
     return (figure,)
 
 
-def scalars(run: Run) -> list[str]:
-    """Names of the recorded observables that are one number per trajectory and time."""
-    return [spec.name for spec in run.source.header.arrays if spec.name in run.names and not spec.shape]
-
-
 def compared(runs: Mapping[str, Run]) -> tuple[Figure, ...]:
     """The same scalar of several runs in one drawing.
 
@@ -109,10 +104,10 @@ def compared(runs: Mapping[str, Run]) -> tuple[Figure, ...]:
     Returns:
         One figure for each scalar that at least two of the runs recorded.
     """
-    names = dict.fromkeys(name for run in runs.values() for name in scalars(run))
+    names = dict.fromkeys(name for run in runs.values() for name in run.scalars)
     figures = []
     for name in list(names)[:LARGEST_NUMBER]:
-        curves = {label: spread_of(run, name) for label, run in runs.items() if name in scalars(run)}
+        curves = {label: spread_of(run, name) for label, run in runs.items() if name in run.scalars}
         curves = {label: entry for label, entry in curves.items() if entry.steps.size}
         if len(curves) > 1:
             figures.append(_comparison(runs, name, curves))

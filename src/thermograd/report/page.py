@@ -11,7 +11,7 @@ from thermograd.advisor.perturbation_interval import advise
 from thermograd.errors import ConfigError
 from thermograd.quantities import Advice, Verdict
 from thermograd.report.document import Document
-from thermograd.report.ensemble import LARGEST_NUMBER, axis_of, compared, scalars
+from thermograd.report.ensemble import LARGEST_NUMBER, axis_of, compared
 from thermograd.report.figure import Figure
 from thermograd.report.figures import figures_of
 from thermograd.report.run_facts import facts as facts_of
@@ -107,7 +107,7 @@ def report_run(runs: str | Path | Run | Sequence[str | Path | Run], out: str | P
 def _one(file: Path, run: Run) -> Path:
     found = verdicts(run)
     nothing = any(verdict.kind == "nothing_committed" for verdict in found)
-    shown = scalars(run)
+    shown = run.scalars
     if len(shown) > LARGEST_NUMBER:
         text = f"Only the first {LARGEST_NUMBER} of {len(shown)} recorded scalars are drawn; read the others from the run."
         found.append(Verdict(None, "not_all_drawn", text))

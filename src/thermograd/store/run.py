@@ -90,6 +90,13 @@ class Run:
         """Names of the recorded observables (weights aside)."""
         return tuple(spec.name for spec in self.source.header.arrays if not spec.name.startswith(_WEIGHTS))
 
+    @property
+    def scalars(self) -> tuple[str, ...]:
+        """Those that are one number per trajectory and time; the fields of a table of displacements are no curves."""
+        tables = tuple(name.removesuffix("lags") for name in self.names if name.endswith("/lags"))
+        shapes = {spec.name: spec.shape for spec in self.source.header.arrays}
+        return tuple(name for name in self.names if not shapes[name] and not name.startswith(tables))
+
     def array(
         self,
         name: str,

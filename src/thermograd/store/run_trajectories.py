@@ -65,7 +65,7 @@ def trajectories_of_run(folder: Path, metric: str | None = None) -> Trajectories
 
 
 def _scalar(folder: Path, run: Run, metric: str | None) -> str:
-    scalars = [name for name in run.names if run.source.header.array(name).shape == ()]
+    scalars = run.scalars
     if metric is None and len(scalars) == 1:
         return scalars[0]
     name = _USUAL if metric is None else metric

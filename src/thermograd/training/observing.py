@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from thermograd.numerics.log_times import Epochs, Every
@@ -38,8 +38,16 @@ class Observing:
         self, observers: Sequence[Any], view: OptimizerView, steps_per_epoch: int | None = None
     ) -> None:
         self._view = view
+        if not isinstance(observers, Iterable):
+            message = f"observe is {observers!r}; give a sequence: observe=[...]"
+            raise ValueError(message)
         names = [getattr(observer, "name", None) for observer in observers]
         for observer, name in zip(observers, names, strict=True):
+            if isinstance(observer, type):
+                message = (
+                    f"observe has the class {observer.__name__}; give an object of it: {observer.__name__}()"
+                )
+                raise ValueError(message)
             if name is None or not callable(getattr(observer, "start", None)):
                 message = f"observe takes accumulators and trackers; got {observer!r}, which has no name or no start()"
                 raise ValueError(message)
