@@ -62,9 +62,7 @@ class Hessian:
         keep_graphs: bool | None = None,
         seed: int = 0,
     ) -> None:
-        if not callable(loss):
-            message = f"loss is {type(loss).__name__}; give a function of a batch, as in Hessian(model, loss, batches)"
-            raise ConfigError(message)
+        _check_loss(loss)
         known = _batches(batches)
         shares = shares_of(known, weights)
         self._products = HessianProducts(
@@ -297,7 +295,15 @@ class _Signs:
         return torch.from_numpy(bits).to(**self._like).mul_(2).sub_(1)
 
 
-def _parameters(model: nn.Module | Iterable[Tensor] | Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _check_loss(loss: object) -> None:
+    if not callable(loss):
+        message = (
+            f"loss is {type(loss).__name__}; give a function of a batch, as in Hessian(model, loss, batches)"
+        )
+        raise ConfigError(message)
+
+
+def _parameters(model: Any) -> dict[str, Tensor]:
     """Those that require a gradient, by name.
 
     Raises:

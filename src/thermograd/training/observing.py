@@ -38,9 +38,7 @@ class Observing:
         self, observers: Sequence[Any], view: OptimizerView, steps_per_epoch: int | None = None
     ) -> None:
         self._view = view
-        if not isinstance(observers, Iterable):
-            message = f"observe is {observers!r}; give a sequence: observe=[...]"
-            raise ValueError(message)
+        _check_sequence(observers)
         names = [getattr(observer, "name", None) for observer in observers]
         for observer, name in zip(observers, names, strict=True):
             if isinstance(observer, type):
@@ -156,3 +154,9 @@ def _steps(accumulator: Any, steps_per_epoch: int | None) -> int:
     wanted = "Every(steps)" if steps_per_epoch is None else "Every(steps) or Epochs(n)"
     message = f"{accumulator.name} adds every {every!r}; in a watch with steps_per_epoch={steps_per_epoch} that is {wanted}"
     raise ValueError(message)
+
+
+def _check_sequence(observers: object) -> None:
+    if not isinstance(observers, Iterable):
+        message = f"observe is {observers!r}; give a sequence: observe=[...]"
+        raise ValueError(message)
