@@ -49,3 +49,4 @@ def test_too_few_points_are_said(writable):
     drawn = noise_by_setting([NoiseSeries("one", [1.0], [about(1.0)], [None])], "persistence τ (steps)")
     writable(drawn)
     assert "too few points" in drawn.conclusion
+    assert drawn.name == "noise_by_persistence"

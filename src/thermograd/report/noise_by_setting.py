@@ -16,8 +16,8 @@ from thermograd.report.look import banded, error_bars, logarithmic, points, stac
 Array = npt.NDArray[Any]
 
 _QUANTITIES = (
-    ("temperature", "temperature (units of the loss)", "y2"),
-    ("distance", "replica distance (per parameter)", "y"),
+    ("temperature", "temperature", "y2"),
+    ("distance", "replica distance", "y"),
 )
 
 
@@ -51,7 +51,7 @@ def noise_by_setting(series: Sequence[NoiseSeries], axis: str, *, what: str = ""
         what: what was trained, for the title.
 
     Returns:
-        Two panels over one axis, all logarithmic.
+        Two panels over one axis, all logarithmic; temperatures in units of the loss, distances per parameter.
     """
     traces: list[dict[str, Any]] = []
     table: dict[str, list[Any]] = {
@@ -70,7 +70,7 @@ def noise_by_setting(series: Sequence[NoiseSeries], axis: str, *, what: str = ""
                         cells = (one.name, setting, quantity, source, *map(_cell, numbers))
                         for key, cell in zip(table, cells, strict=True):
                             table[key].append(cell)
-                heights[quantity] += columns[0].tolist()
+                heights[quantity] += [*theory[0].tolist(), *measured[0].tolist()]
     drawing = stacked(
         axis, [(title, 1.0) for _, title, _ in _QUANTITIES], gap=0.08, height=560, hovermode="closest"
     )
@@ -79,8 +79,8 @@ def noise_by_setting(series: Sequence[NoiseSeries], axis: str, *, what: str = ""
         drawing[panel.replace("y", "yaxis")] |= logarithmic(heights[quantity], room=1.6)
     return Figure(
         stem="effective_temperature",
-        name=f"noise_by_{axis.rsplit(' ', 1)[0].replace(' ', '_')}",
-        title=f"Temperature and replica distance against {axis.rsplit(' ', 1)[0]}{', ' * bool(what)}{what}",
+        name=f"noise_by_{_word(axis).replace(' ', '_')}",
+        title=f"Temperature and replica distance against {_word(axis)}{', ' * bool(what)}{what}",
         conclusion=_conclusion(series, axis),
         traces=tuple(traces),
         layout=drawing,
@@ -142,9 +142,14 @@ def _conclusion(series: Sequence[NoiseSeries], axis: str) -> str:
                 first, last = known[[0, -1]]
                 said.append(
                     f"{one.name}: {quantity} {value[first]:.3g} to {value[last]:.3g} from "
-                    f"{one.settings[first]:g} to {one.settings[last]:g}"
+                    f"{one.settings[first]:.3g} to {one.settings[last]:.3g}"
                 )
-    return f"Along the {axis.rsplit(' ', 1)[0]}, in theory: {'; '.join(said) or 'too few points'}."
+    return f"Along the {_word(axis)}, in theory: {'; '.join(said) or 'too few points'}."
+
+
+def _word(axis: str) -> str:
+    """Without unit and symbol."""
+    return axis.split(" (")[0].rsplit(" ", 1)[0]
 
 
 def _cell(number: float) -> float | None:
