@@ -143,7 +143,8 @@ def _rows(found: Found) -> list[Row]:
     if found.simulated:
         rows.append(
             agreement_row(
-                "theory and simulation, stationary state", _stationary(found.simulated, found.under)
+                "theory and simulation, stationary state",
+                stationary_comparisons(found.simulated, found.under),
             )
         )
     if found.interpolated:
@@ -203,10 +204,15 @@ def _interpolation_rows(found: Found) -> list[Row]:
     ]
 
 
-def _stationary(
+def stationary_comparisons(
     simulation: Mapping[Setting, Simulated], theory: Mapping[Setting, Theory]
 ) -> list[Comparison]:
-    """At the waiting time: order parameters, loss, errors, distance; and the three temperatures."""
+    """At the waiting time: order parameters, loss, error, distance; and the three temperatures.
+
+    Args:
+        simulation: of some settings.
+        theory: of these, and possibly more.
+    """
     compared = []
     for setting, one in simulation.items():
         solution = theory[setting].solution
