@@ -97,6 +97,6 @@ def test_nothing_recorded_yet():
 
 def test_no_such_record():
     with pytest.raises(
-        ConfigError, match=r"no two-time displacement 'displacement'.*two_time_displacement.*Observe"
+        ConfigError, match=r"no two-time displacement 'displacement'.*two_time_displacement\. Observe"
     ):
         table(recorded(), "displacement")

@@ -38,7 +38,7 @@ def table(run: Run, name: str = "two_time_displacement") -> DisplacementTable:
     if "squared" not in kept:
         tables = [key.removesuffix("/squared") for key in run.names if key.endswith("/squared")]
         message = (
-            f"this run has no two-time displacement {name!r}. {nearest(name, tables)} Observe "
+            f"this run has no two-time displacement {name!r}. {nearest(name, tables)}. Observe "
             "TwoTimeDisplacement() to record one, or take aging.mean_square_displacement of saved weights"
         )
         raise ConfigError(message)
