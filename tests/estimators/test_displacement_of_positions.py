@@ -5,6 +5,7 @@ import pytest
 
 from thermograd.errors import ConfigError
 from thermograd.estimators.displacement_of_positions import mean_square_displacement
+from thermograd.estimators.displacement_table import DisplacementTable
 
 
 def naive(positions, times, waiting_times, lags):
@@ -94,3 +95,13 @@ def test_what_does_not_fit_is_refused(positions, times, words):
 def test_times_without_a_pair_are_refused():
     with pytest.raises(ConfigError, match=r"no two of the 3 times 0 to 9 .* equal spacing"):
         mean_square_displacement(np.zeros((3, 1)), [0, 4, 9], lags=[2, 3])
+
+
+def test_weights_that_are_nan_are_counted_and_kept(tmp_path):
+    weights = np.arange(12.0)[:, None] * np.ones(3)
+    weights[9:] = np.nan
+    found = mean_square_displacement(weights, np.arange(12), lags=[1, 2])
+    assert found.infinite == 3 + 3  # from times 8, 9, 10 at lag 1, and 7, 8, 9 at lag 2
+    assert "6 distances are left out" in found.note
+    found.save(tmp_path / "table.npz")
+    assert DisplacementTable.load(tmp_path / "table.npz").note == found.note

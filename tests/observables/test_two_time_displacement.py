@@ -444,3 +444,16 @@ def test_settings_that_cannot_be_are_named(options, says):
 def test_directions_of_another_network_are_refused():
     with pytest.raises(ValueError, match="directions has 4 rows; there are 28 parameters"):
         TwoTimeDisplacement(directions=np.eye(4)).start(parameters())
+
+
+def test_weights_that_stop_being_finite_are_said_to():
+    weight = torch.zeros(3)
+    tracker = TwoTimeDisplacement().start({"weight": weight})
+    for step in range(200):
+        weight += float("nan") if step == 150 else 1.0
+        tracker.record(step)
+    table = tracker.table()
+    finite = np.isfinite(table.squared[0, :, :, 0])
+    due = table.waiting_times[:, None] + table.lags < 200
+    assert table.infinite == int((due & ~finite).sum()) > 0
+    assert f"{table.infinite} distances are left out, as weights were infinite or NaN" in str(table)

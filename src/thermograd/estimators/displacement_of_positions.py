@@ -46,11 +46,12 @@ def mean_square_displacement(
     points, steps = _checked(positions, times)
     anchors = steps[:-1] if waiting_times is None else np.asarray(waiting_times)
     spans = _spans(steps) if lags is None else np.asarray(lags)
-    squared = np.full((len(points), anchors.size, spans.size), np.nan)
+    squared, infinite = np.full((len(points), anchors.size, spans.size), np.nan), 0
     for place, lag in enumerate(spans):
         rows = np.flatnonzero(np.isin(anchors, steps) & np.isin(anchors + lag, steps))
         start, end = (np.searchsorted(steps, wanted[rows]) for wanted in (anchors, anchors + lag))
         squared[:, rows, place] = _distances(points, start, end)
+        infinite += int((~np.isfinite(squared[:, rows, place]).any(axis=0)).sum())
     if np.isnan(squared).all() and np.isfinite(points).all():
         message = (
             f"no two of the {steps.size} times {steps[0]} to {steps[-1]} are a waiting time and one of the lags "
@@ -64,6 +65,7 @@ def mean_square_displacement(
         np.array([points.shape[2]]),
         anchor_norms=_norms(points, steps, anchors)[..., None],
         eps=float(np.finfo(np.asarray(positions).dtype).eps) if _is_coarse(positions) else 0.0,
+        infinite=infinite,
     )
 
 

@@ -19,7 +19,7 @@ Array = npt.NDArray[np.float64]
 Steps = npt.NDArray[np.int64]
 
 _REQUIRED = ("waiting_times", "lags", "squared", "sizes")
-_OPTIONAL = ("groups", "anchor_norms", "relative_error", "eps", "missed")
+_OPTIONAL = ("groups", "anchor_norms", "relative_error", "eps", "missed", "infinite")
 _PER = ("parameter", "group", "anchor")
 
 
@@ -38,6 +38,7 @@ class DisplacementTable:
             sketch of k numbers. Errors of different pairs are not independent.
         eps: largest machine epsilon of weights coarser than float32, 0 if there are none.
         missed: how many distances were due and never delivered.
+        infinite: how many distances were measured, but are not finite in any trajectory.
 
     Raises:
         ConfigError: a ValueError: shapes that do not fit, times that do not increase, or a negative distance.
@@ -56,6 +57,7 @@ class DisplacementTable:
     relative_error: Array = 0.0  # type: ignore[assignment]  # one number stands for all groups
     eps: float = 0.0
     missed: int = 0
+    infinite: int = 0
 
     def __post_init__(self) -> None:
         squared = np.asarray(self.squared, np.float64)
@@ -72,6 +74,7 @@ class DisplacementTable:
             "relative_error": error,
             "eps": float(self.eps),
             "missed": int(self.missed),
+            "infinite": int(self.infinite),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -95,7 +98,7 @@ class DisplacementTable:
 
         Args:
             mapping: `waiting_times`, `lags`, `squared`, `sizes`, and any of `groups`, `anchor_norms`,
-                `relative_error`, `eps`, `missed`.
+                `relative_error`, `eps`, `missed`, `infinite`.
 
         Raises:
             ConfigError: a ValueError: an entry is missing, or does not fit.
@@ -118,9 +121,14 @@ class DisplacementTable:
     def note(self) -> str:
         """What a reader of the numbers should know, or ""."""
         missed = f"{self.missed} distances were due at steps that were never delivered" if self.missed else ""
+        infinite = (
+            f"{self.infinite} distances are left out, as weights were infinite or NaN"
+            if self.infinite
+            else ""
+        )
         error = float(self.relative_error.max(initial=0.0))
         sketched = f"distances from a sketch, {100 * error:.2g} % each" if error else ""
-        return "; ".join(part for part in (missed, sketched) if part)
+        return "; ".join(part for part in (missed, infinite, sketched) if part)
 
     def mean_square(self, per: str = "parameter") -> Array:
         """Mean-square displacement Δ(t_w, t), `(trajectory, W, L, group)`.

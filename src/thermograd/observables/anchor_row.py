@@ -58,6 +58,11 @@ class AnchorRow:
         """How many of the first so many lags were not measured."""
         return lags - int(self._measured[:lags].sum())
 
+    def infinite(self, lags: int) -> int:
+        """How many of the first so many lags were measured, but not finite in any trajectory."""
+        known = np.isfinite(self._squared[:, :lags]).all(axis=2).any(axis=0)
+        return int((self._measured[:lags] & ~known).sum())
+
     def state_dict(self) -> dict[str, Any]:
         """Numbers and tensors."""
         return {

@@ -113,7 +113,9 @@ class DisplacementTracker:
     def table(self) -> DisplacementTable:
         """What was found so far; without waiting times before the first record."""
         kept, lags = self._extent(self._last)
-        return DisplacementTable.from_mapping(self._fields([w for w in kept if w in self._rows], kept, lags))
+        fields = self._fields([w for w in kept if w in self._rows], kept, lags)
+        infinite = sum(row.infinite(lags) for row in self._rows.values())
+        return DisplacementTable.from_mapping({**fields, "infinite": infinite})
 
     def arrays(self, last: int | None = None) -> dict[str, npt.NDArray[Any]]:
         """The table by field, each with one row per trajectory: coordinates repeated, names as code points.
