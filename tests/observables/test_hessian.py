@@ -664,6 +664,8 @@ def test_torchs_own_operations_without_second_derivatives_are_named():
         (lambda h: h.eigenvalues(121), "k is 121.*120 parameters"),
         (lambda h: h.eigenvalues(61, "both"), "k is 61"),
         (lambda h: h.eigenvalues(0), "k is 0"),
+        (lambda h: h.eigenvalues(2.5), r"k is 2\.5; it must be a whole number"),
+        (lambda h: h.eigenvalues(2, tol=0), "tol is 0; it must be positive"),
         (lambda h: h.eigenvalues(2, "top"), "'largest', 'smallest', 'magnitude', 'both'"),
         (lambda h: h.eigenvalues(4, max_steps=3), "max_steps is 3"),
         (lambda h: h.eigenvalues(max_parameters=100), r"all 120 eigenvalues need .* GB.*density\(\)"),

@@ -72,7 +72,7 @@ def full_spectrum(dense: Tensor, *, vectors: bool) -> Eigenvalues:
 def outermost(
     product: Callable[[Tensor], Tensor],
     size: int,
-    count: int,
+    count: Any,
     which: str,
     *,
     tolerance: float,
@@ -97,10 +97,16 @@ def outermost(
         rounding: of the products, over the largest |h|, where it is coarser than dtype: no residual is smaller.
 
     Raises:
-        ConfigError: an unknown end, or more eigenvalues than there are.
+        ConfigError: an unknown end, more eigenvalues than there are, or a tolerance that is none.
     """
     if which not in ENDS:
         message = f"which is {which!r}; use one of {', '.join(map(repr, ENDS))}"
+        raise ConfigError(message)
+    if not tolerance > 0:
+        message = f"tol is {tolerance}; it must be positive, as 1e-6"
+        raise ConfigError(message)
+    if not isinstance(count, int | np.integer):
+        message = f"k is {count!r}; it must be a whole number"
         raise ConfigError(message)
     wanted = 2 * count if which == "both" else count
     if count < 1 or wanted > size:
@@ -124,7 +130,7 @@ def outermost(
 
     basis = torch.empty(steps, size, **like)
     ritz, columns = extreme_eigenpairs(
-        counted, random(), basis, count, which, tolerance=tolerance, again=random
+        counted, random(), basis, int(count), which, tolerance=tolerance, again=random
     )
     if not ritz.converged:
         worst, scale = float(ritz.residuals.max()), float(np.abs(ritz.values).max())
