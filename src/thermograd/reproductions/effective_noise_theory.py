@@ -26,6 +26,9 @@ from thermograd.theory.mean_field_solution import MeanField
 
 Array = npt.NDArray[Any]
 
+_MORE = 4
+"""Times as many response paths for interpolation, where errors of the memory kernel add up."""
+
 
 @dataclass(frozen=True, eq=False)
 class Theory:
@@ -91,7 +94,7 @@ def theory_of(
             persistence=setting.persistence,
             replicas=2,
             paths=sizes.paths,
-            response_paths=sizes.response_paths,
+            response_paths=sizes.response_paths * (_MORE if interpolating else 1),
             seeds=sizes.seeds,
             seed=seed,
         )
