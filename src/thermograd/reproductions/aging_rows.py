@@ -187,7 +187,7 @@ def mean_of(values: Array, level: float = 0.95) -> Estimate:
         level: of the interval.
 
     >>> print(mean_of(np.array([1.0, 2.0, 3.0])))  # 2 ± 4.30/√3
-    2 (-0.48 to 4.48 at 95 %), from 3 pieces
+    2 (-0.4841 to 4.484 at 95 %), from 3 pieces
     """
     count = len(values)
     half = -float(stdtrit(count - 1, (1 - level) / 2)) * float(np.std(values, ddof=1)) / math.sqrt(count)
