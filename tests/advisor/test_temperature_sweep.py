@@ -77,6 +77,21 @@ def test_what_still_moves_and_what_is_inside_the_memory_has_no_temperature():
     assert swept(persistence=40, lags=20, waiting_time=60).table()["fit temperature"] == [None]
 
 
+@pytest.mark.parametrize(("waiting", "kind"), [(5, "not_stationary"), (80, "no_single_temperature")])
+def test_what_two_replicas_share_is_no_noise(waiting, kind):
+    """While the norm relaxes, both replicas move the same way; D at two ages may not tell, and later they share nothing."""
+    options = {"learning_rate": 0.02, "selection": "gd", "temperature": 0.02, "lags": 9, "replicas": 2}
+    relaxing = GaussianMixture(
+        sample_ratio=0.01, cluster_variance=0.1, weight_decay=0.3, initial_norm_squared=40
+    )
+    steady = swept(problem=relaxing, waiting_time=3, **options).temperatures[0]
+    assert steady.verdict.kind == "not_stationary"
+    assert "a drift that all rows share" in steady.verdict.text
+    alone = swept(problem=relaxing, waiting_time=3, **{**options, "replicas": 1}).temperatures[0]
+    assert alone.verdict.kind != "not_stationary"
+    assert swept(batch_fraction=0.3, waiting_time=waiting, replicas=2).temperatures[0].verdict.kind == kind
+
+
 @pytest.mark.parametrize(
     ("selection", "persistence", "memory"),
     [

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from scipy.special import stdtr
+
 from thermograd.errors import ConfigError
+from thermograd.estimators.common_drift import CommonDrift
+from thermograd.estimators.displacement_drift import FALSE_ALARM
 from thermograd.estimators.effective_temperature import EffectiveTemperature, estimate
 from thermograd.quantities import Estimate, Prediction
 from thermograd.theory.mean_field import solve_many
@@ -17,6 +22,9 @@ if TYPE_CHECKING:
     from thermograd.protocols import Executor
 
 Process = Callable[..., Any]
+
+_ENOUGH_ROWS = 4
+_TOLERANCE = 0.1
 
 
 @dataclass(frozen=True)
@@ -112,7 +120,8 @@ def sweep(
 
     Each point is solved by `mean_field.solve` for waiting_time + lags steps (and an epoch less one step more if reshuffled, over
     whose starts displacement and response are averaged) and read by `effective_temperature.estimate`, with solver seeds
-    as rows. Stationarity is tested between the displacements from the waiting time on and from half the lags later.
+    as rows. Stationarity is tested between the displacements from the waiting time on and from half the lags later; with
+    `replicas=2` by what the displacements of both share, too.
 
     Args:
         problem: a `GaussianMixture`, or any object with its fields.
@@ -174,7 +183,10 @@ def sweep(
 
 
 def temperature_of(solution: MeanField, point: SweepPoint, waiting_time: int) -> EffectiveTemperature:
-    """The temperature of one solution from a waiting time on, tested for stationarity between two ages.
+    """The temperature of one solution from a waiting time on, tested for stationarity.
+
+    Between two ages; and with two replicas by what their displacements d¹, d² share, d¹·d² over |d|², which is 0 where
+    nothing but noise moves the weights.
 
     Args:
         solution: of the point.
@@ -185,8 +197,32 @@ def temperature_of(solution: MeanField, point: SweepPoint, waiting_time: int) ->
     half = displacement.shape[1] // 2
     later = solution.displacement_and_response(waiting_time + half, period=point.period)[0]
     return estimate(
-        displacement, response, earlier=displacement, later=later, noise_memory=point.noise_memory
+        displacement,
+        response,
+        earlier=displacement,
+        later=later,
+        common=_shared_drift(solution, waiting_time),
+        noise_memory=point.noise_memory,
     )
+
+
+def _shared_drift(solution: MeanField, start: int) -> CommonDrift | None:
+    """From the start to the end, over solutions as rows: more than the tolerance, and Student's t-test rejects 0."""
+    cross = solution.cross_correlation
+    if cross is None:
+        return None
+    end, norm = solution.steps, solution.norm_squared
+    own = norm[:, end] + norm[:, start] - 2 * solution.correlation[:, end, start]
+    both = cross[:, end, end] + cross[:, start, start] - cross[:, end, start] - cross[:, start, end]
+    rows = len(own)
+    tested = rows >= _ENOUGH_ROWS and bool((own > 0).all())
+    if not tested:
+        return CommonDrift(False, False, end - start, float("nan"), float("nan"))
+    share = both / own
+    error = float(share.std(ddof=1)) / math.sqrt(rows)
+    chance = float(stdtr(rows - 1, -share.mean() / error)) if error > 0 else float(share.mean() <= 0)
+    found = bool(share.mean() > _TOLERANCE and chance < FALSE_ALARM)
+    return CommonDrift(True, found, end - start, float(share.mean()), chance)
 
 
 def _grid(
