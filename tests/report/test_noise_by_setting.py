@@ -43,6 +43,15 @@ def test_several_series_without_simulation(trace, writable):
     writable(drawn)
     assert not trace(drawn, "hot, simulation")
     assert drawn.table["from"][-1] is None
+    assert drawn.layout["xaxis"]["ticktext"] == ["0.1", "0.3", "0.6", "1", "2"]
+
+
+def test_points_of_the_distance_alone_are_named(trace):
+    one = NoiseSeries("cold", [1.0, 2.0], [None, None], [about(3.0), about(4.0)], [], [about(3.1), None])
+    (mark,) = trace(noise_by_setting([one], "learning rate η"), "cold, simulation")
+    assert mark["showlegend"] is True
+    many = NoiseSeries("fine", [0.1 * place for place in range(1, 11)], [about(1.0)] * 10, [None] * 10)
+    assert "ticktext" not in noise_by_setting([many], "learning rate η").layout["xaxis"]
 
 
 def test_too_few_points_are_said(writable):

@@ -20,6 +20,9 @@ _QUANTITIES = (
     ("distance", "replica distance", "y"),
 )
 
+_FEW = 8
+"""Settings up to which each has a tick."""
+
 
 @dataclass(frozen=True, eq=False)
 class NoiseSeries:
@@ -59,22 +62,27 @@ def noise_by_setting(series: Sequence[NoiseSeries], axis: str, *, what: str = ""
     }
     heights: dict[str, list[float]] = {name: [] for name, _, _ in _QUANTITIES}
     for place, one in enumerate(series):
+        drawn: list[dict[str, Any]] = []
         for quantity, _, panel in _QUANTITIES:
             theory = _columns(getattr(one, quantity))
             measured = _columns(getattr(one, f"measured_{quantity}") or [None] * len(one.settings))
-            shown = quantity == "temperature"
-            traces += _drawn(one, theory, measured, place, panel, legend=shown)
+            drawn += _drawn(one, theory, measured, place, panel)
             for source, columns in (("theory", theory), ("simulation", measured)):
                 for setting, *numbers in zip(one.settings, *columns, strict=True):
                     if np.isfinite(numbers[0]):
                         cells = (one.name, setting, quantity, source, *map(_cell, numbers))
                         for key, cell in zip(table, cells, strict=True):
                             table[key].append(cell)
-                heights[quantity] += [*theory[0].tolist(), *measured[0].tolist()]
+            heights[quantity] += [*theory[0].tolist(), *measured[0].tolist()]
+        traces += _each_name_once(drawn)
     drawing = stacked(
         axis, [(title, 1.0) for _, title, _ in _QUANTITIES], gap=0.08, height=560, hovermode="closest"
     )
-    drawing["xaxis"] |= logarithmic([setting for one in series for setting in one.settings], room=1.2)
+    settings = sorted({float(setting) for one in series for setting in one.settings})
+    drawing["xaxis"] |= logarithmic(settings, room=1.2)
+    if len(settings) <= _FEW:
+        drawing["xaxis"].pop("dtick", None)
+        drawing["xaxis"] |= {"tickvals": settings, "ticktext": [f"{setting:.3g}" for setting in settings]}
     for quantity, _, panel in _QUANTITIES:
         drawing[panel.replace("y", "yaxis")] |= logarithmic(heights[quantity], room=1.6)
     return Figure(
@@ -106,16 +114,12 @@ def _drawn(
     measured: tuple[Array, Array, Array],
     place: int,
     panel: str,
-    *,
-    legend: bool,
 ) -> list[dict[str, Any]]:
     settings = np.asarray(one.settings, float)
     value, low, high = theory
     low = np.where(low > 0, low, value / 2)  # of a logarithmic axis
     curve = banded(settings, value, low, high, one.name, place, yaxis=panel)
     curve[-1] |= {"mode": "lines+markers", "marker": {"size": 4}}
-    for trace in curve if not legend else ():
-        trace["showlegend"] = False
     known = np.isfinite(measured[0])
     if not known.any():
         return curve
@@ -126,10 +130,19 @@ def _drawn(
         place,
         legendgroup=one.name,
         yaxis=panel,
-        showlegend=legend,
     )
     mark["error_y"] = error_bars(*(column[known] for column in measured))
     return [*curve, mark]
+
+
+def _each_name_once(drawn: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Curves and points in both panels have one entry in the legend."""
+    known: set[str] = set()
+    for trace in drawn:
+        if trace.get("showlegend", True):
+            trace["showlegend"] = trace["name"] not in known
+            known.add(trace["name"])
+    return drawn
 
 
 def _conclusion(series: Sequence[NoiseSeries], axis: str) -> str:

@@ -108,7 +108,9 @@ def _widths(boundaries: Mapping[str, Interpolated]) -> Figure:
         for name, one in boundaries.items()
         if name != BASELINE
     }
-    return width_against_distance(settings, width="boundary width beyond gradient descent", what="simulation")
+    return width_against_distance(
+        settings, width="excess boundary width", what="beyond that of gradient descent on the same data"
+    )
 
 
 def _course(theory: Theory, simulation: Mapping[Setting, Simulated]) -> Course:

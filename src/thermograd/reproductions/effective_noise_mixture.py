@@ -22,6 +22,7 @@ from thermograd.reproductions.effective_noise_settings import (
     BY_FRACTION,
     BY_PERSISTENCE,
     BY_RATE,
+    HORIZON,
     SETTINGS,
     WAITING,
     WIDTHS,
@@ -121,6 +122,10 @@ def _stage(found: Found, *, complete: bool) -> Reproduction:
             (
                 "settings",
                 "b = 0.3 and η = 0.1 unless stated; persistence in steps, mean stay outside the batch",
+            ),
+            (
+                "replica distance while interpolating",
+                f"of theory and of simulation beside it after {HORIZON}/η steps; it is not monotone in time",
             ),
             *found.sizes.facts,
         ),
