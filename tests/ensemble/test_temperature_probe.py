@@ -481,6 +481,27 @@ def test_single_precision():
     assert single.response_check == pytest.approx(1, abs=1e-3)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("burn_in", [0, 40, 2000])
+def test_noise_that_dies_out_as_samples_are_fitted(burn_in, dtype):
+    """4 samples in 12 dimensions: gradients fall exponentially, until they are lost in the rounding of the weights."""
+    generator = torch.Generator().manual_seed(0)
+    inputs, targets = (torch.randn(4, *shape, generator=generator) for shape in ((12,), ()))
+    options = {"minibatching": WithReplacement(2), "weight_decay": 0.0, "windows": 6, "dtype": dtype}
+    reading = measure(nn.Linear(12, 1), square(), (inputs, targets), burn_in=burn_in, **options)
+    assert reading.response_check == pytest.approx(1, abs=1e-3)
+    assert reading.verdict.kind == ("no_noise" if burn_in == 2000 else "not_stationary")
+
+
+def test_numbers_of_numpy_and_one_name_as_a_group():
+    plain, same = (
+        measure(learning_rate=one(0.125), weight_decay=one(0.5), windows=2, groups={"all": names})
+        for one, names in ((float, ["weight"]), (np.float32, "weight"))
+    )
+    assert np.array_equal(plain.curve, same.curve)
+    assert np.array_equal(plain.groups["all"].curve, same.groups["all"].curve)
+
+
 def test_digits_with_softmax():
     pytest.importorskip("sklearn")
     from thermograd.problems.digits import Digits
@@ -531,7 +552,20 @@ def test_digits_with_softmax():
         ({"loss": lambda outputs, _: outputs.mean()}, "must return one number per sample"),
         ({"data": (torch.randn(4, 24), torch.randn(3))}, "4 inputs but 3 targets"),
         ({"minibatching": WithReplacement(100)}, "batch_size is 100 but the training set has 72"),
-        ({"minibatching": Persistent}, "minibatching is"),
+        (
+            {"minibatching": Persistent},
+            "minibatching is <class .*say how batches are drawn: WithoutReplacement",
+        ),
+        ({"minibatching": 20}, "minibatching is 20; say how"),
+        ({"minibatching": Adam()}, "minibatching is Adam; say how"),
+        ({"minibatching": Persistent(0.5).batch_sampler(samples=72)}, "minibatching is BatchSampler"),
+        ({"learning_rate": "0.1"}, "learning_rate is str"),
+        ({"weight_decay": "0.1"}, "weight_decay is '0.1'; it must be a finite number"),
+        ({"weight_decay": None}, "weight_decay is None"),
+        ({"temperature": None}, "temperature is None; it must be a finite number, 0 or larger"),
+        ({"field": "small"}, "field is 'small'"),
+        ({"field": 1e-12, "dtype": "float32"}, "field=1e-12 is lost in the rounding of the weights"),
+        ({"groups": ["weight"]}, r"groups is \['weight'\]; use 'layer'"),
     ],
 )
 def test_bad_input_is_named(options, says):

@@ -35,6 +35,15 @@ def test_false_alarms_are_rarer_than_one_in_a_thousand():
     assert 0.008 < apart[:, [4, 9]].any(axis=1).mean() < 0.04
 
 
+def test_what_falls_by_orders_of_magnitude_is_found():
+    """A factor 100 among 6 rows that scatter by a factor e: the t-test of D itself has no power there."""
+    rows = np.exp(RNG.normal(size=(200, 2, 6)))[..., None] * np.ones(10)
+    found = [displacement_drift(100 * pair[0], pair[1], 10, 0.1) for pair in rows]
+    raw = [welch(100 * pair[0, :, 0], pair[1, :, 0]) for pair in rows]
+    assert np.mean([one.found for one in found]) > 0.7
+    assert np.mean(np.array(raw) < 5e-4) < 0.05
+
+
 def test_what_is_found():
     rows = stationary_pairs(1)[0]
     found = displacement_drift(3 * rows[0], rows[1], 10, 0.1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -103,12 +104,13 @@ def measure_temperature(
     (True, 1.0)
     """
     _check_numbers(learning_rate, weight_decay, temperature, field)
+    _check_minibatching(minibatching)
     for name, value, least in (("burn_in", burn_in, 0), ("windows", windows, 1), ("lags", lags, 2)):
         _check_count(name, value, least)
     if dtype not in _DTYPES:
         message = f"dtype is {dtype!r}; use 'float64' or 'float32'"
         raise ConfigError(message)
-    problem = _problem(model, loss, data, weight_decay, dtype)
+    problem = _problem(model, loss, data, float(weight_decay), dtype)
     samples = len(problem.train[0])
     fraction = None if temperature else _batch_fraction(minibatching, samples)
     epoch = _epoch(minibatching, samples)
@@ -121,7 +123,7 @@ def measure_temperature(
         learning_rate=float(learning_rate),
         temperature=float(temperature),
         plan=WindowPlan.of(burn_in=burn_in, windows=windows, lags=lags, epoch=epoch),
-        field=field,
+        field=None if field is None else float(field),
         dtype=dtype,
         seed=seed,
     )
@@ -129,7 +131,7 @@ def measure_temperature(
     recorded = asked.record()
     memory = epoch if epoch > 1 else float(getattr(minibatching, "correlation_time", 0))
     read = _Reader(recorded, asked.shapes, memory, seed)
-    whole, check, linearity = _whole(read, float(learning_rate))
+    whole, check, linearity = _whole(read, float(learning_rate), field is not None)
     parts = {name: read.temperature(names) for name, names in members.items()}
     lost = [name for name, part in parts.items() if part is None]
     scale_free = bool(batch_norms(model)) and weight_decay == 0
@@ -220,7 +222,9 @@ def with_note(found: EffectiveTemperature, *notes: str) -> EffectiveTemperature:
     return replace(found, verdict=replace(found.verdict, text=text))
 
 
-def _whole(read: _Reader, learning_rate: float) -> tuple[EffectiveTemperature, float, float]:
+def _whole(
+    read: _Reader, learning_rate: float, given_field: bool
+) -> tuple[EffectiveTemperature, float, float]:
     """Of all weights; the check of the response, and its linearity."""
     everything = list(read.shapes)
     shifted = read.response(everything)
@@ -230,6 +234,10 @@ def _whole(read: _Reader, learning_rate: float) -> tuple[EffectiveTemperature, f
             f"the copies do not share their randomness: the response after one step is {check:.6g} learning rates, and must be "
             "1. Draw random numbers in the forward pass with torch alone, without a generator of your own"
         )
+        if given_field:
+            message += (
+                f"; or field={read.recorded.field:g} is lost in the rounding of the weights: leave it out"
+            )
         raise ConfigError(message)
     linearity = float(np.abs(shifted[0] - read.weaker()).max() / np.abs(shifted.mean(axis=0)).max())
     whole = read.temperature(everything)
@@ -316,7 +324,7 @@ def _groups(
     """Names of parameters by group."""
     if groups is None:
         return {}
-    if isinstance(groups, str):
+    if not isinstance(groups, Mapping):
         if groups != "layer":
             message = f"groups is {groups!r}; use 'layer', or names of parameters by group"
             raise ConfigError(message)
@@ -324,17 +332,21 @@ def _groups(
         for name in shapes:
             found.setdefault(name.rpartition(".")[0] or model, []).append(name)
         return found
-    for group, names in groups.items():
+    members: dict[str, list[str]] = {}
+    given: Any
+    for group, given in groups.items():
+        names = [given] if isinstance(given, str) else list(given)
         unknown = [name for name in names if name not in shapes]
         if unknown or not names:
             what = f"names {', '.join(map(str, unknown))}" if unknown else "names no parameters"
             message = f"group {group!r} {what}; the trainable parameters are {', '.join(shapes)}"
             raise ConfigError(message)
-    return {group: list(names) for group, names in groups.items()}
+        members[group] = names
+    return members
 
 
-def _check_numbers(learning_rate: Any, weight_decay: float, temperature: float, field: float | None) -> None:
-    if not isinstance(learning_rate, int | float):
+def _check_numbers(learning_rate: Any, weight_decay: Any, temperature: Any, field: Any) -> None:
+    if not isinstance(learning_rate, Real):
         message = f"learning_rate is {type(learning_rate).__name__}; {_PLAIN_SGD}"
         raise ConfigError(message)
     for name, value, above in (
@@ -343,12 +355,23 @@ def _check_numbers(learning_rate: Any, weight_decay: float, temperature: float, 
         ("temperature", temperature, False),
         ("field", field, True),
     ):
-        if value is None:
+        if name == "field" and value is None:
             continue
-        if isinstance(value, bool) or not math.isfinite(value) or value < 0 or (above and value == 0):
+        wrong = isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value)
+        if wrong or value < 0 or (above and value == 0):
             wanted = "above 0" if above else "0 or larger"
             message = f"{name} is {value!r}; it must be a finite number, {wanted}"
             raise ConfigError(message)
+
+
+def _check_minibatching(minibatching: Any) -> None:
+    if isinstance(minibatching, type) or not callable(getattr(minibatching, "draw", None)):
+        kind = minibatching if isinstance(minibatching, type | int) else type(minibatching).__name__
+        message = (
+            f"minibatching is {kind}; say how batches are drawn: WithoutReplacement(100) for DataLoader(batch_size=100, "
+            "shuffle=True), WithReplacement(100) or Persistent(fraction=0.1, fixed_size=True), of thermograd.minibatching"
+        )
+        raise ConfigError(message)
 
 
 def _check_count(name: str, value: Any, least: int) -> None:

@@ -42,6 +42,7 @@ _COORDINATES = 100_000
 _OF_A_TENSOR = 100
 _HISTORY_BYTES = 2**28
 _SHARE_OF_NOISE = 0.05
+_ROUNDINGS_OF_A_FIELD = 1000
 _SCALE_DRAW = 3
 
 
@@ -308,7 +309,7 @@ class TemperatureWindows:
         return moved
 
     def _field(self, state: BlockState) -> float:
-        """0.05 of the noise of the gradient, per parameter; of the weights if there is none."""
+        """0.05 of the noise of the gradient, per parameter, or what one step still shows in the rounding of the weights."""
         experiment = self.alone.experiment
         functional, rate = experiment.functional, self.learning_rate
         row = int(np.flatnonzero(state.diverged_at < 0)[0])
@@ -327,8 +328,9 @@ class TemperatureWindows:
         spread = torch.stack(gradients)
         batch_noise = float(spread.var(0).mean()) if len(spread) > 1 else float(spread.square().mean())
         noise = (batch_noise + 2 * self.temperature / rate) ** 0.5
-        scale = max(float(value.abs().max()) for value in weights.values())
-        return float(_SHARE_OF_NOISE * (noise if noise > 0 else max(scale, 1e-3)))
+        scale = max(1e-3, *(float(value.abs().max()) for value in weights.values()))
+        seen = _ROUNDINGS_OF_A_FIELD * torch.finfo(functional.dtype).eps * scale / rate
+        return float(max(_SHARE_OF_NOISE * noise, seen))
 
     def _check_divergence(self, gone: npt.NDArray[np.bool_]) -> None:
         left = int((~gone).sum())
