@@ -133,9 +133,9 @@ def clusters(seed, dimension=100, ratio=4):
     ("rule", "expected"),
     [
         (Persistent(0.3), (0.0141, 0.0129, 0.0127)),
-        (Persistent(0.1), (0.0562, 0.0507, 0.0492)),
+        pytest.param(Persistent(0.1), (0.0562, 0.0507, 0.0492), marks=pytest.mark.slow),
         (Persistent(0.3, 10), (0.0204, 0.0524, 0.0528)),
-        (Persistent(0.3, 30), (0.0170, 0.1029, 0.1167)),
+        pytest.param(Persistent(0.3, 30), (0.0170, 0.1029, 0.1167), marks=pytest.mark.slow),
         (WithoutReplacement(100), (0.0149, 0.00178, None)),
     ],
     ids=str,

@@ -76,9 +76,9 @@ def test_white_noise_gives_its_temperature_at_any_rate(rate, plain):
     ("rate", "fraction", "expected"),
     [
         (0.1, 0.3, (0.0629, 0.0513, 0.0503)),
-        (0.2, 0.3, (0.1384, 0.1134, 0.1091)),
-        (0.1, 0.1, (0.2995, 0.2418, 0.2351)),
-        (0.1, 0.6, (0.0174, 0.0141, 0.0136)),
+        pytest.param(0.2, 0.3, (0.1384, 0.1134, 0.1091), marks=pytest.mark.slow),
+        pytest.param(0.1, 0.1, (0.2995, 0.2418, 0.2351), marks=pytest.mark.slow),
+        pytest.param(0.1, 0.6, (0.0174, 0.0141, 0.0136), marks=pytest.mark.slow),
     ],
 )
 def test_square_loss_in_exact_finite_dimension(rate, fraction, expected):

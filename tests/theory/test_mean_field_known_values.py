@@ -131,6 +131,7 @@ def test_temperatures_are_the_known_ones(mixture, loss, fraction, persistence, r
         agrees(*measured, *expected)
 
 
+@pytest.mark.slow
 def test_half_the_learning_rate_halves_the_temperature_of_sgd_and_not_of_persistent_batches(mixture):
     """At a persistence that is fixed in steps times the learning rate."""
     settings = {"learning_rate": 0.05, "steps": 240, "paths": 2000, "response_paths": 400, "seeds": 6}

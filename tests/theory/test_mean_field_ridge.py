@@ -99,6 +99,7 @@ def drawn_ridge(dimension, ratio, variance, seed):
     return labels[:, None] * direction / math.sqrt(dimension) + math.sqrt(variance) * noise, labels
 
 
+@pytest.mark.slow
 def test_stationary_fluctuations_of_a_ridge_are_those_of_exact_moments_at_finite_size(mixture):
     lags = 40
     exact = [stationary_ridge(*drawn_ridge(200, 4, 0.5, seed), 0.3, 0.1, 0.3, lags) for seed in range(8)]
@@ -111,7 +112,7 @@ def test_stationary_fluctuations_of_a_ridge_are_those_of_exact_moments_at_finite
         assert (np.abs(ours.mean(axis=0) - theirs.mean(axis=0)) < 4 * error + 1e-9).all()
 
 
-@pytest.mark.parametrize("rate", [0.02, 0.1, 0.3])
+@pytest.mark.parametrize("rate", [pytest.param(0.02, marks=pytest.mark.slow), 0.1, 0.3])
 def test_white_noise_on_a_ridge_has_its_own_temperature_at_every_lag(mixture, rate):
     """Every path has the same curvature, so that two of them give the exact response."""
     waiting, lags = round(10 / rate), 40
