@@ -102,7 +102,7 @@ def test_without_one_temperature_there_is_nothing_to_scale():
     assert advice.verdicts == (undecided.verdict,)
 
 
-@pytest.mark.parametrize("wanted", [0.0, -1.0, float("nan"), float("inf"), True])
+@pytest.mark.parametrize("wanted", [0.0, None, "0.1", -1.0, float("nan"), float("inf"), True])
 def test_bad_temperatures_are_named(measured, wanted):
     with pytest.raises(ConfigError, match="wanted is"):
         advise(measured, wanted=wanted)

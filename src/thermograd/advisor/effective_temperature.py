@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from numbers import Real
+from typing import TYPE_CHECKING, Any
 
 from thermograd.advisor.temperature_sweep import Sweep as Sweep
 from thermograd.advisor.temperature_sweep import sweep as sweep
@@ -55,9 +56,7 @@ def advise(reading: TemperatureReading, *, wanted: float) -> Advice:
     Raises:
         ConfigError: a ValueError: a temperature that is not a positive number.
     """
-    if isinstance(wanted, bool) or not math.isfinite(wanted) or wanted <= 0:
-        message = f"wanted is {wanted!r}; it must be a positive number, in units of the loss"
-        raise ConfigError(message)
+    _check_wanted(wanted)
     fraction, fit = reading.batch_fraction, reading.fit
     if reading.verdict.holds is not True or fit is None:
         text = "No advice: the reading shows no single temperature that could be scaled."
@@ -71,6 +70,12 @@ def advise(reading: TemperatureReading, *, wanted: float) -> Advice:
     settings = _settings(reading, fit, fraction, wanted)
     text = f"For temperature {wanted:.3g} in place of {fit.value:.3g} use {settings[0]}."
     return Advice(text, settings, (reading.verdict,), _caveats(fit, wanted))
+
+
+def _check_wanted(wanted: Any) -> None:
+    if isinstance(wanted, bool) or not isinstance(wanted, Real) or not math.isfinite(wanted) or wanted <= 0:
+        message = f"wanted is {wanted!r}; it must be a positive number, in units of the loss"
+        raise ConfigError(message)
 
 
 def _settings(

@@ -38,7 +38,15 @@ class WindowHistory:
     def note(self, age: int, weights: Tensors) -> None:
         """The weights at an age."""
         for path, start, now in zip(self._paths, self._start, self._picked(weights), strict=True):
-            path[:, age] = (now - start).numpy()
+            with np.errstate(over="ignore"):  # a window that diverges; see `lost`
+                path[:, age] = (now - start).numpy()
+
+    @property
+    def lost(self) -> npt.NDArray[np.bool_]:
+        """Windows whose positions left the range of float32 at some age."""
+        found = [~np.isfinite(path).all(axis=(1, 2)) for path in self._paths]
+        gone: npt.NDArray[np.bool_] = np.any(found, axis=0)
+        return gone
 
     def displacement(self, first: int, last: int, lags: int) -> Array:
         """D of these origins, `(window, tensor, lag)`; what is below the rounding of the weights is 0, what diverged NaN."""

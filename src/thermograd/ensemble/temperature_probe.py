@@ -288,7 +288,7 @@ def _problem(
     problem = Problem(
         forward=Forward(module),
         initial=Given(weights),
-        loss=loss,
+        loss=detached(loss, _DTYPES[dtype]) if isinstance(loss, nn.Module) else loss,
         train=data,
         regulariser=weight_decay / 2,
         name=type(model).__name__,

@@ -289,7 +289,7 @@ class TemperatureWindows:
         ]
         whole = (thirds[0] + thirds[1] + thirds[2]) / 3
         moved = history.mean_displacement(3 * plan.origins, plan.lags)
-        return whole, thirds[0], thirds[2], moved, shifted, end.diverged_at >= 0
+        return whole, thirds[0], thirds[2], moved, shifted, (end.diverged_at >= 0) | history.lost
 
     def _weaker(self, state: BlockState, field: float) -> Array:
         """The response of one window in a tenth of the field."""
