@@ -57,7 +57,9 @@ def exponent(level: float) -> Callable[[aging.DisplacementTable], Sequence[Inter
     return estimate
 
 
-def case(power: float, level: float, trajectories: int, window: tuple[int, int, int], **why: str) -> Coverage:
+def case(
+    power: float, level: float, trajectories: int, window: tuple[int, int, int], sets: int = 400, **why: str
+) -> Coverage:
     said = "one run" if trajectories == 1 else f"{trajectories} trajectories"
     first, last, count = window
     return Coverage(
@@ -65,7 +67,7 @@ def case(power: float, level: float, trajectories: int, window: tuple[int, int, 
         (Row(f"exponent at Δ* = {level:g}", truth(power, level, *window), **why),),
         walks(power, trajectories, ages(*window)),
         exponent(level),
-        400,
+        sets,
     )
 
 
@@ -80,7 +82,7 @@ LONG = "two or three blocks only, as paths from different waiting times share mo
 CASES: list[Case] = [
     *(case(0.5, 1.0, trajectories, WIDE) for trajectories in (24, 8, 3)),
     case(1.0, 0.3, 8, WIDE),
-    case(1.0, 1.5, 8, DENSE),
+    case(1.0, 1.5, 8, DENSE, sets=2000),
     case(0.5, 1.0, 1, WIDE),
     case(1.0, 1.5, 1, DENSE, why_more=LONG),
     Alarm(
@@ -88,6 +90,6 @@ CASES: list[Case] = [
         (Row("it ages", wanted=(0.0, 0.05)), Row("depends on the window", wanted=(0.0, 0.05))),
         walks(0.0, 8, ages(*WIDE)),
         called_aging,
-        200,
+        400,
     ),
 ]
