@@ -75,10 +75,16 @@ $(VENV)/.dev: $(VENV)/.torch pyproject.toml constraints.txt
 	@$(BIN)/pip install $(PIP) -e '.[lab,dev]'
 	@touch $(VENV)/.lab $@
 
-$(MINIMAL)/.core: pyproject.toml constraints.txt
+$(MINIMAL)/.tools: constraints.txt
 	@$(PYTHON) -m venv $(MINIMAL)
 	@$(MINIMAL)/bin/pip install $(PIP) torch==2.13.0
-	@$(MINIMAL)/bin/pip install $(PIP) -e . hypothesis pytest pytest-timeout pytest-xdist
+	@$(MINIMAL)/bin/pip install $(PIP) hypothesis pytest pytest-timeout pytest-xdist
+	@touch $@
+
+# the built wheel, as a user gets it, not the sources
+$(MINIMAL)/.core: $(MINIMAL)/.tools pyproject.toml README.md LICENSE $(shell find src -type f -not -name '*.pyc')
+	@$(MINIMAL)/bin/pip install $(PIP) --force-reinstall --no-deps .
+	@$(MINIMAL)/bin/pip install $(PIP) .
 	@touch $@
 
 clean: ## remove everything that was made, the demo too

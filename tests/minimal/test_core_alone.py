@@ -1,9 +1,11 @@
 """The practitioner's core with torch, numpy and scipy only; run by `make minimal` in a venv of its own."""
 
 import importlib
+import importlib.metadata
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,6 +37,23 @@ def make_experiment(**options):
         test=(inputs[40:], (inputs[40:, 0] > 0).long()),
     )
     return tg.Experiment(problem, WithoutReplacement(8), trajectories=6, epochs=5, **options)
+
+
+def test_what_is_installed_is_the_wheel_with_all_its_files():
+    """Types, kernel templates and page sources travel with it; tests do not."""
+    installed, source = Path(tg.__file__).parent, Path(__file__).parents[2] / "src" / "thermograd"
+    assert installed != source
+
+    def files(root):
+        kept = (file for file in root.rglob("*") if file.is_file() and file.suffix != ".pyc")
+        return {str(file.relative_to(root)) for file in kept}
+
+    assert files(installed) == files(source)
+    assert {"py.typed", "report/page.js", "ensemble/engines/kernel/kernel.cpp"} <= files(installed)
+    assert not (installed.parent / "tests").exists()
+    licences = importlib.metadata.distribution("thermograd").metadata
+    assert licences["License-Expression"] == "Apache-2.0"
+    assert licences["License-File"] == "LICENSE"
 
 
 def test_every_module_of_the_core_imports():
