@@ -72,8 +72,8 @@ def test_the_planned_files_are_those_of_the_run(config, capsys, tmp_path):
     [
         (["--minibatching.batch_size", "500"], "minibatching.batch_size"),
         (["--dynamics.learning_rte", "1"], "dynamics.learning_rte"),
-        (["--executor", "process"], "executor.kind"),
-        (["--executor", "dask", "--workers", "2"], "executor.kind"),
+        (["--executor", "process", "--workers", "0"], "executor.workers"),
+        (["--executor", "process", "--executor.threds_per_worker", "2"], "executor.threds_per_worker"),
         (["--executor", "inlne"], "executor.kind"),
         (["--workers", "2"], "executor.workers"),
         (["--trajectories", "1000000000"], "trajectories"),
@@ -195,7 +195,7 @@ def test_a_changed_environment_is_noted_or_refused(config, capsys, monkeypatch):
     thermograd.run(thermograd.load_config(config).experiment, store="kick", until=4)
     real = __import__("thermograd.ensemble.environment", fromlist=["environment"]).environment()
     changed = {**real, "torch": "9.9.9"}
-    monkeypatch.setattr("thermograd.ensemble.directory_run.environment", lambda: changed)
+    monkeypatch.setattr("thermograd.ensemble.coordinator.environment", lambda: changed)
     assert main(["resume", "kick", "--strict"]) == 3
     assert f"torch {real['torch']} → 9.9.9" in capsys.readouterr().err
     assert main(["resume", "kick"]) == 0

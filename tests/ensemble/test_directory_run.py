@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from logistic_map import LogisticMap, LogisticTrainer, everything
 
-from thermograd.ensemble.directory_run import Launch, run_in_directory, train_in_directory
-from thermograd.ensemble.executors import InlineExecutor
+from thermograd.ensemble.directory_run import run_in_directory, train_in_directory
+from thermograd.ensemble.executors.inline import Inline
 from thermograd.ensemble.experiment import Experiment
+from thermograd.ensemble.launch import Launch
 from thermograd.ensemble.resume import resume
 from thermograd.ensemble.run import run
 from thermograd.errors import (
@@ -196,18 +197,12 @@ def test_in_use(tmp_path):
         train_in_directory(LogisticTrainer(LogisticMap()), path)
 
 
-def test_executors_of_this_version(tmp_path):
-    assert train_in_directory(
-        LogisticTrainer(LogisticMap()), tmp_path / "run", Launch(executor=InlineExecutor())
-    ).complete
-    for choice, words in (
-        ("process", "not in this version"),
-        ("dask", "not in this version"),
-        (object(), "of type object"),
-        ("inlne", "Did you mean 'inline'"),
-    ):
-        with pytest.raises(ConfigError, match=words):
-            train_in_directory(LogisticTrainer(LogisticMap()), tmp_path / "other", Launch(executor=choice))
+def test_objects_that_no_text_can_make_again_run_inline_only(tmp_path):
+    for choice in (None, "inline", {"kind": "inline"}, Inline()):
+        train_in_directory(LogisticTrainer(LogisticMap()), tmp_path / "run", Launch(executor=choice))
+    assert open_run(tmp_path / "run").complete
+    with pytest.raises(ConfigError, match="read the experiment from the run directory"):
+        train_in_directory(LogisticTrainer(LogisticMap()), tmp_path / "other", Launch(executor="process"))
     assert not (tmp_path / "other").exists()
 
 

@@ -91,7 +91,8 @@ def question(seed: int) -> PerturbationStudy:
 
 
 def _train(out: Path, seed: int) -> Run:
-    from thermograd.ensemble.directory_run import Launch, run_in_directory
+    from thermograd.ensemble.directory_run import run_in_directory
+    from thermograd.ensemble.launch import Launch
 
     terminal.say(f"training {TRAJECTORIES} networks for {EPOCHS} epochs on handwritten digits")
     with ProgressDisplay(str(out)) as display:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -13,7 +13,6 @@ from thermograd.cli import terminal
 from thermograd.cli.exit_codes import DONE
 from thermograd.cli.progress_display import ProgressDisplay
 from thermograd.cli.run import show_run
-from thermograd.errors import ConfigError
 
 
 def resume(
@@ -31,8 +30,8 @@ def resume(
 
     Args:
         run: the run directory.
-        executor: kind of executor; only "inline" in this version.
-        workers: number of workers, for executors that have some.
+        executor: who trains the blocks: inline (here, the default), process, dask or submitit.
+        workers: how many blocks at once, for the kinds that have workers.
         repair: verify every file and recompute what cannot be trusted.
         strict: refuse if versions or processor are not those of the first start.
         allow_import: import the module:name kinds that the run recorded.
@@ -52,18 +51,19 @@ def resume(
         state = "damaged"
     if run.is_dir():
         lock.refuse_if_held(run)
-    if workers is not None:
-        message = f"executor.workers: {workers} workers were asked for; 'inline', the executor of this version, has none"
-        raise ConfigError(message, (("executor.workers", message),))
     if state == "finished":
         terminal.say(f"{run} is finished already")
-    from thermograd.ensemble.directory_run import Launch
+    from thermograd.ensemble.executors.choice import executor_of
+    from thermograd.ensemble.launch import Launch
     from thermograd.ensemble.resume import resume as go_on
 
+    choice: dict[str, Any] = {"kind": "inline" if executor is None else executor}
+    choice |= {} if workers is None else {"workers": workers}
+    executor_of(choice)
     with ProgressDisplay(str(run)) as display:
         launch = Launch(show=display.show, say=display.say, command=shlex.join(["thermograd", *sys.argv[1:]]))
         done = go_on(
-            run, executor=executor, repair=repair, strict=strict, allow_import=allow_import, launch=launch
+            run, executor=choice, repair=repair, strict=strict, allow_import=allow_import, launch=launch
         )
     code = show_run(done, as_json=False)
     return code if state != "finished" else max(code, DONE)

@@ -50,8 +50,9 @@ def run(
     Args:
         config: TOML files; any key can be changed: --KEY.PATH VALUE, as in --dynamics.learning_rate 0.02.
         out: run directory, with one config only; default runs/NAME-IDENTITY.
-        executor: kind of executor; only "inline" in this version.
-        workers: number of workers, for executors that have some.
+        executor: who trains the blocks: inline (here, the default), process, dask or submitit; options of a kind by
+            --executor.OPTION VALUE.
+        workers: how many blocks at once, for the kinds that have workers.
         dry_run: check all files and say what the runs would take; write nothing.
         json: print one JSON object.
         allow_import: allow kinds of the form module:name, which import code.
@@ -159,10 +160,12 @@ def _prepared(file: str, overrides: Overrides, out: Path | None, *, allow_import
 
 
 def _train(prepared: Prepared, *, as_json: bool) -> int:
-    from thermograd.ensemble.directory_run import Launch, train_in_directory
+    from thermograd.ensemble.directory_run import train_in_directory
+    from thermograd.ensemble.launch import Launch
 
     with ProgressDisplay(str(prepared.path)) as display:
         launch = Launch(
+            executor=prepared.config.executor,
             options=prepared.config.store,
             name=prepared.config.name or None,
             show=display.show,

@@ -2,4 +2,6 @@
 
 from thermograd.discover import lazy_exports
 
-__getattr__ = lazy_exports(__name__, Start="experiment", Plan="plan", load_config="config")
+__getattr__ = lazy_exports(
+    __name__, Start="experiment", Plan="plan", load_config="config", built_experiment="config"
+)

@@ -14,13 +14,13 @@ from typing import Any
 from thermograd.ensemble.config_checks import TIMES, cross_checks
 from thermograd.ensemble.config_errors import Problem, config_error, problems_of
 from thermograd.ensemble.config_models import (
-    EXECUTOR_FIELDS,
     BaseModel,
     Table,
     ValidationError,
     config_model,
 )
 from thermograd.ensemble.config_overrides import overridden
+from thermograd.ensemble.executors.choice import executor_kinds
 from thermograd.ensemble.experiment import Experiment
 from thermograd.ensemble.identity import describe
 from thermograd.ensemble.plugin_fields import (
@@ -246,8 +246,12 @@ def _known_fields(extra: tuple[tuple[str, str, Any], ...]) -> dict[str, list[str
         "": [*field_types(Experiment), "name", "store", "executor"],
         "store": list(field_types(StoreOptions)),
     }
-    known |= {kind: ["kind", *fields] for kind, fields in EXECUTOR_FIELDS.items()}
-    tables = [*(kinds(role) for role in ROLES), times_kinds(recording=True), times_kinds(recording=False)]
+    tables = [
+        executor_kinds(),
+        *(kinds(role) for role in ROLES),
+        times_kinds(recording=True),
+        times_kinds(recording=False),
+    ]
     tables.append({kind: plugin for _, kind, plugin in extra if isinstance(plugin, type)})
     for table in tables:
         known |= {kind: ["kind", *field_types(plugin)] for kind, plugin in table.items()}

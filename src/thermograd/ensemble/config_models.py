@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
+from thermograd.ensemble.executors.choice import executor_kinds
 from thermograd.ensemble.experiment import Experiment
 from thermograd.ensemble.plugin_fields import ROLES, default_of, field_types, kinds, times_kinds, union_of
 from thermograd.errors import MissingExtraError
@@ -30,23 +31,11 @@ try:
 except ImportError as absent:
     raise MissingExtraError(package="pydantic", extra="lab", purpose="A config file") from absent
 
-__all__ = ["EXECUTOR_FIELDS", "BaseModel", "Table", "ValidationError", "config_model", "config_type"]
+__all__ = ["BaseModel", "Table", "ValidationError", "config_model", "config_type"]
 
 NONE = "none"
 """How a text says that a field with another default is not set."""
 
-EXECUTOR_FIELDS: dict[str, dict[str, Any]] = {
-    "inline": {},
-    "process": {"workers": int, "threads_per_worker": int},
-    "dask": {
-        "address": str,
-        "workers": int,
-        "threads_per_worker": int,
-        "cluster": Literal["slurm", "pbs"],
-        "cluster_options": dict[str, Any],
-    },
-    "submitit": {"workers": int, "cluster_options": dict[str, Any]},
-}
 _LISTS = (tuple, list, collections.abc.Sequence, collections.abc.Iterable)
 _ROLE_HELP = {"perturb": False, "save_weights": True}
 
@@ -100,7 +89,7 @@ def config_model(imported: tuple[tuple[str, str, Any], ...] = ()) -> type[BaseMo
             fields[entry.name] = (_optional(kind, None), None)
     fields["start"] = (Literal["independent", "shared"] | None, None)
     fields["store"] = (_table("store", None, StoreOptions) | None, None)
-    fields["executor"] = (_executor() | None, None)
+    fields["executor"] = (_union("executor", executor_kinds()) | None, None)
     return create_model("Config", __config__=ConfigDict(extra="forbid", strict=True, frozen=True), **fields)
 
 
@@ -199,15 +188,6 @@ def _table(role: str, kind: str | None, plugin: Any) -> Any:
     model = create_model(name, __base__=Table, __doc__=summary, **fields)
     model.plugin = plugin
     return model
-
-
-def _executor() -> Any:
-    tables = []
-    for kind, fields in EXECUTOR_FIELDS.items():
-        accepted: dict[str, Any] = {"kind": (Literal[kind], ...)}
-        accepted |= {name: (_optional(value, None), None) for name, value in fields.items()}
-        tables.append(create_model(f"Executor{kind.capitalize()}", __base__=Table, **accepted))
-    return Annotated[union_of(tables), Field(discriminator="kind")]
 
 
 def _list(member: Any) -> Any:

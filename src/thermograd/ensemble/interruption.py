@@ -12,10 +12,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from thermograd.ensemble.stop_file import FILE, LOOK_SECONDS, StopRequest, ask_to_stop, asked_to_stop
 from thermograd.errors import InterruptedRunError
 
-STOP = "stop"
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = LOOK_SECONDS
 
 
 class Interruption:
@@ -25,13 +25,17 @@ class Interruption:
         run: the run directory.
         generation: this start; a `stop` file of another start is not meant for it.
         say: told once that the run is stopping.
+        until: step at which workers elsewhere are to stop.
     """
 
-    def __init__(self, run: Path, generation: int, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, run: Path, generation: int, say: Callable[[str], None], until: int | None = None
+    ) -> None:
         self.signal: int | None = None
-        self._file = run / STOP
+        self._file = run / FILE
         self._run = run
-        self._generation = str(generation)
+        self._generation = generation
+        self._until = until
         self._say = say
         self._previous: dict[int, Any] = {}
         self._looked = time.monotonic()
@@ -39,6 +43,8 @@ class Interruption:
 
     def __enter__(self) -> Interruption:
         self._file.unlink(missing_ok=True)
+        if self._until is not None:
+            ask_to_stop(self._run, StopRequest(self._generation, self._until))
         if threading.current_thread() is threading.main_thread():
             for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 if signal.getsignal(name) is not signal.SIG_IGN:  # as under nohup
@@ -58,9 +64,14 @@ class Interruption:
         now = time.monotonic()
         if now - self._looked >= _LOOK_SECONDS:
             self._looked = now
-            with contextlib.suppress(OSError, ValueError):
-                self._asked = self._file.read_text(encoding="utf-8").strip() == self._generation
+            request = asked_to_stop(self._run, self._generation)
+            self._asked = request is not None and request.step is None
         return self._asked
+
+    def ask_workers(self) -> None:
+        """Ask those who work elsewhere to stop; a disk that refuses even that lets them go on to their end."""
+        with contextlib.suppress(OSError):
+            ask_to_stop(self._run, StopRequest(self._generation))
 
     def error(self) -> InterruptedRunError | None:
         """The error to end with, None if no signal came."""
@@ -78,6 +89,5 @@ class Interruption:
             assert error is not None
             raise error
         self.signal = number
-        with contextlib.suppress(OSError):
-            self._file.write_text(self._generation, encoding="utf-8")
+        self.ask_workers()
         self._say(f"{signal.Signals(number).name}: stopping at the next step (once more: at once)")

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from thermograd.ensemble.driven_study import DrivenStudy
 from thermograd.ensemble.ensemble_study import EnsembleTraining
-from thermograd.ensemble.executors import check_executor
+from thermograd.ensemble.executors.choice import executor_of
+from thermograd.errors import ConfigError
 from thermograd.estimators.first_passage import FirstPassageTimes, first_passage_times
 from thermograd.perturbations.description import described, is_perturbation
 from thermograd.perturbations.reset import Reset
@@ -108,7 +109,7 @@ class PerturbationStudy:
         Args:
             experiment: what is trained; its trajectories, length and seed are replaced by the study's.
                 The first of `observe` is the value compared with the target, once an epoch.
-            executor: who trains; None = here.
+            executor: None or "inline": a study trains here.
             unperturbed: a finished run of exactly that experiment, whose first leg is then not trained
                 again (but for candidates that go back to the best state, which it does not hold); the numbers
                 are the same.
@@ -119,8 +120,14 @@ class PerturbationStudy:
         Raises:
             ValueError: the experiment is perturbed already, or its first observable is no number, or
                 `unperturbed` is another run.
+            ConfigError: an executor that works elsewhere.
         """
-        check_executor(executor)
+        if executor_of(executor).remote:
+            message = (
+                "executor: a study trains its branches here, in memory; give none, and run several studies, with "
+                "other seeds, where several workers should be busy"
+            )
+            raise ConfigError(message, (("executor", message),))
         self._check_candidates()
         training = EnsembleTraining(self, experiment)
         measured = training.measure(unperturbed)

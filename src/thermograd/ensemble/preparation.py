@@ -11,7 +11,7 @@ from typing import Any
 
 from thermograd.ensemble.config import Config
 from thermograd.ensemble.config_errors import config_error
-from thermograd.ensemble.executors import check_executor
+from thermograd.ensemble.executors.choice import executor_of
 from thermograd.ensemble.experiment import Experiment
 from thermograd.ensemble.plugin_fields import ROLES
 from thermograd.ensemble.training_loop import Trainer
@@ -92,7 +92,7 @@ def prepare_run(config: Config, source: str, out: Path | None = None) -> Prepare
 
 def _planned(config: Config, out: Path) -> tuple[Header, Trainer, tuple[StoredArray, ...]]:
     """Header, trainer and arrays; what a plug-in refuses becomes an error with its dotted path."""
-    check_executor(config.executor["kind"])
+    executor_of(config.executor)
     try:
         trainer = Trainer(config.experiment)
         header = trainer.header(config.name)

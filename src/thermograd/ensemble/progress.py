@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ class ProgressMeter:
         self._done: set[int] = set()
         self._diverged: dict[int, int] = {}
         self._observable = header.arrays[0].name if header.arrays else ""
-        self._newest: npt.NDArray[Any] = np.empty(0)
+        self._mean = math.nan
         self._started = time.monotonic()
         self._before = 0
         self._shown = -SECONDS_BETWEEN
@@ -65,19 +66,32 @@ class ProgressMeter:
     def recorded(self, block: int, step: int, values: dict[str, npt.NDArray[Any]]) -> None:
         """Take what a block recorded at one time."""
         self._steps[block] = max(step, self._steps[block])
-        self._newest = values.get(self._observable, self._newest)
-        if time.monotonic() - self._shown >= SECONDS_BETWEEN:
-            self.show()
+        if self._observable in values:
+            finite = values[self._observable][np.isfinite(values[self._observable])]
+            self._mean = float(finite.mean()) if finite.size else math.nan
+        self.show_in_time()
 
     def committed(self, block: int, checkpoint: Checkpoint) -> None:
         """Take what a block made permanent."""
         self._diverged[block] = int((checkpoint.arrays["diverged_at"] >= 0).sum())
         self._steps[block] = max(checkpoint.step, self._steps[block])
 
+    def heard(self, block: int, step: int, mean: float, diverged: int) -> None:
+        """Take what a block elsewhere tells of itself."""
+        self._steps[block] = max(step, self._steps[block])
+        self._diverged[block] = diverged
+        self._mean = self._mean if math.isnan(mean) else mean
+
     def finished(self, block: int) -> None:
         """A block needs no more work."""
         self._done.add(block)
+        self._steps[block] = self._header.steps
         self.show()
+
+    def show_in_time(self) -> None:
+        """Tell if it is time to."""
+        if time.monotonic() - self._shown >= SECONDS_BETWEEN:
+            self.show()
 
     def show(self) -> None:
         """Tell now."""
@@ -95,10 +109,6 @@ class ProgressMeter:
                 steps_now=done - self._before,
                 diverged=sum(self._diverged.values()),
                 observable=self._observable,
-                mean=self._mean(),
+                mean=self._mean,
             )
         )
-
-    def _mean(self) -> float:
-        finite = self._newest[np.isfinite(self._newest)]
-        return float(finite.mean()) if finite.size else float("nan")

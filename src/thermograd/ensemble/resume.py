@@ -9,9 +9,10 @@ from typing import Any
 
 from thermograd.ensemble.config import built_experiment
 from thermograd.ensemble.directory_creation import EXPERIMENT
-from thermograd.ensemble.directory_run import Launch, train_in_directory
-from thermograd.ensemble.executors import check_executor
+from thermograd.ensemble.directory_run import train_in_directory
+from thermograd.ensemble.executors.choice import executor_of
 from thermograd.ensemble.experiment import Experiment
+from thermograd.ensemble.launch import Launch
 from thermograd.ensemble.training_loop import Trainer
 from thermograd.errors import ConfigError, DamagedRunError
 from thermograd.store import lock
@@ -36,7 +37,8 @@ def resume(
 
     Args:
         path: the run directory.
-        executor: who runs the blocks; None or "inline".
+        executor: who runs the blocks: None or "inline" = here; the name of a kind, "process" for one, a mapping with
+            `kind` and its options, or an object with `submit`.
         repair: verify everything and recompute what cannot be trusted.
         strict: refuse if versions or processor are not those of the first start.
         experiment: needed only when the run holds Python objects that no text can name.
@@ -57,7 +59,7 @@ def resume(
     The remaining errors are those of `thermograd.run`.
     """
     run = Path(path)
-    check_executor(executor)
+    kind = executor_of(executor)
     if run.is_dir():
         lock.refuse_if_held(run)
     if experiment is None:
@@ -66,7 +68,7 @@ def resume(
         name = None
         if not repair:
             read_manifest(run)
-    launch = replace(launch or Launch(), repair=repair, strict=strict, name=name)
+    launch = replace(launch or Launch(), repair=repair, strict=strict, name=name, executor=kind)
     return train_in_directory(Trainer(experiment), run, launch)
 
 

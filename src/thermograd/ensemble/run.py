@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thermograd.ensemble.directory_run import run_in_directory
-from thermograd.ensemble.executors import check_executor
+from thermograd.ensemble.executors.choice import executor_of
 from thermograd.ensemble.experiment import Experiment, differing_fields
+from thermograd.ensemble.launch import Launch
 from thermograd.ensemble.training_loop import Trainer, divergence_note
-from thermograd.errors import ExperimentMismatchError
+from thermograd.errors import ConfigError, ExperimentMismatchError
 from thermograd.store.memory import MemoryStorage
 from thermograd.store.run import Run
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 def run(
     experiment: Experiment | None = None,
     store: str | Path | None = None,
-    executor: Executor | None = None,
+    executor: Executor | str | Mapping[str, Any] | None = None,
     *,
     until: int | None = None,
     resume: Run | None = None,
@@ -33,7 +34,8 @@ def run(
     Args:
         experiment: what to train; may be omitted with `resume`.
         store: path of the run directory; None keeps everything in memory.
-        executor: who runs the blocks; None = here.
+        executor: who runs the blocks, with a store: None = here; the name of a kind, "process" for one; a mapping
+            with `kind` and its options; a kind such as `Process(workers=4)`; or an object with `submit`.
         until: stop after that many steps, with a checkpoint.
         resume: an incomplete run in memory to go on with; it stays as it is.
         name: name of the run; the problem's if None.
@@ -47,13 +49,14 @@ def run(
         ExperimentMismatchError: store or `resume` hold another experiment; names the fields that differ.
         EngineUnavailableError: an engine or executor asked for by name cannot run.
         MemoryLimitError: a run in memory would not fit.
+        ConfigError: an executor that does not exist, or workers elsewhere without a store.
 
     >>> from thermograd.problems import Quadratic
     >>> result = run(Experiment(Quadratic(), trajectories=2, steps=3, seed=1))
     >>> result["train_loss"].shape, result.complete
     ((2, 2), True)
     """
-    check_executor(executor)
+    kind = executor_of(executor)
     if until is not None and until < 0:
         message = f"until is {until}; it is a number of steps, 0 or larger"
         raise ValueError(message)
@@ -63,7 +66,17 @@ def run(
                 "resume= continues a run in memory; a run directory resumes by itself: give store= alone"
             )
             raise ValueError(message)
-        return run_in_directory(_required(experiment), store, until=until, name=name, progress=progress)
+        return run_in_directory(
+            _required(experiment),
+            store,
+            until=until,
+            name=name,
+            progress=progress,
+            launch=Launch(executor=kind),
+        )
+    if kind.remote:
+        message = "executor: workers write into a run directory, so they need one: give store=PATH too"
+        raise ConfigError(message, (("executor", message),))
     storage = _storage(experiment, resume, name)
     trainer: Trainer = storage.trainer
     for block in range(storage.header.blocks):

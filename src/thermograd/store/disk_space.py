@@ -23,7 +23,15 @@ def is_disk_error(error: BaseException) -> bool:
     >>> is_disk_error(OSError(errno.ENOSPC, "full")), is_disk_error(OSError(errno.ENOENT, "gone"))
     (True, False)
     """
-    return _refusal(error) is not None
+    return refusal_of(error) is not None
+
+
+def refusal_of(error: BaseException) -> OSError | None:
+    """The complaint of the disk that an exception is or came from, None if there is none."""
+    seen: BaseException | None = error
+    while seen is not None and not (isinstance(seen, OSError) and seen.errno in _DISK):
+        seen = seen.__cause__ or seen.__context__
+    return seen
 
 
 def keep_reserve(folder: Path) -> None:
@@ -55,7 +63,7 @@ def disk_full(folder: Path, needed: int, cause: BaseException) -> DiskFullError:
     Returns:
         The error to raise: what happened, what is there, and what to do.
     """
-    refusal = _refusal(cause)
+    refusal = refusal_of(cause)
     begun = (folder / MANIFEST).exists()
     room = refusal is None or refusal.errno not in {*_FORBIDDEN, errno.EROFS}
     sizes = f": the run needs about {_size(needed + RESERVE_BYTES)}, {_free(folder)}" if room else ""
@@ -79,14 +87,6 @@ def refused_by_disk(error: OSError) -> str:
     room = error.errno in {errno.ENOSPC, errno.EDQUOT}
     todo = "free space, or choose another place" if room else "choose another place"
     return f"cannot {verb} {name} ({error.strerror or error}): {todo}"
-
-
-def _refusal(error: BaseException) -> OSError | None:
-    """The complaint of the disk that an exception came from."""
-    seen: BaseException | None = error
-    while seen is not None and not (isinstance(seen, OSError) and seen.errno in _DISK):
-        seen = seen.__cause__ or seen.__context__
-    return seen
 
 
 def _what(refusal: OSError | None, folder: Path) -> str:

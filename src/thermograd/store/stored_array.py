@@ -145,8 +145,8 @@ def stored_arrays(
 
 
 def planned_files(header: Header, arrays: Sequence[StoredArray]) -> int:
-    """Number of files of a finished run: chunks, their metadata, outcomes and checkpoints."""
-    return sum(array.files + 1 for array in arrays) + 4 * header.blocks + 16
+    """Number of files of a finished run: chunks, their metadata, outcomes, checkpoints, locks and logs of blocks."""
+    return sum(array.files + 1 for array in arrays) + 6 * header.blocks + 16
 
 
 def metadata(array: StoredArray) -> dict[str, Any]:

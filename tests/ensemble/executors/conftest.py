@@ -1,0 +1,45 @@
+"""Small experiments that workers can make again from text, and the numbers they must have."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from logistic_map import everything
+
+from thermograd.ensemble.experiment import Experiment
+from thermograd.ensemble.run import run
+from thermograd.minibatching import WithReplacement
+from thermograd.numerics.log_times import Every
+from thermograd.observables import Displacement, Loss
+from thermograd.problems import Quadratic
+
+sys.path.append(str(Path(__file__).parent))
+
+Make = Callable[..., Experiment]
+
+
+@pytest.fixture(scope="session")
+def made() -> Make:
+    def make(**changes: object) -> Experiment:
+        fields: dict[str, object] = {
+            "problem": Quadratic(),
+            "minibatching": WithReplacement(10),
+            "observe": [Loss(at=Every(3)), Displacement()],
+            "save_weights": Every(5),
+            "trajectories": 9,
+            "block_size": 2,
+            "steps": 20,
+            "engine": "eager",
+        }
+        return Experiment(**{**fields, **changes})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def truth(made: Make) -> dict[str, bytes]:
+    """The numbers of one uninterrupted run in this process."""
+    return everything(run(made()))
