@@ -78,7 +78,7 @@ def test_foreign_files(tmp_path):
         PerturbationRecord.load(tmp_path / "absent.npz")
     text = tmp_path / "text.npz"
     text.write_text("epoch,a\n1,2\n")
-    with pytest.raises(ConfigError, match="not a perturbation record"):
+    with pytest.raises(ConfigError, match=r"no npz file; PerturbationRecord\.save writes one"):
         PerturbationRecord.load(text)
     other = tmp_path / "other.npz"
     np.savez(other, accuracy=np.zeros(3))

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import os
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from thermograd.errors import ConfigError, DamagedDataError, NewerFormatError
-from thermograd.store.atomic_file import write_atomically
+from thermograd.store.npz_file import read_arrays, write_arrays
 from thermograd.store.printable import printable
 
 _FORMAT, _VERSION = "thermograd displacement table", 1
@@ -30,12 +26,7 @@ def save_table(fields: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
     Raises:
         OSError: the disk refuses; an old file is untouched.
     """
-    buffer = io.BytesIO()
-    header = {"format": np.array(_FORMAT), "version": np.array(_VERSION)}
-    np.savez_compressed(
-        buffer, allow_pickle=False, **header, **{name: np.asarray(value) for name, value in fields.items()}
-    )
-    write_atomically(Path(path), buffer.getvalue())
+    write_arrays(path, {"format": np.array(_FORMAT), "version": np.array(_VERSION), **fields})
 
 
 def read_table(path: str | os.PathLike[str], make: Callable[[Mapping[str, Any]], Table]) -> Table:
@@ -53,7 +44,7 @@ def read_table(path: str | os.PathLike[str], make: Callable[[Mapping[str, Any]],
         DamagedDataError: a ValueError: cut short or altered.
         NewerFormatError: written by a newer version.
     """
-    fields = _arrays(Path(path))
+    fields: dict[str, Any] = read_arrays(path, "DisplacementTable.save")
     if str(fields.pop("format", "")) != _FORMAT:
         held = printable(", ".join(fields)) or "nothing"
         message = f"{printable(path)} is no table of displacements (DisplacementTable.save writes one); it holds: {held}"
@@ -66,19 +57,3 @@ def read_table(path: str | os.PathLike[str], make: Callable[[Mapping[str, Any]],
         return make(fields)
     except (ConfigError, ValueError, TypeError) as error:
         raise DamagedDataError(printable(path), f"altered ({error})") from error
-
-
-def _arrays(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        message = f"no file {printable(path)}"
-        raise ConfigError(message)
-    with path.open("rb") as stream:
-        packed = stream.read(2) == b"PK"
-    if not packed:
-        message = f"{printable(path)} is no npz file; DisplacementTable.save writes one"
-        raise ConfigError(message)
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, ValueError, EOFError, zlib.error, NotImplementedError) as error:
-        raise DamagedDataError(printable(path), f"cut short or altered ({error})") from error

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from thermograd.errors import ConfigError, DamagedRunError, NewerFormatError
-from thermograd.store.atomic_file import write_atomically
+from thermograd.errors import ConfigError, DamagedDataError, DamagedRunError, NewerFormatError
+from thermograd.store.npz_file import read_arrays, write_arrays
 
 Array = npt.NDArray[Any]
 
@@ -119,11 +116,7 @@ class PerturbationRecord:
                 arrays[f"verified_{len(described['verified'])}"] = values
                 described["verified"].append([name, int(interval)])
         arrays["description"] = np.array(json.dumps(described))
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, allow_pickle=False, **arrays)
-        file = Path(path)
-        write_atomically(file, buffer.getvalue())
-        return file
+        return write_arrays(path, arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> PerturbationRecord:
@@ -163,19 +156,12 @@ class PerturbationRecord:
 
 
 def _arrays(path: Path) -> dict[str, Array]:
-    if not path.is_file():
-        message = f"no file {path}"
-        raise ConfigError(message)
-    with path.open("rb") as stream:
-        packed = stream.read(2) == b"PK"
-    if not packed:
-        message = f"{path} is not a perturbation record (an npz file written by PerturbationRecord.save)"
-        raise ConfigError(message)
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, ValueError, EOFError, zlib.error, NotImplementedError) as error:
-        message = f"{path} is cut short or altered and cannot be read ({error}); run the study again"
+        return read_arrays(path, "PerturbationRecord.save")
+    except DamagedDataError as error:
+        message = (
+            f"{path} is cut short or altered and cannot be read ({error.__cause__}); run the study again"
+        )
         raise DamagedRunError(message) from error
 
 
