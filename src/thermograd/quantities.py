@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,30 +12,14 @@ import numpy.typing as npt
 
 from thermograd.errors import ConfigError
 from thermograd.quantity_figure import figure_of
-from thermograd.quantity_text import brief, curve_svg, interval_text
+from thermograd.quantity_html import advice_html, estimate_html, prediction_html, verdict_html
+from thermograd.quantity_text import brief, interval_text
 
 Array = npt.NDArray[Any]
 
 
 class _Shown:
-    """One line for people, a table for notebooks, a figure on demand; shared by all quantities."""
-
-    def __str__(self) -> str:
-        return type(self).__name__
-
-    def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(entry.name)}</th>"
-            f"<td>{html.escape(brief(getattr(self, entry.name)))}</td></tr>"
-            for entry in fields(self)  # type: ignore[arg-type]  # every subclass is a dataclass
-            if entry.name != "samples"
-        )
-        first, *rest = str(self).splitlines()
-        lines = "".join(f"<br>{html.escape(line.strip())}" for line in rest)
-        return f"<p><b>{html.escape(first)}</b>{lines}</p><table>{rows}</table>{self._sketch()}"
-
-    def _sketch(self) -> str:
-        return ""
+    """A figure on demand; shared by all quantities."""
 
     def plot(self) -> Any:
         """The figure of this quantity (a plotly `Figure`).
@@ -91,8 +74,8 @@ class Estimate(_Shown):
         pieces = f", from {self.pieces:g} pieces" if np.isfinite(self.pieces) else ""
         return text + unit + pieces + (f" ({self.note})" if self.note else "")
 
-    def _sketch(self) -> str:
-        return curve_svg(None, self.value, self.interval)
+    def _repr_html_(self) -> str:
+        return estimate_html(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,8 +107,8 @@ class Prediction(_Shown):
             return f"{brief(self.value)} (exact{basis})"
         return interval_text(self.value, self.interval, None) + (f" ({basis[2:]})" if basis else "")
 
-    def _sketch(self) -> str:
-        return curve_svg(self.at, self.value, self.interval)
+    def _repr_html_(self) -> str:
+        return prediction_html(self)
 
 
 @dataclass(frozen=True)
@@ -150,6 +133,9 @@ class Verdict(_Shown):
     def __str__(self) -> str:
         answer = {True: "yes", False: "no", None: "undecided"}[self.holds]
         return f"{answer}: {self.text}"
+
+    def _repr_html_(self) -> str:
+        return verdict_html(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,6 +164,9 @@ class Advice(_Shown):
         lines += [f"  {verdict}" for verdict in self.verdicts]
         lines += [f"  caveat: {caveat}" for caveat in self.caveats]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return advice_html(self)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)

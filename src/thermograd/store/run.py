@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,8 @@ from thermograd.quantity_figure import figure_of
 from thermograd.store.failures import Failure
 from thermograd.store.free_memory import free_memory
 from thermograd.store.layout import DIVERGED, FAILED, FINISHED, PENDING, ArraySpec, Checkpoint, Header
+from thermograd.store.run_html import run_html
+from thermograd.store.run_xarray import run_dataset
 
 Array = npt.NDArray[Any]
 _WEIGHTS = "weights/"
@@ -234,6 +235,21 @@ class Run:
         """
         return figure_of(self, name)
 
+    def to_xarray(self) -> Any:
+        """The recorded arrays as an `xarray.Dataset`; a number is read when it is asked for, and not kept.
+
+        Dimensions are `trajectory`, the clocks `time`, `time_2`, ... of the observables (optimiser steps completed)
+        and, for arrays, `<name>_0`, ...; `outcome` and `diverged_at` are coordinates of a trajectory, seed and
+        steps per epoch among the attributes. A `/` in a name becomes `.`, as in the zarr of a run directory.
+
+        Returns:
+            An `xarray.Dataset` without the saved weights; `to_xarray()["test_accuracy"].mean("trajectory")`.
+
+        Raises:
+            MissingExtraError: xarray is not installed.
+        """
+        return run_dataset(self)
+
     def checkpoint(self, block: int) -> Checkpoint | None:
         """The last state of a block of trajectories, None if nothing was committed."""
         return self.source.checkpoint(block)
@@ -342,10 +358,4 @@ class Run:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
-            f"<td>{html.escape(str((self.trajectories, *self.source.header.array(name).shape)))} "
-            f"at {self.source.header.array(name).times.size} times</td></tr>"
-            for name in self.names
-        )
-        return f"<p><b>{html.escape(str(self))}</b></p><table>{rows}</table>"
+        return run_html(self)
