@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from thermograd.report.ensemble import LARGEST_NUMBER, compared, divergence, spread
+from thermograd.report.ensemble import LARGEST_NUMBER, divergence, spread
 
 
 def falling(seed=0, slope=-1.0, trajectories=30, count=21):
@@ -71,17 +71,3 @@ def test_divergence_is_the_share_left_with_its_corners(run_of):
 
 def test_without_divergence_there_is_no_such_figure(run_of):
     assert divergence(run_of({"train_loss": falling()})) == ()
-
-
-@pytest.mark.parametrize(("shift", "words"), [(1.0, "two ends above one by"), (0.0, "cannot decide")])
-def test_runs_are_compared_by_their_last_means(run_of, shift, words):
-    runs = {"one": run_of({"loss": falling(0)}), "two": run_of({"loss": falling(1) + shift})}
-    (figure,) = compared(runs)
-    assert words in figure.conclusion
-    assert set(figure.table["run"]) == {"one", "two"}
-
-
-def test_comparing_more_runs_needs_more_evidence(run_of):
-    runs = {str(seed): run_of({"loss": falling(seed)}) for seed in range(20)}
-    (figure,) = compared(runs)  # the largest of 190 differences of equal runs
-    assert "cannot decide" in figure.conclusion

@@ -45,6 +45,7 @@ class Document:
         config: configuration, as a file's text.
         commands: command lines that give this page again.
         unit: unit of times in the ranking.
+        table_heading: what stands above the table.
     """
 
     title: str
@@ -56,6 +57,7 @@ class Document:
     config: str = ""
     commands: Sequence[str] = ()
     unit: str = ""
+    table_heading: str = "Row by row"
 
     def html(self) -> str:
         """The page as one file that needs nothing else, and runs no script but its own two.
@@ -73,7 +75,7 @@ class Document:
         body = "".join(
             (
                 self._verdicts(),
-                _section("table", "Row by row", text_table(self.table)),
+                _section("table", self.table_heading, text_table(self.table)),
                 _section("run", "What was run", _facts(self.facts)),
                 *_figure_sections(figures),
                 _section("config", "Configuration", _preformatted(self.config)),

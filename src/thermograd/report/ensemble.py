@@ -10,7 +10,6 @@ from scipy.special import chdtri
 
 from thermograd.estimators.kaplan_meier import kaplan_meier
 from thermograd.quantities import Estimate
-from thermograd.report.differences import which_is_larger
 from thermograd.report.figure import Figure
 from thermograd.report.look import band, layout, line, style
 from thermograd.report.ranking import number_text
@@ -95,25 +94,6 @@ def divergence(run: Run) -> tuple[Figure, ...]:
     return (figure,)
 
 
-def compared(runs: Mapping[str, Run]) -> tuple[Figure, ...]:
-    """The same scalar of several runs in one drawing.
-
-    Args:
-        runs: label -> run.
-
-    Returns:
-        One figure for each scalar that at least two of the runs recorded.
-    """
-    names = dict.fromkeys(name for run in runs.values() for name in run.scalars)
-    figures = []
-    for name in list(names)[:LARGEST_NUMBER]:
-        curves = {label: spread_of(run, name) for label, run in runs.items() if name in run.scalars}
-        curves = {label: entry for label, entry in curves.items() if entry.steps.size}
-        if len(curves) > 1:
-            figures.append(_comparison(runs, name, curves))
-    return tuple(figures)
-
-
 def words(name: str) -> str:
     """An array's name as a person says it.
 
@@ -134,32 +114,6 @@ def clock(runs: list[Run]) -> tuple[str, list[int]]:
     if all(run.steps >= run.steps_per_epoch > 1 for run in runs):
         return "epoch", [run.steps_per_epoch for run in runs]
     return "step", [1 for _ in runs]
-
-
-def _comparison(runs: Mapping[str, Run], name: str, curves: Mapping[str, Spread]) -> Figure:
-    unit, scales = clock([runs[label] for label in curves])
-    traces: list[dict[str, Any]] = []
-    table: dict[str, list[Any]] = {key: [] for key in ("run", f"time ({unit}s)", "mean", "95 % from", "to")}
-    ends = {}
-    for position, ((label, entry), scale) in enumerate(zip(curves.items(), scales, strict=True)):
-        colour, dash, _ = style(position)
-        mean, time = entry.estimate(), entry.steps / scale
-        traces += band(time, mean.low, mean.high, f"{label}, 95 %", colour, legendgroup=str(position))
-        traces[-1]["showlegend"] = False
-        traces.append(line(time, entry.mean, label, colour, dash, legendgroup=str(position)))
-        columns = ([label] * time.size, time, mean.value, mean.low, mean.high)
-        for key, column in zip(table, columns, strict=True):
-            table[key] += list(column)
-        ends[label] = _at(mean, time.size - 1)
-    return Figure(
-        stem="ensemble",
-        name=name,
-        title=f"{words(name)}, runs compared".capitalize(),
-        conclusion=f"Last means: {which_is_larger(ends, 'ends')}",
-        traces=tuple(traces),
-        layout=layout(f"time ({unit}s completed)", axis_of(name)),
-        table=table,
-    )
 
 
 def _spread_figure(run: Run, name: str, curves: Spread, target: float | None) -> Figure:

@@ -32,8 +32,14 @@ STYLES = (
 
 
 def style(position: int) -> Style:
-    """The style of the series number `position`; they repeat after the last."""
-    return STYLES[position % len(STYLES)]
+    """The style of the series number `position`; after the last colour they come again with other dashes and markers.
+
+    >>> style(0), style(6)[:2]
+    (Style(colour='#0072B2', dash='solid', marker='circle'), ('#0072B2', 'dash'))
+    """
+    again, place = divmod(position, len(STYLES))
+    other = STYLES[(place + again) % len(STYLES)]
+    return Style(STYLES[place].colour, other.dash, other.marker)
 
 
 def line(

@@ -10,8 +10,9 @@ from thermograd.advisor.perturbation_evidence import PerturbationEvidence
 from thermograd.advisor.perturbation_interval import advise
 from thermograd.errors import ConfigError
 from thermograd.quantities import Advice, Verdict
+from thermograd.report.comparison_page import Comparison, comparison, distinct
 from thermograd.report.document import Document
-from thermograd.report.ensemble import LARGEST_NUMBER, axis_of, compared
+from thermograd.report.ensemble import LARGEST_NUMBER, axis_of
 from thermograd.report.figure import Figure
 from thermograd.report.figures import figures_of
 from thermograd.report.run_facts import facts as facts_of
@@ -37,6 +38,7 @@ def write_page(
     evidence: PerturbationEvidence | None = None,
     verdicts: Sequence[Verdict] = (),
     table: Mapping[str, Sequence[str]] | None = None,
+    table_heading: str = "Row by row",
     facts: Sequence[tuple[str, str]] = (),
     figures: Sequence[Figure] = (),
     config: str = "",
@@ -53,6 +55,7 @@ def write_page(
         evidence: what advice on recorded runs rests on, drawn before `figures`.
         verdicts: what was decided besides.
         table: column heading -> cells, where the result is a table.
+        table_heading: what stands above it.
         facts: (name, value) of what was run.
         figures: drawings, grouped by their stem.
         config: configuration, as a file's text.
@@ -70,7 +73,16 @@ def write_page(
     drawn = [entry for thing in (record, evidence) if thing is not None for entry in figures_of(thing)]
     found = record.unit if record else evidence.passages.unit if evidence else ""
     document = Document(
-        title, advice, verdicts, table or {}, facts, [*drawn, *figures], config, commands, unit or found
+        title,
+        advice,
+        verdicts,
+        table or {},
+        facts,
+        [*drawn, *figures],
+        config,
+        commands,
+        unit or found,
+        table_heading,
     )
     file = Path(path)
     if not file.parent.is_dir():
@@ -101,6 +113,7 @@ def report_run(runs: str | Path | Run | Sequence[str | Path | Run], out: str | P
         message = "no run to report; name at least one run directory"
         raise ConfigError(message)
     file = _file(opened[0], out)
+    opened, _ = distinct(opened)
     return _one(file, opened[0]) if len(opened) == 1 else _several(file, opened)
 
 
@@ -135,32 +148,18 @@ def _study(run: Run) -> PerturbationRecord | None:
 
 
 def _several(file: Path, runs: list[Run]) -> Path:
-    labelled = _labelled(runs)
-    found = [
-        Verdict(verdict.holds, verdict.kind, f"{label}: {verdict.text}", verdict.evidence)
-        for label, run in labelled.items()
-        for verdict in verdicts(run)
-    ]
+    found = comparison(runs)
     return write_page(
         file,
         title=f"{len(runs)} runs compared",
-        verdicts=found,
-        facts=[
-            (f"{label}: {name}", value) for label, run in labelled.items() for name, value in facts_of(run)
-        ],
-        figures=compared(labelled),
-        config="\n".join(f"# {label}\n{_config(run)}" for label, run in labelled.items() if _config(run)),
+        verdicts=found.verdicts,
+        table=found.table,
+        table_heading="The runs side by side",
+        facts=found.facts,
+        figures=found.figures,
+        config=_configs(found),
         commands=_commands(runs, file),
     )
-
-
-def _labelled(runs: list[Run]) -> dict[str, Run]:
-    labels: dict[str, Run] = {}
-    for number, run in enumerate(runs, start=1):
-        path = run.path
-        label = run.name or (path.name if path else "run")
-        labels[label if label not in labels else f"{label} ({number})"] = run
-    return labels
 
 
 def _file(run: Run, out: str | Path | None) -> Path:
@@ -177,6 +176,19 @@ def _config(run: Run) -> str:
     folder = run.path
     file = folder / "experiment.toml" if folder else None
     return file.read_text("utf-8", errors="replace") if file and file.is_file() else ""
+
+
+def _configs(found: Comparison) -> str:
+    """That of the first run in full, and in what the others differ."""
+    (first, run), *others = found.runs.items()
+    config = _config(run)
+    parts = [f"# {first}\n{config}" if config else ""]
+    parts += [
+        f"# {label}: as {first}, but\n{found.differences[label]}"
+        for label, _ in others
+        if found.differences[label]
+    ]
+    return "\n\n".join(filter(None, parts))
 
 
 def _commands(runs: list[Run], file: Path) -> list[str]:

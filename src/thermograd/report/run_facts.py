@@ -49,6 +49,12 @@ def facts(run: Run) -> list[tuple[str, str]]:
     return found + [("Failed", _failure(entry)) for entry in run.failures]
 
 
+def outcome_text(run: Run) -> str:
+    """How many trajectories ended how, those outcomes left out that none has."""
+    counts = {label: int((run.outcome == code).sum()) for label, code in _OUTCOMES}
+    return ", ".join(f"{count} {label}" for label, count in counts.items() if count)
+
+
 def verdicts(run: Run) -> list[Verdict]:
     """Whether there is anything to look at, whether all of it, and whether the trajectories stayed finite."""
     total, outcome = run.trajectories, run.outcome
