@@ -14,6 +14,10 @@ VERBS = {
     "quickstart": ("thermograd.cli.quickstart:quickstart", "The main job on real data, ending in a report."),
     "run": ("thermograd.cli.run:run", "Run the experiment of a config file in a run directory."),
     "resume": ("thermograd.cli.resume:resume", "Go on with a run after any interruption."),
+    "watch": (
+        "thermograd.cli.watch:watch",
+        "A run while it goes on, in a browser or in the terminal.",
+    ),
     "advise": (
         "thermograd.cli.advise:advise",
         "Would perturbing help, and how often? From run directories or recorded files.",

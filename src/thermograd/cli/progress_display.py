@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from thermograd.cli import terminal
+from thermograd.cli.duration import duration
 
 if TYPE_CHECKING:
     from thermograd.ensemble.progress import Progress
@@ -93,10 +94,4 @@ def _time_left(progress: Progress) -> str:
         return "not known yet"
     seconds = left * progress.seconds / progress.steps_now
     spread = min(0.5, 1 / math.sqrt(1 + progress.seconds))
-    return f"{_duration(seconds * (1 - spread))} to {_duration(seconds * (1 + spread))}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    return f"{duration(seconds * (1 - spread))} to {duration(seconds * (1 + spread))}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-import importlib.resources
 import importlib.util
 import json
 import urllib.parse
@@ -18,6 +17,7 @@ from thermograd.errors import MissingExtraError
 from thermograd.quantities import Advice, Verdict
 from thermograd.report.figure import Figure
 from thermograd.report.ranking import number_text, ranking_table, text_table
+from thermograd.report.shell import page_file, shell
 from thermograd.store.printable import printable
 
 _DATA_BYTES = 900_000
@@ -69,8 +69,7 @@ class Document:
             MissingExtraError: there are figures and plotly is not installed.
         """
         figures = _fitting(_grouped(self.figures))
-        script = importlib.resources.files("thermograd.report").joinpath("page.js").read_text("utf-8")
-        look = importlib.resources.files("thermograd.report").joinpath("page.css").read_text("utf-8")
+        script = page_file("theme.js") + page_file("page.js")
         scripts = ([plotly_script()] if figures else []) + [script]
         body = "".join(
             (
@@ -82,19 +81,11 @@ class Document:
                 _section("reproduce", "How to reproduce", _preformatted("\n".join(self.commands))),
             )
         )
-        return (
-            "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>"
-            f'<meta http-equiv="Content-Security-Policy" content="{_policy(scripts)}">'
-            "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-            f"<title>{_text(self.title)}</title><link rel='icon' href='data:,'><style>{look}</style></head>\n"
-            "<body><a class='skip' href='#main'>Skip to the conclusions</a>"
-            f"<header><h1>{_text(self.title)}</h1><button id='theme' type='button' hidden></button></header>"
-            f"<main id='main'>{body}</main>"
-            "<noscript><p>The figures need JavaScript; their numbers are in the tables.</p></noscript>"
-            f"<script type='application/json' id='figures'>{_json(figures)}</script>\n"
-            + "\n".join(f"<script>{text}</script>" for text in scripts)
-            + "</body></html>\n"
-        )
+        content = f"<script type='application/json' id='figures'>{_json(figures)}</script>\n"
+        policy = f'<meta http-equiv="Content-Security-Policy" content="{_policy(scripts)}">'
+        without = "<noscript><p>The figures need JavaScript; their numbers are in the tables.</p></noscript>"
+        elements = "\n".join(f"<script>{text}</script>" for text in scripts)
+        return shell(self.title, body, scripts=without + content + elements, head=policy)
 
     def _verdicts(self) -> str:
         advice = self.advice

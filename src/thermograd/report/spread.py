@@ -11,6 +11,7 @@ from scipy.special import stdtrit
 
 from thermograd.quantities import Estimate
 from thermograd.report.figure import spaced
+from thermograd.report.moments import Moments
 from thermograd.store.run import Run
 
 Array = npt.NDArray[Any]
@@ -44,9 +45,6 @@ class Spread:
 def spread(run: Run, name: str, points: int = 2000) -> Spread:
     """Mean and standard deviation over trajectories, block by block.
 
-    Blocks are merged by the parallel update of Chan, Golub & LeVeque (1979, eq. 2.1): with d the difference
-    of two means, M = M_a + M_b + d² n_a n_b / (n_a + n_b).
-
     Args:
         run: the recorded ensemble.
         name: a scalar observable.
@@ -58,19 +56,18 @@ def spread(run: Run, name: str, points: int = 2000) -> Spread:
     times = run.times(name)
     kept = spaced(times.size, points)
     diverged = run.diverged_at >= 0
-    count, mean, squares = np.zeros(len(kept)), np.zeros(len(kept)), np.zeros(len(kept))
+    moments = Moments.none(len(kept))
     for block in run.blocks(name):
         # Copies of a few rows at a time: a block may be the whole run.
         for start in range(0, len(block.trajectories), _ROWS):
             values = block.values[start : start + _ROWS, kept].astype(np.float64)
             first = block.trajectories.start + start
             values[diverged[first : first + len(values)]] = np.nan
-            count, mean, squares = _merged((count, mean, squares), _moments(values))
-    known = count > 0
-    with np.errstate(invalid="ignore", divide="ignore"):
-        deviation = np.sqrt(squares / (count - 1))
-    deviation[count < 2] = np.nan
-    return Spread(times[kept][known], count[known].astype(np.int64), mean[known], deviation[known])
+            moments = moments.merged(Moments.of(values))
+    count, known = moments.count, moments.count > 0
+    return Spread(
+        times[kept][known], count[known].astype(np.int64), moments.mean[known], moments.deviation[known]
+    )
 
 
 def change(run: Run, name: str, first: int, last: int, level: float = 0.95) -> Estimate:
@@ -89,31 +86,12 @@ def change(run: Run, name: str, first: int, last: int, level: float = 0.95) -> E
     rows = np.searchsorted(run.times(name), (first, last))
     before, after = (run.array(name, times=slice(row, row + 1)).astype(np.float64) for row in rows.tolist())
     kept = run.diverged_at < 0
-    count, mean, squares = (part[0] for part in _moments((after - before)[kept]))
+    moments = Moments.of((after - before)[kept])
+    count, mean = float(moments.count[0]), float(moments.mean[0])
     if count < 2:
-        return Estimate(float("nan"), (float("nan"), float("nan")), level, float(count))
-    half = float(_half_width(count, np.sqrt(squares / (count - 1)), level))
-    return Estimate(float(mean), (float(mean) - half, float(mean) + half), level, float(count))
-
-
-def _moments(values: Array) -> tuple[Array, Array, Array]:
-    """Count, mean and sum of squared deviations of the finite entries, per column."""
-    finite = np.isfinite(values)
-    count = finite.sum(axis=0).astype(float)
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean = np.where(finite, values, 0.0).sum(axis=0) / np.maximum(count, 1)
-        squares = (np.where(finite, values - mean, 0.0) ** 2).sum(axis=0)
-    return count, mean, squares
-
-
-def _merged(one: tuple[Array, Array, Array], other: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-    count = one[0] + other[0]
-    shared = np.maximum(count, 1)
-    with np.errstate(over="ignore", invalid="ignore"):
-        difference = other[1] - one[1]
-        mean = one[1] + difference * other[0] / shared
-        squares = one[2] + other[2] + difference**2 * one[0] * other[0] / shared
-    return count, mean, squares
+        return Estimate(float("nan"), (float("nan"), float("nan")), level, count)
+    half = float(_half_width(moments.count, moments.deviation, level)[0])
+    return Estimate(mean, (mean - half, mean + half), level, count)
 
 
 def _half_width(count: Array, deviation: Array, level: float) -> Array:

@@ -1,0 +1,70 @@
+"""The events of a run, each read once."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from thermograd.store.events import FILE, KINDS, LONGEST
+from thermograd.store.printable import excerpt
+
+_KEPT = 12
+_AT_ONCE = 2**20
+
+
+class EventTail:
+    """Follows `events.jsonl` of a run, line by line, in bounded memory.
+
+    Args:
+        folder: the run directory.
+
+    Attributes:
+        last: the newest events, oldest first, as (time, what happened).
+        at_work: blocks that were begun since the run was last started, and have not ended.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / FILE
+        self._place = 0
+        self.last: deque[tuple[str, str]] = deque(maxlen=_KEPT)
+        self.at_work: set[int] = set()
+
+    def new(self) -> list[dict[str, Any]]:
+        """The whole lines that were added since the last call, at most a MiB of them."""
+        try:
+            with self._file.open("rb") as stream:
+                stream.seek(self._place)
+                raw = stream.read(_AT_ONCE)
+        except FileNotFoundError:
+            return []
+        whole = raw.rfind(b"\n") + 1
+        # what is longer than any event of ours is skipped, lest it stay for ever
+        self._place += whole or (len(raw) if len(raw) > LONGEST else 0)
+        events = [event for event in map(_event, raw[:whole].splitlines()) if event]
+        for event in events:
+            self._follow(event)
+        return events
+
+    def _follow(self, event: dict[str, Any]) -> None:
+        kind, block = event["event"], event.get("block")
+        if kind in {"started", "resumed"}:
+            self.at_work.clear()
+        elif isinstance(block, int) and kind == "block_started":
+            self.at_work.add(block)
+        elif isinstance(block, int) and kind in {"block_finished", "block_failed"}:
+            self.at_work.discard(block)
+        details = [
+            f"{key} {value}" for key, value in event.items() if key not in {"time", "event"} and value != []
+        ]
+        said = excerpt(", ".join([kind.replace("_", " "), *details]), 200)
+        self.last.append((excerpt(event.get("time", ""), 40), said))
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) and event.get("event") in KINDS else None
