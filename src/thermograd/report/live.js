@@ -20,7 +20,7 @@
     return made;
   };
   const shown = (id, visible) => { at(id).hidden = !visible; };
-  const number = (value) => (value === null || value === undefined ? "not defined" : String(Number(value.toPrecision(4))));
+  const number = (value, digits = 4) => (value === null ? "not defined" : String(Number(value.toPrecision(digits))));
   const count = (many, name) => `${many} ${name}${many === 1 ? "" : "s"}`;
   const duration = (seconds) => {
     if (seconds < 90) return count(Math.round(seconds), "second");
@@ -92,7 +92,8 @@
     const words = { finished: "finished", working: "at work", stopped: "begun, not at work", pending: "pending", failed: "failed" };
     const said = Object.keys(CELLS).filter((name) => totals[name]).map((name) => `${CELLS[name]} ${totals[name]} ${words[name]}`);
     const group = Math.ceil(kinds.length / MOST_CELLS);
-    at("legend").textContent = said.join("   ") + (group > 1 ? `   (a square is ${group} blocks)` : "");
+    if (group > 1) said.push(`a square is ${group} blocks`);
+    at("legend").replaceChildren(...said.map((text) => element("span", text)));
     const cells = [];
     for (let first = 0; first < kinds.length; first += group) {
       const members = kinds.slice(first, first + group);
@@ -118,7 +119,7 @@
     const last = steps.at(-1);
     const [mean, , high, many] = rows.get(last);
     const most = Math.max(...steps.map((step) => rows.get(step)[3]));
-    const spread = many > 1 && high !== null ? ` ± ${number(high - mean)} (standard deviation)` : "";
+    const spread = many > 1 && high !== null ? ` ± ${number(high - mean, 2)} (standard deviation)` : "";
     const rest = most > many ? `; earlier times rest on up to ${most}, so the curve may jump where blocks end` : "";
     return `Mean ${number(mean)}${spread} at ${about.unit} ${number(last / about.steps_per_unit)}, over ${many} of ` +
       `${count(about.trajectories, "trajectory").replace("trajectorys", "trajectories")}${rest}.`;

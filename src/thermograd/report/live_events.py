@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,20 @@ class EventTail:
             f"{key} {value}" for key, value in event.items() if key not in {"time", "event"} and value != []
         ]
         said = excerpt(", ".join([kind.replace("_", " "), *details]), 200)
-        self.last.append((excerpt(event.get("time", ""), 40), said))
+        self.last.append((_moment(event.get("time")), said))
+
+
+def _moment(stamp: Any) -> str:
+    """A time to the second; what is no time stays what it is.
+
+    >>> _moment("2026-11-27T17:21:17.313Z"), _moment(3)
+    ('2026-11-27 17:21:17 UTC', '3')
+    """
+    try:
+        moment = datetime.fromisoformat(stamp).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        return excerpt(stamp, 40)
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _event(line: bytes) -> dict[str, Any] | None:
