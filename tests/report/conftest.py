@@ -133,12 +133,12 @@ def _browser() -> str | None:
 
 @pytest.fixture
 def browse(tmp_path):
-    """A function that opens a file in Chromium and returns what it drew; nothing is left running."""
+    """A function that opens a file or address in Chromium and returns what it drew; nothing is left running."""
     program = _browser()
     if program is None:
         pytest.skip("no Chromium found; on Debian: apt-get install chromium")
 
-    def look(page: Path, *, picture: Path | None = None, width: int = 1280, dark: bool = False) -> Seen:
+    def look(page: Path | str, *, picture: Path | None = None, width: int = 1280, dark: bool = False) -> Seen:
         profile = tmp_path / f"profile-{len(list(tmp_path.glob('profile-*')))}"
         flags = (
             "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --hide-scrollbars "
@@ -148,7 +148,7 @@ def browse(tmp_path):
         ).split()
         flags += [f"--screenshot={picture}"] if picture else []
         process = subprocess.Popen(
-            [program, *flags, page.as_uri()],
+            [program, *flags, page if isinstance(page, str) else page.as_uri()],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

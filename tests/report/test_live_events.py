@@ -40,7 +40,9 @@ def test_a_torn_line_waits_for_its_end(tmp_path):
     assert len(tail.new()) == 1
 
 
-@pytest.mark.parametrize("garbage", [b"\n\x00\xff\n", b"[1]\n", b'{"event": "other"}\n', b"[" * 3000 + b"\n", b"x" * 9000])
+@pytest.mark.parametrize(
+    "garbage", [b"\n\x00\xff\n", b"[1]\n", b'{"event": "other"}\n', b"[" * 3000 + b"\n", b"x" * 9000]
+)
 def test_garbage_is_skipped_and_does_not_stay(tmp_path, garbage):
     tail = EventTail(tmp_path)
     write(tmp_path, garbage)

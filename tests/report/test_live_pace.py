@@ -69,7 +69,9 @@ def test_only_this_start_counts():
     assert pace.left(100.0, 1e9 + 1004).speed == pytest.approx(50.0)
 
 
-@pytest.mark.parametrize("details", [{"block": 7, "step": 1}, {"block": "a", "step": 1}, {"block": 0}, {"time": 3}])
+@pytest.mark.parametrize(
+    "details", [{"block": 7, "step": 1}, {"block": "a", "step": 1}, {"block": 0}, {"time": 3}]
+)
 def test_events_that_make_no_sense_are_left_out(details):
     pace = paced([2.0] * 5, [10] * 5)
     before = pace.left(100.0, 1e9 + 10)

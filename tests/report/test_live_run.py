@@ -64,7 +64,7 @@ def test_every_stage_of_a_run_equals_numpy(growing):
     assert data["outcome"] == {"finished": 9, "diverged": 1, "failed": 0, "pending": 0}
     assert data["committed"] == [20, 20, 20]
     assert data["blocks"] == 3
-    assert data["progress"] == 1.0
+    assert data["progress"] == pytest.approx(1.0)
     json.dumps(data, allow_nan=False)
 
 
@@ -177,7 +177,9 @@ def test_failed_blocks_are_told_and_may_come_back(growing):
     assert data["state"] == "failed"
     assert data["failed"] == [1]
     assert data["outcome"]["failed"] == 4
-    assert data["failures"] == ["block 1, tried 2 times, committed to step 3: RuntimeError: \ufffd[31m<b>bad</b>"]
+    assert data["failures"] == [
+        "block 1, tried 2 times, committed to step 3: RuntimeError: \ufffd[31m<b>bad</b>"
+    ]
     same_as_numpy(data, growing.path)
     growing.storage.retry(1)
     growing.set_state("running")

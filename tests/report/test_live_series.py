@@ -105,9 +105,7 @@ def test_thinning_keeps_first_and_last_and_reads_no_chunk_for_nothing():
     series.take(0, 58, none(), finished=True, version=2)
     points = series.points(-1)
     assert points["step"] == [0, 20, 38, 58]
-    np.testing.assert_allclose(
-        points["mean"], table.values[:5][:, [0, 10, 19, 29]].mean(axis=0), rtol=1e-6
-    )
+    np.testing.assert_allclose(points["mean"], table.values[:5][:, [0, 10, 19, 29]].mean(axis=0), rtol=1e-6)
     assert len(table.asked) == 4
 
 
