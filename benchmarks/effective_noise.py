@@ -13,7 +13,7 @@ import pkgutil
 
 import effective_noise_parts
 
-SHARED = {"fixed_point", "timing"}
+SHARED = {"fixed_point"}
 
 
 def main() -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
+from paired_seconds import paired_seconds
 from torch.utils.data import BatchSampler, RandomSampler
 
-from effective_noise_parts.timing import paired_seconds
 from thermograd.minibatching.persistent import Persistent
 
 SAMPLES, BATCH, EPOCHS = 2000, 200, 50

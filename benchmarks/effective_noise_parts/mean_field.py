@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from paired_seconds import paired_seconds
 
 from effective_noise_parts.fixed_point import FixedPoint
-from effective_noise_parts.timing import paired_seconds
 from thermograd.theory import mean_field
 from thermograd.theory.mean_field_mixture import Mixture
 from thermograd.theory.mean_field_settings import SolverSettings

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import torch
+from paired_seconds import paired_seconds
 from torch import Tensor, nn
 
 import thermograd as tg
-from effective_noise_parts.timing import paired_seconds
 from thermograd.ensemble.block import BlockState
 from thermograd.ensemble.coupled_copies import Forward, Given
 from thermograd.ensemble.engines.one_thread import one_thread

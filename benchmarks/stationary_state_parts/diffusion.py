@@ -7,8 +7,8 @@ import tracemalloc
 from collections.abc import Iterator
 
 import numpy as np
+from paired_seconds import paired_seconds
 
-from stationary_state_parts.timing import paired_seconds
 from thermograd.quantities import Landscape
 from thermograd.theory.reshuffled_diffusion import reshuffled_diffusion
 

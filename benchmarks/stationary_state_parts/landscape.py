@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from paired_seconds import paired_seconds
 from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from stationary_state_parts.timing import paired_seconds
 from thermograd.observables.described_loss import per_sample_loss
 from thermograd.observables.landscape import landscape
 from thermograd.observables.top_directions import top_directions

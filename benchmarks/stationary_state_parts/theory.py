@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from paired_seconds import paired_seconds
 from scipy.linalg import solve_discrete_lyapunov
 
-from stationary_state_parts.timing import paired_seconds
 from thermograd.numerics.lyapunov import RelaxationModes, stationary_covariance
 from thermograd.quantities import Landscape
 from thermograd.theory.heavy_ball import pair_covariances

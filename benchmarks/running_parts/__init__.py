@@ -1,0 +1,1 @@
+"""What running costs, one part a file; see `benchmarks/running.py`."""
