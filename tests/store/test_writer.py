@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from thermograd.errors import DamagedRunError, RunInUseError
+from thermograd.errors import DamagedRunError, ForeignDirectoryError, RunInUseError
 from thermograd.store.layout import DIVERGED, FAILED, FINISHED, PENDING, ArraySpec, Checkpoint, Header
 from thermograd.store.manifest import Manifest, read_manifest, write_manifest
 from thermograd.store.reader import open_run
@@ -198,3 +198,35 @@ def test_the_manifest_survives_its_own_round_trip(storage):
         "chunks": [3, 3],
         "time": "time",
     }
+
+
+def test_a_later_start_is_noticed_though_the_manifest_was_checked_before(storage):
+    """What was read once is not checked again, unless a byte of it changes."""
+    storage.check_generation()
+    storage.check_generation()
+    write_manifest(storage.path, storage.manifest.replace(notes=("a note",)))
+    storage.check_generation()
+    write_manifest(storage.path, storage.manifest.replace(generation=1))
+    with pytest.raises(RunInUseError, match="start number 1"):
+        storage.check_generation()
+    (storage.path / "manifest.json").unlink()
+    with pytest.raises(ForeignDirectoryError, match="is not a run"):
+        storage.check_generation()
+
+
+def test_outcomes_are_written_when_they_change(storage, monkeypatch):
+    written = []
+    original = DirectoryStorage._write
+
+    def counted(self, name, rows, values):
+        written.append(name)
+        original(self, name, rows, values)
+
+    monkeypatch.setattr(DirectoryStorage, "_write", counted)
+    writer = sink(storage)
+    for step, code, diverged_at in ((0, PENDING, -1), (1, PENDING, -1), (2, DIVERGED, 2), (3, DIVERGED, 2)):
+        record(writer, step)
+        writer.commit(state(step, -1, diverged_at), np.array([PENDING, code], np.uint8))
+    assert written.count("committed") == 4
+    assert written.count("outcome") == written.count("diverged_at") == 2
+    assert open_run(storage.path).outcome.tolist() == [0, 0, 0, 0, DIVERGED]

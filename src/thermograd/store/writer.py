@@ -17,6 +17,7 @@ from thermograd.store.checkpoint_file import read_checkpoint, safetensors_module
 from thermograd.store.chunks import chunk_file, read_chunk, read_rows
 from thermograd.store.failures import block_folder, clear_failure
 from thermograd.store.layout import DIVERGED, FAILED, PENDING, Checkpoint, Header
+from thermograd.store.manifest import FILE as MANIFEST
 from thermograd.store.manifest import Manifest, read_manifest
 from thermograd.store.stored_array import StoredArray
 from thermograd.store.zarr_group import described_arrays, open_array, open_group, zarr_module
@@ -46,6 +47,7 @@ class DirectoryStorage:
         times = {array.time: spec.times for array, spec in zip(manifest.arrays, header.arrays, strict=True)}
         described = described_arrays(manifest, times)
         self.arrays = {name: open_array(path, root, name, entry) for name, entry in described.items()}
+        self._ours: bytes | None = None
 
     def committed(self, block: int) -> int:
         """Last step of a block whose records may be trusted."""
@@ -119,12 +121,18 @@ class DirectoryStorage:
         Raises:
             RunInUseError: it does.
         """
+        content = self._manifest_bytes()
+        if (
+            content is not None and content == self._ours
+        ):  # asked twice a chunk, and checking all of it takes long
+            return
         now = read_manifest(self.path).generation
         if now != self.manifest.generation:
             message = (
                 f"{self.path} was taken over by start number {now}, this is number {self.manifest.generation}"
             )
             raise RunInUseError(message)
+        self._ours = content
 
     def write_records(self, array: StoredArray, block: int, first: int, values: Array) -> None:
         """Write one whole chunk of records of a block, beginning at record `first`."""
@@ -134,6 +142,13 @@ class DirectoryStorage:
         opened[members.start : members.stop, first:stop] = values[: len(members), : stop - first]
         place = (block, first // array.chunks[1], *(0 for _ in array.shape[2:]))
         self._flush(chunk_file(self.path, array.disk_name, place))
+
+    def _manifest_bytes(self) -> bytes | None:
+        """The manifest as it lies there; None if it cannot be read, of which `read_manifest` says why."""
+        try:
+            return (self.path / MANIFEST).read_bytes()
+        except OSError:
+            return None
 
     def _row(self, name: str, rows: range, missing: int) -> Array:
         return read_rows(self.path, self.arrays[name], name, rows, missing)
@@ -178,6 +193,8 @@ class DirectorySink:
         self._clock = clock
         self._last_commit = clock()
         self._full = False
+        self._outcome: npt.NDArray[np.uint8] | None = None
+        self._diverged_at: npt.NDArray[np.int64] | None = None
         self._chunks = {array.name: _Chunk(storage, array, block) for array in storage.manifest.arrays}
 
     def load(self) -> Checkpoint | None:
@@ -209,8 +226,7 @@ class DirectorySink:
         """Keep one row; a chunk that is full is due to be committed."""
         self._full |= self._chunks[name].put(row, values)
         if self._report is not None:
-            step = int(self._storage.header.array(name).times[row])
-            self._report(self._block, step, {name: values})
+            self._report(self._block, self._chunks[name].step_of(row), {name: values})
 
     def due(self) -> bool:
         """Whether a chunk is full or the last commit too long ago."""
@@ -233,8 +249,13 @@ class DirectorySink:
         self._storage.check_generation()
         for chunk in self._chunks.values():
             chunk.write(checkpoint.step)
-        self._storage.write_outcome(self._block, outcome)
-        self._storage.write_diverged_at(self._block, checkpoint.arrays["diverged_at"])
+        diverged_at = checkpoint.arrays["diverged_at"]
+        if self._outcome is None or not np.array_equal(self._outcome, outcome):
+            self._storage.write_outcome(self._block, outcome)
+            self._outcome = outcome.copy()
+        if self._diverged_at is None or not np.array_equal(self._diverged_at, diverged_at):
+            self._storage.write_diverged_at(self._block, diverged_at)
+            self._diverged_at = diverged_at.copy()
 
     def _write_checkpoint(self, checkpoint: Checkpoint) -> None:
         file = self._storage.checkpoint_file(self._block)
@@ -263,6 +284,10 @@ class _Chunk:
         self._place = 0
         self._values = self._empty()
         self._changed = True
+
+    def step_of(self, row: int) -> int:
+        """When a row is recorded."""
+        return int(self._times[row])
 
     def put(self, row: int, values: Array) -> bool:
         """Keep one row; True when the chunk is full."""
@@ -313,7 +338,7 @@ class _Chunk:
             if self._changed:
                 self._storage.write_records(self._array, self._block, self._first, self._values)
             self._place += 1
-            self._values = self._empty()
+            self._values.fill(self._array.missing)
             self._changed = True
 
     def _empty(self) -> Array:
