@@ -26,6 +26,10 @@ VERBS = {
         "thermograd.cli.estimate:estimate",
         "One number or curve with its interval, from a run directory or recorded runs.",
     ),
+    "predict": (
+        "thermograd.cli.predict:predict",
+        "What theory says, from parameters: a number or curve, where it holds, what it rests on.",
+    ),
     "sample": (
         "thermograd.cli.sample:sample",
         "Draws from a posterior by SGLD or SGWORLD, and whether they converged.",
@@ -37,7 +41,7 @@ VERBS = {
     "report": ("thermograd.cli.report:report", "One self-contained HTML page of a run."),
     "list": (
         "thermograd.cli.list:list_",
-        "Plug-ins, estimates, reproductions, runs in a folder, or the config schema.",
+        "Plug-ins, runs in a folder, estimates, predictions, reproductions, or the config schema.",
     ),
     "doctor": ("thermograd.cli.doctor:doctor", "What is installed here, and does it work?"),
 }

@@ -1,4 +1,4 @@
-"""`thermograd list`: plug-ins, estimates, reproductions, runs in a folder, the config schema."""
+"""`thermograd list`: plug-ins, runs in a folder, estimates, predictions, reproductions, the config schema."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from thermograd.cli.exit_codes import DONE
 from thermograd.discover import available, nearest
 from thermograd.errors import ConfigError, ThermogradError
 
-_WHAT = ("plugins", "runs", "estimates", "reproductions", "schema")
+_WHAT = ("plugins", "runs", "estimates", "predictions", "reproductions", "schema")
 _ROLES = ("problems", "minibatching", "dynamics", "perturbations", "observables")
 
 
 def list_(
     what: str = "plugins",
-    folder: Path = Path("runs"),
+    which: str | None = None,
     *,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
-    """List plug-ins, the runs in a folder, estimates, reproductions, or the JSON Schema of a config.
+    """List plug-ins, the runs in a folder, estimates, predictions, reproductions, or the JSON Schema of a config.
 
     Args:
-        what: plugins, runs, estimates (what `thermograd estimate` can be asked for), reproductions (the same
-            for `thermograd reproduce`) or schema (for editors).
-        folder: where to look for runs.
+        what: plugins, runs, estimates (what `thermograd estimate` can be asked for), predictions (the same for
+            `thermograd predict`), reproductions (the same for `thermograd reproduce`) or schema (for editors).
+        which: of runs the folder to look in, `runs` if it is not given; of estimates and predictions one name, of
+            which all is told.
         json: print one JSON object.
 
     Returns:
@@ -37,12 +38,18 @@ def list_(
     Raises:
         ConfigError: there is no such list.
     """
+    if which is not None and what not in {"runs", "estimates", "predictions"}:
+        message = f"thermograd list {what} takes nothing more, got {which!r}"
+        raise ConfigError(message)
     if what == "plugins":
         return _plugins(as_json=json)
     if what == "runs":
-        return _runs(folder, as_json=json)
-    if what == "estimates":
-        return _estimates(as_json=json)
+        return _runs(Path(which or "runs"), as_json=json)
+    if what in {"estimates", "predictions"}:
+        from thermograd.cli.listed_recipes import list_recipes  # here, so that --help needs no numpy
+
+        list_recipes(what, which, as_json=json)
+        return DONE
     if what == "reproductions":
         return _reproductions(as_json=json)
     if what == "schema":
@@ -70,36 +77,6 @@ def _plugins(*, as_json: bool) -> int:
         terminal.result(role)
         for kind, summary in kinds.items():
             terminal.result(f"  {kind:28} {summary}")
-    return DONE
-
-
-def _estimates(*, as_json: bool) -> int:
-    from thermograd.cli.estimates import (
-        annotation_text,
-        known_estimates,
-    )  # here, so that --help needs no numpy
-
-    found: dict[str, dict[str, Any]] = {
-        name: {
-            "summary": recipe.summary,
-            "options": {
-                f"--{option.replace('_', '-')}": annotation_text(kind)
-                for option, kind in recipe.options().items()
-            },
-            "required": [f"--{option.replace('_', '-')}" for option in recipe.needed()],
-        }
-        for name, recipe in known_estimates().items()
-    }
-    if as_json:
-        terminal.result_json(found)
-        return DONE
-    for name, entry in found.items():
-        terminal.result(f"{name}\n  {entry['summary']}")
-        shown = [
-            f"{option} {kind.upper()}" if option in entry["required"] else f"[{option} {kind.upper()}]"
-            for option, kind in entry["options"].items()
-        ]
-        terminal.result("  " + " ".join(shown))
     return DONE
 
 

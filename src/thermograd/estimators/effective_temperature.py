@@ -23,6 +23,8 @@ from thermograd.estimators.temperature_verdict import (
 )
 from thermograd.quantities import Estimate, Verdict
 
+__all__ = ["EffectiveTemperature", "estimate"]
+
 Array = npt.NDArray[np.float64]
 
 _MEMORIES = 3

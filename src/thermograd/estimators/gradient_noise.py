@@ -12,6 +12,8 @@ from scipy import special
 
 from thermograd.quantities import Estimate, Verdict
 
+__all__ = ["GradientNoise", "gradient_noise_scale"]
+
 Array = npt.NDArray[Any]
 
 

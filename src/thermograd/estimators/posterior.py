@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from thermograd.estimators.posterior_calibration import Calibration, calibration
+from thermograd.estimators.posterior_convergence import convergence
 from thermograd.estimators.posterior_divergence import gaussian_kl
 from thermograd.estimators.posterior_mixing import EffectiveSampleSize, effective_sample_size, rhat
 from thermograd.estimators.posterior_virial import virial_ratio
@@ -11,6 +12,7 @@ __all__ = [
     "Calibration",
     "EffectiveSampleSize",
     "calibration",
+    "convergence",
     "effective_sample_size",
     "gaussian_kl",
     "rhat",

@@ -11,6 +11,8 @@ from scipy.special import stdtrit
 from thermograd.errors import ConfigError
 from thermograd.quantities import Estimate
 
+__all__ = ["estimate"]
+
 Array = npt.NDArray[Any]
 
 

@@ -16,6 +16,8 @@ from thermograd.estimators.trajectory_pieces import ENOUGH_TRAJECTORIES, MeanOfP
 from thermograd.quantities import Estimate
 from thermograd.store.run import Run
 
+__all__ = ["AreaSums", "area_sums", "circulation", "covariance"]
+
 Array = npt.NDArray[Any]
 
 _FIELDS = ("count", "sum", "second_moment", "area")

@@ -17,6 +17,8 @@ from thermograd.errors import ConfigError
 from thermograd.numerics.bootstrap import percentile_interval
 from thermograd.quantities import Estimate, Prediction
 
+__all__ = ["best_interval", "perturbed_mean", "restart_mean"]
+
 Array = npt.NDArray[Any]
 Quantity = Estimate | Prediction | npt.ArrayLike
 

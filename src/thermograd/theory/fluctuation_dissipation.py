@@ -14,6 +14,8 @@ import numpy.typing as npt
 from thermograd.errors import ConfigError
 from thermograd.quantities import Prediction
 
+__all__ = ["quadratic"]
+
 Array = npt.NDArray[Any]
 
 _RESTS_ON = "a quadratic loss and independent gradient noise of constant covariance"

@@ -23,6 +23,8 @@ from thermograd.theory.mean_field_settings import SolverSettings
 from thermograd.theory.mean_field_solution import MeanField as MeanField
 from thermograd.theory.selection_processes import Process, Selection
 
+__all__ = ["MeanField", "generalization_error", "solve", "solve_many"]
+
 if TYPE_CHECKING:
     from thermograd.protocols import Executor
 

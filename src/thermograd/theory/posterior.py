@@ -15,3 +15,15 @@ from thermograd.theory.sampler_bias import variance_excess as variance_excess
 from thermograd.theory.sampler_fokker_planck import fokker_planck_distribution as fokker_planck_distribution
 from thermograd.theory.sampler_moments import stationary_distribution as stationary_distribution
 from thermograd.theory.sampling_settings import ALGORITHMS as ALGORITHMS
+
+__all__ = [
+    "ALGORITHMS",
+    "Gaussian",
+    "exact_posterior",
+    "fokker_planck_distribution",
+    "kl_divergence",
+    "regression_posterior",
+    "stationary_distribution",
+    "step_size",
+    "variance_excess",
+]

@@ -40,6 +40,16 @@ from thermograd.theory.reshuffled_epoch import reshuffled_epoch
 from thermograd.theory.state_of_a_landscape import completed
 from thermograd.theory.training_settings import TrainingSettings
 
+__all__ = [
+    "StationaryState",
+    "diffusion",
+    "earthquake",
+    "effective_minimum",
+    "linear_process",
+    "linear_scaling",
+    "predict",
+]
+
 Array = npt.NDArray[Any]
 
 AT_MINIMUM = 1e-14  # of the excess loss: a distance of 1e-7 standard deviations
