@@ -75,7 +75,7 @@ def rows(progress: Progress) -> list[tuple[str, str]]:
     found = [
         ("blocks", f"{progress.blocks_done} of {progress.blocks}"),
         ("trajectory-steps", f"{progress.steps_done} of {progress.steps_total}"),
-        ("speed", f"{speed:.3g} trajectory-steps/s"),
+        ("speed", f"{f'{speed:.0f}' if speed >= 100 else f'{speed:.3g}'} trajectory-steps/s"),
         ("time left", _time_left(progress)),
     ]
     if math.isfinite(progress.mean):
@@ -94,4 +94,5 @@ def _time_left(progress: Progress) -> str:
         return "not known yet"
     seconds = left * progress.seconds / progress.steps_now
     spread = min(0.5, 1 / math.sqrt(1 + progress.seconds))
-    return f"{duration(seconds * (1 - spread))} to {duration(seconds * (1 + spread))}"
+    low, high = duration(seconds * (1 - spread)), duration(seconds * (1 + spread))
+    return low if low == high else f"{low} to {high}"
