@@ -79,14 +79,14 @@ class BlockTask:
         block: which block.
         generation: which start.
         until: step to stop at, None for the end.
-        wait: seconds to wait for another owner to leave.
+        wait: seconds to wait for another owner to leave; None: 30.
     """
 
     run: Path
     block: int
     generation: int
     until: int | None = None
-    wait: float = WAIT_SECONDS
+    wait: float | None = None
 
 
 Workplace = Callable[[], tuple[DirectoryStorage, BlockTrainer]]
@@ -107,10 +107,11 @@ def work_on(task: BlockTask, workplace: Workplace, onlooker: Onlooker) -> BlockR
         What came of it. Only an interruption of the process passes through.
     """
     report = BlockReport(task.block, FAILED)
+    wait = WAIT_SECONDS if task.wait is None else task.wait
     try:
-        with hold_block(task.run, task.block, wait=task.wait, give_up=onlooker.stopping) as owned:
+        with hold_block(task.run, task.block, wait=wait, give_up=onlooker.stopping) as owned:
             if not owned:
-                return _not_owned(task, report, onlooker)
+                return _not_owned(task, report, onlooker, wait)
             with logged_owner(task.run, task.block, task.generation) as how:
                 onlooker.begun(task.block)
                 report = _worked(task, workplace, onlooker)
@@ -123,12 +124,14 @@ def work_on(task: BlockTask, workplace: Workplace, onlooker: Onlooker) -> BlockR
         return report.with_error(error)
 
 
-def _not_owned(task: BlockTask, report: BlockReport, onlooker: Onlooker) -> BlockReport:
+def _not_owned(task: BlockTask, report: BlockReport, onlooker: Onlooker, wait: float) -> BlockReport:
     if onlooker.stopping():
         return replace(report, outcome=STOPPED)
     begun = [line for line in read_owners(task.run, task.block) if line.event == "begins"]
     owner = f" (process {begun[-1].process} on host {begun[-1].host})" if begun else ""
-    message = f"block {task.block} is still owned by an earlier start{owner}, which did not leave in {task.wait:.0f} s"
+    message = (
+        f"block {task.block} is still owned by an earlier start{owner}, which did not leave in {wait:.0f} s"
+    )
     return replace(report, outcome=BUSY, message=message)
 
 
