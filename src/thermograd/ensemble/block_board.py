@@ -12,7 +12,7 @@ import numpy.typing as npt
 from thermograd.ensemble.block_report import BUSY, DAMAGED, DISK, FAILED, FINISHED, STALE, BlockReport
 from thermograd.ensemble.block_work import BlockTask, BlockTrainer, work_on
 from thermograd.ensemble.executors.kind import ExecutorKind
-from thermograd.ensemble.failure_policy import poison, record_failure, too_many, with_advice
+from thermograd.ensemble.failure_policy import how_it_died, poison, record_failure, too_many, with_advice
 from thermograd.ensemble.interruption import Interruption
 from thermograd.ensemble.launch import Launch
 from thermograd.ensemble.progress import ProgressMeter
@@ -135,20 +135,16 @@ class BlockBoard:
                 self._meter.heard(block, progress.step, progress.mean, progress.diverged)
         self._meter.show_in_time()
 
-    def lost(self, suspects: list[int]) -> None:
+    def lost(self, suspects: list[int], error: BaseException) -> None:
         """A worker died."""
         for block in suspects:
             self._note_begun(block)
             clear_progress(self._path, block)
-        append_event(self._path, "worker_lost", blocks=suspects)
-        self._launch.say(
-            "a worker died"
-            + (
-                f" while block{'s' if len(suspects) > 1 else ''} {', '.join(map(str, suspects))} ran"
-                if suspects
-                else " before it began a block"
-            )
-        )
+        how = how_it_died(error)
+        append_event(self._path, "worker_lost", blocks=suspects, how=how)
+        blocks = f"block{'s' if len(suspects) > 1 else ''} {', '.join(map(str, suspects))}"
+        when = f"with {blocks} at work" if suspects else "before it began a block"
+        self._launch.say(f"a worker died ({how}) {when}")
 
     def poisoned(self, block: int, error: BaseException) -> None:
         """A block lost its worker twice."""

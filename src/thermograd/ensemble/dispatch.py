@@ -38,8 +38,8 @@ class Listener(Protocol):
     def looked(self, blocks: Iterable[int]) -> None:
         """Some time has passed; these blocks were handed out."""
 
-    def lost(self, suspects: list[int]) -> None:
-        """A worker died; these blocks were at work there, or may have been."""
+    def lost(self, suspects: list[int], error: BaseException) -> None:
+        """A worker died; these blocks were at work there, or may have been. Notes of the error say how."""
 
     def poisoned(self, block: int, error: BaseException) -> None:
         """A block lost its worker a second time, alone."""
@@ -123,7 +123,8 @@ class Dispatch:
             if not self._kind.lost(error):
                 raise
             if not lane.futures:  # otherwise their futures tell
-                lane.close()
+                lane.close(error)
+                self._listener.lost([], error)
                 self._count_barren(error)
             return False
         blocks.popleft()
@@ -135,9 +136,9 @@ class Dispatch:
         lost_alone, heard_alone = self._results(alone)
         lost, heard = self._results(main)
         for block, error in lost_alone.items():
-            self._listener.lost([block])
-            self._listener.poisoned(block, error)
             alone.close(error)
+            self._listener.lost([block], error)
+            self._listener.poisoned(block, error)
         if lost:
             self._replace(main, lost)
         return heard or heard_alone or bool(lost) or bool(lost_alone)
@@ -167,18 +168,18 @@ class Dispatch:
 
     def _replace(self, lane: _Lane, lost: dict[int, BaseException]) -> None:
         """A new executor for the blocks that had not begun; a trial for the others."""
+        error = next(iter(lost.values()))
         if self._kind.survives_loss:
             suspects = sorted(lost)
         else:
-            error = next(iter(lost.values()))
             lost |= dict.fromkeys(lane.futures, error)
             lane.close(error)
             suspects = sorted(block for block in lost if self._listener.at_work(block))
         self._waiting.extendleft(sorted(set(lost) - set(suspects), reverse=True))
         self._suspects.extend(suspects)
-        self._listener.lost(suspects)
+        self._listener.lost(suspects, error)
         if not suspects:
-            self._count_barren(next(iter(lost.values())))
+            self._count_barren(error)
 
     def _count_barren(self, error: BaseException) -> None:
         """Give up on workers that die whatever they are given."""

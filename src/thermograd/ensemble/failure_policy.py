@@ -40,11 +40,20 @@ def record_failure(storage: DirectoryStorage, report: BlockReport) -> None:
     )
 
 
+def how_it_died(error: BaseException) -> str:
+    """What is known of the end of a worker: the notes of the exception, else what it says.
+
+    >>> how_it_died(RuntimeError("broken"))
+    'broken'
+    """
+    return ", ".join(filter(None, getattr(error, "__notes__", ()))) or str(error)
+
+
 def poison(block: int, error: BaseException, step: int) -> BlockReport:
     """The report of a block that lost its worker a second time, alone."""
     message = (
-        f"the process that trained it died, and died again when it trained this block alone (after step {step}): "
-        f"killed, a crash in native code, or memory that ran out ({error})"
+        f"its worker died, and died again ({how_it_died(error)}) with this block alone, after step {step}: native "
+        "code crashed, the process was killed from outside, or memory ran out"
     )
     return BlockReport(block, FAILED, step, POISON, message, attempts=ATTEMPTS)
 
@@ -76,7 +85,8 @@ def fewer_blocks(header: Header, workers: int) -> str | None:
     """What to say when there are not enough blocks for all workers, None if there are."""
     if header.blocks >= workers:
         return None
-    size = max(1, header.trajectories // workers)
+    size = -(-header.trajectories // workers)
+    size -= -(-header.trajectories // size) < workers
     return (
         f"{header.blocks} block{'s' if header.blocks > 1 else ''} for {workers} workers: "
         f"{workers - header.blocks} will idle. A new run with block_size = {size} would use them all"

@@ -60,6 +60,9 @@ class Process:
 
         Yields:
             The pool.
+
+        Raises:
+            BrokenExecutor: what the context raised, with a note on how processes ended.
         """
         del run
         started: list[SpawnProcess] = []
@@ -68,6 +71,9 @@ class Process:
         )
         try:
             yield pool
+        except BrokenExecutor as broken:
+            broken.add_note(_how_they_ended(started))
+            raise
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
             _end(started)
@@ -106,6 +112,12 @@ class _Spawning(SpawnContext):
         process = _Process(*arguments, **named)
         self._started.append(process)
         return process
+
+
+def _how_they_ended(started: list[SpawnProcess]) -> str:
+    """What the system knows of the processes that ended by themselves."""
+    codes = sorted({process.exitcode for process in started if process.pid is not None and process.exitcode})
+    return ", ".join(signal.Signals(-code).name if code < 0 else f"exit code {code}" for code in codes)
 
 
 def _end(started: list[SpawnProcess]) -> None:

@@ -1,0 +1,131 @@
+"""Blocks that fail elsewhere: what is tried again, what is kept, what ends the run."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from logistic_map import everything
+from poisoned import Poisoned
+
+from thermograd.ensemble.failure_policy import fewer_blocks
+from thermograd.ensemble.resume import resume
+from thermograd.ensemble.run import run
+from thermograd.errors import BlockFailedError, DiskFullError
+from thermograd.store.layout import Header
+from thermograd.store.reader import open_run
+
+
+@pytest.fixture(scope="module")
+def poisoned(made):
+    return made(minibatching=Poisoned(), trajectories=20, block_size=1, steps=6)
+
+
+@pytest.fixture(scope="module")
+def healthy(poisoned) -> dict[str, bytes]:
+    return everything(run(poisoned))
+
+
+def names(found) -> list[str]:
+    return [event["event"] for event in found.events()]
+
+
+def test_blocks_that_kill_their_worker_fail_alone(poisoned, healthy, tmp_path, monkeypatch):
+    """One exits, one crashes in native code: 18 finish, and all 20 once the poison is gone."""
+    monkeypatch.setenv("POISON", "exit 3 4; crash 11 2")
+    found = run(poisoned, store=tmp_path / "run", executor={"kind": "process", "workers": 1})
+    assert found.state == "failed"
+    assert np.flatnonzero(found.outcome != 1).tolist() == [3, 11]
+    assert [(failure.block, failure.kind, failure.attempts) for failure in found.failures] == [
+        (3, "WorkerLost", 2),
+        (11, "WorkerLost", 2),
+    ]
+    assert "exit code 3" in found.failures[0].message
+    assert "SIGSEGV" in found.failures[1].message
+    assert names(found).count("worker_lost") == 4
+    assert names(found).count("block_failed") == 2
+    assert all(found.failures[0].host == failure.host != "" for failure in found.failures)
+    others = np.setdiff1d(np.arange(20), [3, 11])
+    whole = np.frombuffer(healthy["train_loss"]).reshape(20, -1)
+    np.testing.assert_array_equal(found["train_loss"][others], whole[others])
+    assert np.isnan(found["train_loss"][[3, 11]]).all()
+    monkeypatch.delenv("POISON")
+    again = resume(tmp_path / "run", allow_import=True)
+    assert everything(again) == healthy
+    assert (again.failures, again.state) == ((), "finished")
+
+
+# below, a thread stands for the worker: the same task, without the seconds that a process takes to start
+
+
+def test_an_exception_elsewhere_is_tried_twice_and_kept_with_its_traceback(
+    poisoned, healthy, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("POISON", "raise 3 4")
+    with ThreadPoolExecutor(1) as threads:
+        found = run(poisoned, store=tmp_path / "run", executor=threads)
+        (failure,) = found.failures
+        assert (failure.block, failure.kind, failure.message) == (3, "ArithmeticError", "poison")
+        assert (failure.attempts, failure.step) == (2, -1)
+        assert "poisoned.py" in failure.traceback
+        content = json.loads((tmp_path / "run" / "blocks" / "00003" / "failure.json").read_bytes())
+        assert set(content) == {"block", "kind", "message", "traceback", "step", "attempts", "host"}
+        monkeypatch.delenv("POISON")
+        assert everything(resume(tmp_path / "run", executor=threads, allow_import=True)) == healthy
+
+
+def test_systematic_failure_elsewhere_stops_the_run(poisoned, healthy, tmp_path, monkeypatch):
+    """More than 20 %: the fifth of twenty; those that were handed out already may fail too."""
+    monkeypatch.setenv("POISON", ";".join(f"raise {trajectory} 1" for trajectory in range(20)))
+    with ThreadPoolExecutor(1) as threads:
+        with pytest.raises(BlockFailedError, match="5 of 20 blocks failed, so the run was stopped"):
+            run(poisoned, store=tmp_path / "run", executor=threads)
+        assert open_run(tmp_path / "run").state == "failed"
+        assert 5 <= len(open_run(tmp_path / "run").failures) <= 7
+        monkeypatch.delenv("POISON")
+        assert everything(resume(tmp_path / "run", executor=threads, allow_import=True)) == healthy
+
+
+def test_memory_that_runs_out_elsewhere_is_not_tried_again(made, tmp_path, monkeypatch):
+    monkeypatch.setenv("POISON", "memory 1 1")
+    with ThreadPoolExecutor(3) as threads:
+        found = run(made(minibatching=Poisoned(), block_size=4), store=tmp_path / "run", executor=threads)
+    (failure,) = found.failures
+    assert (failure.kind, failure.attempts) == ("MemoryError", 1)
+    assert "block_size = 1, or resume with fewer workers than 3" in failure.message
+
+
+def test_a_full_disk_elsewhere_ends_the_run_resumably(poisoned, healthy, tmp_path, monkeypatch):
+    monkeypatch.setenv("POISON", "full 3 4")
+    with ThreadPoolExecutor(1) as threads:
+        with pytest.raises(DiskFullError, match="thermograd resume") as caught:
+            run(poisoned, store=tmp_path / "run", executor=threads)
+        assert caught.value.exit_code == 4
+        assert open_run(tmp_path / "run").state == "interrupted"
+        assert open_run(tmp_path / "run").failures == ()
+        assert not (tmp_path / "run" / "reserve").exists()
+        monkeypatch.delenv("POISON")
+        assert everything(resume(tmp_path / "run", executor=threads, allow_import=True)) == healthy
+
+
+@pytest.mark.parametrize(
+    ("trajectories", "block_size", "workers", "words"),
+    [
+        (
+            100,
+            50,
+            4,
+            "2 blocks for 4 workers: 2 will idle. A new run with block_size = 25 would use them all",
+        ),
+        (10, 10, 3, "1 block for 3 workers: 2 will idle. A new run with block_size = 4 would use them all"),
+        (9, 9, 4, "1 block for 4 workers: 3 will idle. A new run with block_size = 2 would use them all"),
+        (2, 1, 4, "2 trajectories cannot keep 4 workers busy"),
+        (100, 25, 4, None),
+        (100, 50, 0, None),
+    ],
+)
+def test_fewer_blocks_than_workers(trajectories, block_size, workers, words):
+    header = Header("", 0, trajectories, 5, 1, block_size, "eager", "", ())
+    assert fewer_blocks(header, workers) == words
