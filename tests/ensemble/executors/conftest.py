@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -43,3 +43,19 @@ def made() -> Make:
 def truth(made: Make) -> dict[str, bytes]:
     """The numbers of one uninterrupted run in this process."""
     return everything(run(made()))
+
+
+@pytest.fixture(scope="session")
+def directory(made: Make, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run directory whose numbers do not matter."""
+    path = tmp_path_factory.mktemp("directory") / "run"
+    run(made(trajectories=2, steps=2, save_weights=None), store=path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def importable() -> Iterator[None]:
+    """Processes that are started find the modules beside these tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=":")
+        yield
