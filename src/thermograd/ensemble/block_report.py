@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from thermograd.store.disk_space import refusal_of
 
-FINISHED, STOPPED, FAILED = "finished", "stopped", "failed"
+FINISHED, STOPPED, LEFT, FAILED = "finished", "stopped", "left", "failed"
 STALE, BUSY, DISK, DAMAGED = "stale", "busy", "disk", "damaged"
 
 
@@ -20,7 +20,7 @@ class BlockReport:
 
     Attributes:
         block: which.
-        outcome: "finished"; "stopped", asked to; "failed", it raised; "stale", a later start owns the run; "busy",
+        outcome: "finished"; "stopped", asked to; "left", its place was taken away; "failed", it raised; "stale", a later start owns the run; "busy",
             another owner did not leave; "disk", it refused; "damaged", files of the block cannot be trusted.
         step: last committed step, -1 where that is not known.
         kind: class of the exception.

@@ -7,10 +7,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from thermograd.ensemble.block_report import FAILED, BlockReport
+from thermograd.ensemble.block_report import FAILED, LEFT, BlockReport
 from thermograd.ensemble.executors.kind import ExecutorKind
 from thermograd.errors import BlockFailedError
 from thermograd.protocols import Executor, Future
@@ -67,6 +68,7 @@ class Dispatch:
         self._waiting: deque[int] = deque()
         self._suspects: deque[int] = deque()
         self._barren = 0
+        self._left: dict[int, tuple[int, int]] = {}
 
     def work(self, blocks: Iterable[int]) -> None:
         """Run blocks until all are reported, or the listener halts.
@@ -163,8 +165,22 @@ class Dispatch:
                     self._listener.reported(BlockReport(block, FAILED).with_error(error))
             else:
                 self._barren = 0
-                self._listener.reported(report)
+                self._listener.reported(self._again(report) if report.outcome == LEFT else report)
         return lost, heard
+
+    def _again(self, report: BlockReport) -> BlockReport:
+        """A block whose place was taken away waits for another one, unless it gets nowhere in any."""
+        step, times = self._left.get(report.block, (report.step, 0))
+        times = times + 1 if report.step <= step else 1
+        self._left[report.block] = report.step, times
+        if times < _MOST_BARREN:
+            self._waiting.append(report.block)
+            return report
+        message = (
+            f"its place was taken away {times} times in a row, and not one step was done between (still at step "
+            f"{report.step}): a wall-clock limit that is too short for it, or notice that comes too early"
+        )
+        return replace(report, outcome=FAILED, kind="WallClockLimit", message=message, attempts=times)
 
     def _replace(self, lane: _Lane, lost: dict[int, BaseException]) -> None:
         """A new executor for the blocks that had not begun; a trial for the others."""

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from thermograd.ensemble.notice import under_notice
 from thermograd.errors import RunInUseError
 from thermograd.store.manifest import FILE as MANIFEST
 from thermograd.store.manifest import read_manifest
@@ -53,6 +54,7 @@ class StopWatch:
 
     Attributes:
         until: step to stop at, None for the end; as it was when the watch began.
+        noticed: whether it stops because its place is taken away, and not the run stopped.
     """
 
     def __init__(self, run: Path, generation: int) -> None:
@@ -60,6 +62,7 @@ class StopWatch:
         self._generation = generation
         self._looked = -LOOK_SECONDS
         self._stopping = False
+        self.noticed = False
         self._manifest: tuple[int, ...] | None = None
         request = asked_to_stop(run, generation)
         self.until = None if request is None else request.step
@@ -74,7 +77,9 @@ class StopWatch:
         if not self._stopping and now - self._looked >= LOOK_SECONDS:
             self._looked = now
             request = asked_to_stop(self._run, self._generation)
-            self._stopping = (request is not None and request.step is None) or not self._going_on()
+            asked = (request is not None and request.step is None) or not self._going_on()
+            self.noticed = not asked and under_notice()
+            self._stopping = asked or self.noticed
         return self._stopping
 
     def _going_on(self) -> bool:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import torch
 
 from thermograd import ensemble  # its lazy door: the core works without what a config needs
-from thermograd.ensemble.block_report import FAILED, STALE, STOPPED, BlockReport
+from thermograd.ensemble.block_report import FAILED, LEFT, STALE, STOPPED, BlockReport
 from thermograd.ensemble.block_work import BlockTask, BlockTrainer, work_on
 from thermograd.ensemble.executors.process_worker import die_with
 from thermograd.ensemble.identity import describe
@@ -55,7 +55,7 @@ def train_block(run: str, block: int, generation: int) -> BlockReport:
         _belong_to(path)
         watch = StopWatch(path, generation)
         if watch.stopping():
-            return replace(report, outcome=STOPPED)
+            return replace(report, outcome=LEFT if watch.noticed else STOPPED)
     except RunInUseError as error:
         return replace(report, outcome=STALE, message=str(error))
     except (ThermogradError, OSError) as error:
@@ -63,7 +63,8 @@ def train_block(run: str, block: int, generation: int) -> BlockReport:
     task = BlockTask(path, block, generation, watch.until)
     onlooker = _Onlooker(path, generation, watch)
     done = work_on(task, lambda: _workplace(path, manifest.run_id, generation), onlooker)
-    return replace(done, run_id=manifest.run_id, diverged=onlooker.progress.diverged)
+    outcome = LEFT if done.outcome == STOPPED and watch.noticed else done.outcome
+    return replace(done, outcome=outcome, run_id=manifest.run_id, diverged=onlooker.progress.diverged)
 
 
 class _Onlooker:

@@ -11,6 +11,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 FOLDER = Path(os.environ.get("QUEUE_OF_ONE_MACHINE", "."))
@@ -82,6 +83,14 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
     except OSError:
         return False
+
+
+def gone(pid: int, seconds: float = 20.0) -> bool:
+    """Whether a process ends soon."""
+    deadline = time.monotonic() + seconds
+    while alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not alive(pid)
 
 
 if __name__ == "__main__":

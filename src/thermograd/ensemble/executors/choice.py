@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 from thermograd.discover import available, nearest
+from thermograd.ensemble.executors.dask_client import DaskClient
 from thermograd.ensemble.executors.given import Given
 from thermograd.ensemble.executors.inline import Inline, InlineExecutor
 from thermograd.ensemble.executors.kind import ExecutorKind
@@ -33,7 +34,7 @@ def executor_of(choice: Any) -> ExecutorKind:
         choice: None or "inline"; the name of a kind; a mapping with `kind` and its options; a kind such as
             `Process(workers=4)`; or an object with `submit`. A `ProcessPoolExecutor` stands for `Process` with as
             many workers: its own processes may be forked, and could not be replaced when one dies. A
-            `distributed.Client` gives its executor.
+            `distributed.Client` stands for its workers.
 
     Returns:
         The kind.
@@ -85,6 +86,8 @@ def _named(kind: str, options: Mapping[str, Any]) -> ExecutorKind:
 
 
 def _given(choice: Any) -> ExecutorKind:
+    if any(f"{base.__module__}.{base.__name__}" == "distributed.client.Client" for base in type(choice).__mro__):
+        return DaskClient(choice)
     executor, workers = choice, getattr(choice, "_max_workers", 0)
     if not isinstance(choice, type) and callable(getattr(choice, "get_executor", None)):
         executor = choice.get_executor(pure=False)

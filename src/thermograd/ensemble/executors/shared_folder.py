@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from thermograd.ensemble.block_report import FAILED, STALE, BlockReport
 from thermograd.errors import DamagedRunError, ForeignDirectoryError
 from thermograd.store.manifest import Manifest, read_manifest
 from thermograd.store.printable import printable
@@ -37,37 +38,37 @@ def train_shared(
         generation: the start of the run that gave it out.
 
     Returns:
-        What `train` returns.
-
-    Raises:
-        ForeignDirectoryError: this machine sees nothing there, or another run.
+        What `train` returns, or the report of a worker that sees no such run.
     """
     with _TURN:
-        check_shared(Path(run), run_id, generation)
-        return train(run, block, generation)
+        refusal = refused(Path(run), block, run_id, generation)
+        return train(run, block, generation) if refusal is None else refusal
 
 
-def check_shared(run: Path, run_id: str, generation: int, patience: float = PATIENCE_SECONDS) -> None:
+def refused(
+    run: Path, block: int, run_id: str, generation: int, patience: float = PATIENCE_SECONDS
+) -> BlockReport | None:
     """Wait until this machine sees the run at least as new as the start that gave out a block.
 
     Args:
         run: path of the run directory.
+        block: which block.
         run_id: what its manifest should say.
         generation: likewise; later is fine here, since a block of an old start leaves by itself.
-        patience: seconds after which it is an error.
+        patience: seconds after which it is given up.
 
-    Raises:
-        ForeignDirectoryError: it does not.
+    Returns:
+        None once it does; else a report that ends the run.
     """
     deadline = time.monotonic() + patience
     while True:
         manifest = _seen(run)
         if manifest is not None and manifest.run_id != run_id:
-            raise ForeignDirectoryError(_another(run, manifest.run_id, run_id))
+            return BlockReport(block, FAILED, run_id=manifest.run_id)
         if manifest is not None and manifest.generation >= generation:
-            return
+            return None
         if time.monotonic() >= deadline:
-            raise ForeignDirectoryError(_unseen(run, manifest, generation, patience))
+            return _unseen(BlockReport(block, FAILED), run, manifest, generation, patience)
         time.sleep(min(_LOOK_SECONDS, patience))
 
 
@@ -80,23 +81,13 @@ def _seen(run: Path) -> Manifest | None:
         return None
 
 
-def _another(run: Path, found: str, meant: str) -> str:
-    return (
-        f"{_worker()} sees another run at {printable(run)} (run_id {found}) than the coordinator (run_id "
-        f"{meant}). Coordinator and workers need one shared file system: put the run where all of them see it"
-    )
-
-
-def _unseen(run: Path, manifest: Manifest | None, generation: int, patience: float) -> str:
+def _unseen(
+    report: BlockReport, run: Path, manifest: Manifest | None, generation: int, patience: float
+) -> BlockReport:
     if manifest is None:
-        what = f"sees no run at {printable(run)}"
-    else:
-        what = f"still sees start number {manifest.generation} of {printable(run)}, not {generation},"
-    return (
-        f"{_worker()} {what} after {patience:g} s. Coordinator and workers need one shared file system: put "
-        "the run where all of them see it, under the same path"
+        return report.with_error(ForeignDirectoryError(f"there is no run at {printable(run)}"))
+    message = (
+        f"host {report.host} still sees start number {manifest.generation} of {printable(run)}, not {generation}, after "
+        f"{patience:g} s: coordinator and workers need one shared file system"
     )
-
-
-def _worker() -> str:
-    return f"the worker with pid {os.getpid()} on host {socket.gethostname()}"
+    return replace(report, outcome=STALE, run_id=manifest.run_id, message=message)

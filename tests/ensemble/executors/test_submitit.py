@@ -1,0 +1,129 @@
+"""Blocks as jobs of submitit: processes of this machine, the caller, and a queue of one machine."""
+
+import gc
+import os
+import shutil
+import signal
+import stat
+import sys
+
+import chores
+import pytest
+from queue_of_one_machine import alive, gone, install
+
+from thermograd.ensemble.executors.submitit import Submitit
+from thermograd.errors import ConfigError, EngineUnavailableError, MissingExtraError
+
+submitit = pytest.importorskip("submitit")
+
+
+@pytest.fixture
+def run(directory, tmp_path):
+    return shutil.copytree(directory, tmp_path / "run")
+
+
+@pytest.fixture
+def queue(tmp_path, monkeypatch, importable):
+    """The commands of Slurm, for this machine."""
+    folder = tmp_path / "queue"
+    folder.mkdir()
+    install(folder)
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
+    monkeypatch.setenv("QUEUE_OF_ONE_MACHINE", str(folder))
+    return folder
+
+
+def test_jobs_of_this_machine(run, importable):
+    kind = Submitit(cluster="local")
+    with kind.open(run) as blocks:
+        futures = [blocks.submit(chores.where, str(run), block, 1) for block in range(3)]
+        died, refused = blocks.submit(chores.die, str(run), 3, 1), blocks.submit(chores.refuse, str(run), 4, 1)
+        found = [future.result() for future in futures]
+        assert [entry[:3] for entry in found] == [(str(run), block, 1) for block in range(3)]
+        assert len({entry[3] for entry in found} | {os.getpid()}) == 4
+        with pytest.raises(submitit.core.utils.UncompletedJobError, match=r"ended without a result; see .*_log.err") as lost:
+            died.result()
+        assert kind.lost(lost.value)
+        with pytest.raises(RuntimeError, match="ArithmeticError: block 4 cannot be") as raised:
+            refused.result()
+        assert not kind.lost(raised.value)
+    assert not kind.lost(submitit.core.utils.FailedJobError("no such module there"))
+    folders = [run / "submitit", *(run / "submitit").iterdir()]
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
+
+
+def test_leaving_ends_jobs_at_work(run, importable):
+    with Submitit(workers=1, cluster="local").open(run) as blocks:
+        at_work, waiting = (blocks.submit(chores.wait, str(run), block, 1) for block in range(2))
+        assert not at_work.done()
+        (pid,) = chores.begun(run, range(1))
+        assert waiting.cancel()
+        assert waiting.done()
+        assert not at_work.cancel()
+        assert alive(pid)
+        os.kill(int(at_work.job.job_id), signal.SIGINT)  # as Ctrl-C does, to all of a terminal
+        os.kill(pid, signal.SIGINT)
+        assert not at_work.done()
+    assert not alive(pid)
+    assert at_work.done()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2])
+def test_a_signal_before_the_limit_is_notice(run, importable, number):
+    with Submitit(cluster="local").open(run) as blocks:
+        future = blocks.submit(chores.wait, str(run), 0, 1)
+        assert not future.done()
+        os.kill(chores.begun(run, range(1))[0], number)
+        assert future.result() == "left"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # its own log file, left open
+def test_in_the_caller(run):
+    handler = signal.getsignal(signal.SIGTERM)
+    with Submitit(cluster="debug").open(run) as blocks:
+        assert blocks.submit(chores.where, str(run), 2, 1).result() == (str(run), 2, 1, os.getpid())
+        with pytest.raises(RuntimeError, match="block 3 cannot be"):
+            blocks.submit(chores.refuse, str(run), 3, 1).result()
+    assert signal.getsignal(signal.SIGTERM) == handler
+    gc.collect()
+
+
+def test_blocks_of_a_queue_are_one_array(run, queue):
+    parameters = {"timeout_min": 90, "slurm_partition": "long", "mem_gb": 2}
+    with Submitit(workers=3, threads_per_worker=2, parameters=parameters).open(run) as blocks:
+        futures = [blocks.submit(chores.where, str(run), block, 1) for block in range(2)]
+        assert [future.result()[1] for future in futures] == [0, 1]
+    (script,) = queue.glob("*.script")
+    text = script.read_text()
+    for line in ("--array=0-1%2", "--time=90", "--partition=long", "--mem=2GB", "--cpus-per-task=2", "--signal=USR2@90"):
+        assert f"#SBATCH {line}" in text, text
+
+
+def test_a_job_of_a_queue_gets_notice_and_is_cancelled_when_left(run, queue):
+    with Submitit(cluster="slurm").open(run) as blocks:
+        futures = [blocks.submit(chores.wait, str(run), block, 1) for block in range(2)]
+        assert not futures[0].done()
+        pids = chores.begun(run, range(2))
+        os.kill(pids[0], signal.SIGUSR2)
+        assert futures[0].result() == "left"
+    assert all(map(gone, pids))  # cancelling is told to the queue, which takes its time
+
+
+def test_what_is_not_there(run, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(EngineUnavailableError, match="executor.cluster is 'slurm': .*srun"):
+        Submitit(cluster="slurm").open(run).__enter__()
+    with pytest.raises(EngineUnavailableError, match="executor.cluster is 'lsf'.*lsf"):
+        Submitit(cluster="lsf").open(run).__enter__()
+    with pytest.raises(ConfigError, match=r"executor.parameters: .*colour") as raised:
+        Submitit(cluster="local", parameters={"slurm_colour": "red"}).open(run).__enter__()
+    assert [path for path, _ in raised.value.problems] == ["executor.parameters"]
+    monkeypatch.setitem(sys.modules, "submitit", None)
+    with pytest.raises(MissingExtraError, match=r"submitit.*pip install 'thermograd\[slurm\]'"):
+        Submitit().open(run).__enter__()
+
+
+@pytest.mark.parametrize("options", [{"workers": -1}, {"workers": 1.5}, {"threads_per_worker": 0}])
+def test_options_that_make_no_sense(options):
+    with pytest.raises(ValueError, match=f"{next(iter(options))} is .*; it must be a whole number"):
+        Submitit(**options)
