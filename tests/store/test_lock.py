@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from thermograd.errors import RunInUseError
+from thermograd.errors import DamagedRunError, RunInUseError
 from thermograd.store import lock
 
 
@@ -23,6 +24,20 @@ def written(folder: Path, **changes) -> None:
         "started": "2026-01-02T12:04:11Z",
     }
     (folder / "lock").write_text(json.dumps(content | changes), encoding="ascii")
+
+
+def silent(folder: Path, seconds: float, now=time.time) -> None:
+    """The lock was touched that long ago."""
+    then = now() - seconds
+    os.utime(folder / "lock", (then, then))
+
+
+@pytest.fixture(params=[errno.ENOLCK, errno.ENOTSUP])
+def without_locks(request, monkeypatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(request.param, "no locks available")
+
+    monkeypatch.setattr(lock.fcntl, "flock", refuse)
 
 
 def test_a_held_lock_says_who_and_since_when(tmp_path):
@@ -72,8 +87,7 @@ def test_a_living_holder_here_is_respected_even_without_its_file_lock(tmp_path):
 def test_another_machine_is_judged_by_its_last_touch(tmp_path, silence, free):
     """By the clock of the file system: the holder's own clock plays no part."""
     written(tmp_path, host="n3", boot_id="other", started="1999-01-02T12:04:11Z")
-    then = time.time() - silence
-    os.utime(tmp_path / "lock", (then, then))
+    silent(tmp_path, silence)
     if free:
         with lock.hold(tmp_path) as dead:
             assert dead is not None
@@ -95,13 +109,7 @@ def test_the_lock_is_touched(tmp_path, monkeypatch):
         assert (tmp_path / "lock").stat().st_mtime == pytest.approx(time.time(), abs=3600)
 
 
-def test_a_file_system_without_locks_is_said(tmp_path, monkeypatch):
-    import errno
-
-    def refuse(*_: object) -> None:
-        raise OSError(errno.ENOLCK, "no locks available")
-
-    monkeypatch.setattr(lock.fcntl, "flock", refuse)
+def test_a_file_system_without_locks_is_said(tmp_path, without_locks):
     said: list[str] = []
     with lock.hold(tmp_path, said.append):
         assert len(said) == 1
@@ -116,7 +124,147 @@ def test_a_file_system_without_locks_is_said(tmp_path, monkeypatch):
         other.wait()
 
 
-def test_an_unreadable_lock_is_nobody(tmp_path):
-    (tmp_path / "lock").write_bytes(b"\xff{")
+UNREADABLE = {
+    "garbage": b"\xff{",
+    "huge": b"{" * 2**22,
+    "deep": b"[" * 4096,
+    "infinite": b'{"host": "n3", "pid": 1e999, "boot_id": "", "process_started": "", "started": ""}',
+    "everybody": b'{"host": "n3", "pid": -1, "boot_id": "", "process_started": "", "started": ""}',
+    "another type": b"[1, 2]",
+}
+
+
+@pytest.mark.parametrize("kind", UNREADABLE)
+def test_an_unreadable_lock_is_nobody(tmp_path, kind):
+    (tmp_path / "lock").write_bytes(UNREADABLE[kind])
     with lock.hold(tmp_path) as dead:
         assert dead is None
+        assert lock.read_holder(tmp_path).pid == os.getpid()
+        assert (tmp_path / "lock").stat().st_size < 1000
+
+
+def test_without_file_locks_an_unreadable_lock_may_be_of_somebody(tmp_path, without_locks):
+    (tmp_path / "lock").write_bytes(b"\xff{")
+    with pytest.raises(RunInUseError, match="in use by another process"), lock.hold(tmp_path):
+        pass
+    silent(tmp_path, 121)
+    with lock.hold(tmp_path) as dead:
+        assert dead is None
+
+
+def test_a_released_lock_is_free_without_file_locks_too(tmp_path, without_locks):
+    with lock.hold(tmp_path):
+        pass
+    with lock.hold(tmp_path) as dead:
+        assert dead is None
+
+
+def test_a_record_is_written_at_once(tmp_path, monkeypatch):
+    """Whoever reads meanwhile meets the old record or the new one, never an empty lock that seems free."""
+    written(tmp_path, pid=1, process_started="-5", host=socket.gethostname() + "x" * 300, boot_id="other")
+    silent(tmp_path, 500)
+    met = []
+
+    def watched(descriptor, length, truncate=os.ftruncate):
+        met.append(lock.read_holder(tmp_path).pid)
+        truncate(descriptor, length)
+
+    monkeypatch.setattr(lock.os, "ftruncate", watched)
+    with lock.hold(tmp_path):
+        assert met == [os.getpid()]
+
+
+def test_another_boot_of_this_machine_is_over(tmp_path):
+    """Whatever process has that number now, and however short ago the lock was touched."""
+    written(tmp_path, pid=os.getppid(), boot_id="an earlier one")
+    assert not lock.running(tmp_path)
+    with lock.hold(tmp_path) as dead:
+        assert dead.boot_id == "an earlier one"
+
+
+def test_without_file_locks_another_boot_may_be_another_machine_of_the_same_name(tmp_path, without_locks):
+    written(tmp_path, boot_id="other")
+    with pytest.raises(RunInUseError), lock.hold(tmp_path):
+        pass
+    silent(tmp_path, 121)
+    with lock.hold(tmp_path) as dead:
+        assert dead.boot_id == "other"
+
+
+@pytest.mark.parametrize("hours", [-7, 7])
+def test_clocks_may_be_off_by_hours(tmp_path, monkeypatch, hours):
+    """Only the clock of the file system counts, in the decision and in what is said."""
+    now = time.time
+    monkeypatch.setattr(lock.time, "time", lambda: now() + 3600 * hours)
+    written(tmp_path, host="n3", boot_id="other")
+    with pytest.raises(RunInUseError, match=r"last sign of life [0-5] s ago"), lock.hold(tmp_path):
+        pass
+    silent(tmp_path, 121, now)
+    with lock.hold(tmp_path) as dead:
+        assert dead.host == "n3"
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling", "folder", "pipe"])
+def test_what_is_no_plain_file_is_refused_and_left_alone(tmp_path, kind):
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    run = tmp_path / "run"
+    run.mkdir()
+    if kind == "folder":
+        (run / "lock").mkdir()
+    elif kind == "pipe":
+        os.mkfifo(run / "lock")
+    else:
+        (run / "lock").symlink_to(precious if kind == "link" else tmp_path / "nothing")
+    for enter in (lock.hold, lock.hold_briefly):
+        with pytest.raises(DamagedRunError, match="a lock is a plain file") as caught, enter(run):
+            pass
+        assert caught.value.damage == ("lock",)
+    with pytest.raises(DamagedRunError):
+        lock.refuse_if_held(run)
+    assert lock.read_holder(run) is None
+    assert not lock.running(run)
+    assert precious.read_text() == "mine"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["precious", "run"]
+
+
+def test_readers_take_no_lock_and_write_nothing(run_path):
+    from thermograd.store.reader import open_run
+
+    before = {file: file.stat().st_mtime_ns for file in run_path.rglob("*")}
+    with lock.hold(run_path):
+        run = open_run(run_path)
+        assert run.state == "finished"
+        assert run["train_loss"].shape == (5, 13)
+        with pytest.raises(RunInUseError):
+            lock.refuse_if_held(run_path)
+    after = {file: file.stat().st_mtime_ns for file in run_path.rglob("*")}
+    assert {file for file in after if after[file] != before.get(file)} <= {run_path / "lock"}
+
+
+def test_a_held_run_is_refused_before_torch_is_imported(run_path):
+    script = (
+        "import sys; from thermograd.cli.command_line import main\n"
+        f"code = main(['resume', {str(run_path)!r}])\n"
+        "assert not {'torch', 'zarr', 'scipy'} & set(sys.modules), sorted(sys.modules)\n"
+        "sys.exit(code)"
+    )
+    with lock.hold(run_path):
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert done.stderr.startswith(f"{run_path} is in use by process {os.getpid()} on host")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_who_takes_over_says_so_in_the_events(run_path):
+    from logistic_map import LogisticMap, LogisticTrainer
+
+    from thermograd.ensemble.directory_run import train_in_directory
+
+    written(run_path, host="n3", pid=4711, boot_id="other")
+    with pytest.raises(RunInUseError, match="process 4711 on host n3"):
+        train_in_directory(LogisticTrainer(LogisticMap()), run_path)
+    silent(run_path, 121)
+    again = train_in_directory(LogisticTrainer(LogisticMap()), run_path)
+    (taken,) = [event for event in again.events() if event["event"] == "lock_taken"]
+    assert (taken["host"], taken["pid"]) == ("n3", 4711)
