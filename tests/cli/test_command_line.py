@@ -95,3 +95,11 @@ def test_wrong_words_are_told_in_the_words_of_the_help(capsys):
     assert "Did you mean" not in said
     assert main(["report", "x", "--ot", "1"]) == 2
     assert "Did you mean '--out'?" in capsys.readouterr().err
+
+
+def test_what_comes_from_files_does_not_drive_the_terminal(capsys):
+    from thermograd.cli import terminal
+
+    terminal.say("a\x1b[31mb\nc\x9bd")
+    terminal.complain("\x07")
+    assert capsys.readouterr().err == "a\ufffd[31mb\nc\ufffdd\n\ufffd\n"

@@ -11,7 +11,8 @@ import pytest
 from logistic_map import LogisticMap, LogisticTrainer
 
 from thermograd.errors import DamagedRunError, ForeignDirectoryError, MemoryLimitError, NewerFormatError
-from thermograd.store.manifest import _canonical_checksum, read_manifest, write_manifest
+from thermograd.store.manifest import read_manifest, write_manifest
+from thermograd.store.manifest_file import content_checksum
 from thermograd.store.reader import open_run
 from thermograd.store.run import Run
 
@@ -50,7 +51,7 @@ def rewrite(path: Path, **changes) -> None:
     """A forged manifest whose checksum is right."""
     content = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
     content |= changes
-    content["checksum"] = _canonical_checksum(
+    content["checksum"] = content_checksum(
         {key: value for key, value in content.items() if key != "checksum"}
     )
     (path / "manifest.json").write_text(json.dumps(content), encoding="utf-8")

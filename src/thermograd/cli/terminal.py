@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
 
+from thermograd.store.printable import printable
+
 _QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
 
 
@@ -26,12 +28,17 @@ def quiet() -> bool:
 def say(line: str) -> None:
     """Something a person may want to know."""
     if not quiet():
-        print(line, file=sys.stderr, flush=True)
+        print(_harmless(line), file=sys.stderr, flush=True)
 
 
 def complain(line: str) -> None:
     """An error."""
-    print(line, file=sys.stderr, flush=True)
+    print(_harmless(line), file=sys.stderr, flush=True)
+
+
+def _harmless(text: str) -> str:
+    """The text without what would drive a terminal: some of it comes from files."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def result(line: str) -> None:

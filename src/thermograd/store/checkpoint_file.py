@@ -14,6 +14,8 @@ import numpy.typing as npt
 from thermograd.errors import DamagedRunError, MissingExtraError
 from thermograd.store.atomic_file import write_atomically
 from thermograd.store.layout import Checkpoint
+from thermograd.store.printable import printable
+from thermograd.store.run_file import read_run_file
 
 FILE = "checkpoint.safetensors"
 Array = npt.NDArray[Any]
@@ -67,24 +69,49 @@ def read_checkpoint(file: Path, identity: str) -> Checkpoint | None:
         DamagedRunError: a bit is wrong, or it belongs to another experiment.
         MissingExtraError: safetensors is not installed.
     """
+    found = _verified(file)
+    if found is None:
+        return None
+    header, checkpoint = found
+    if header.get("identity") != identity:
+        error = _damaged_checkpoint(file)
+        raise error
+    return checkpoint
+
+
+def checkpoint_identity(file: Path) -> str | None:
+    """Identity of the experiment a checkpoint belongs to, None if there is none that can be trusted.
+
+    Raises:
+        MissingExtraError: safetensors is not installed.
+    """
+    try:
+        found = _verified(file)
+    except DamagedRunError:
+        return None
+    return None if found is None else found[0].get("identity")
+
+
+def _verified(file: Path) -> tuple[dict[str, str], Checkpoint] | None:
+    """Header and state of a checkpoint whose checksum is right, None if there is no file."""
     safetensors = safetensors_module()
     try:
-        raw = file.read_bytes()
+        raw = read_run_file(file.parents[2], file)
     except FileNotFoundError:
         return None
+    except IsADirectoryError as error:
+        raise _damaged_checkpoint(file) from error
     try:
         length = int.from_bytes(raw[:8], "little")
-        header = json.loads(raw[8 : 8 + length])["__metadata__"]
+        header: dict[str, str] = json.loads(raw[8 : 8 + length])["__metadata__"]
         arrays = safetensors.numpy.load(raw)
         step = int(header["step"])
         arrays = {name: arrays[name] for name in json.loads(header["order"])} | arrays
-        intact = header["checksum"] == _state_checksum(arrays, header) and header["identity"] == identity
-    except (safetensors.SafetensorError, ValueError, KeyError, TypeError, AttributeError):
-        intact = False
-    if not intact:
-        error = _damaged_checkpoint(file)
-        raise error
-    return Checkpoint(step, arrays)
+        if header["checksum"] == _state_checksum(arrays, header):
+            return header, Checkpoint(step, arrays)
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        pass
+    raise _damaged_checkpoint(file)
 
 
 def _state_checksum(arrays: Mapping[str, Array], header: Mapping[str, str]) -> str:
@@ -100,7 +127,5 @@ def _state_checksum(arrays: Mapping[str, Array], header: Mapping[str, str]) -> s
 def _damaged_checkpoint(file: Path) -> DamagedRunError:
     run = file.parents[2]
     shown = file.relative_to(run)
-    message = (
-        f"{shown} is damaged. Recompute its block to the same bits with: thermograd resume {run} --repair"
-    )
+    message = f"{shown} is damaged. Recompute its block to the same bits with: thermograd resume {printable(run)} --repair"
     return DamagedRunError(message, (str(shown),))

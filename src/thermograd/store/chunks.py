@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd.errors import DamagedRunError
-from thermograd.store.zarr_group import GROUP, refuse_escape
+from thermograd.store.printable import printable
+from thermograd.store.run_file import refuse_escape
+from thermograd.store.zarr_group import GROUP
 
 Array = npt.NDArray[Any]
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError)
@@ -130,8 +132,8 @@ def damaged(run: Path, damage: list[Damage], total: int) -> DamagedRunError:
     blocks = sorted({entry.row for entry in damage})
     intact = 100 * (1 - len(damage) / max(total, 1))
     message = (
-        f"{run}: {shown} (blocks {', '.join(map(str, blocks[:8]))}{', ...' if len(blocks) > 8 else ''}; "
+        f"{printable(run)}: {shown} (blocks {', '.join(map(str, blocks[:8]))}{', ...' if len(blocks) > 8 else ''}; "
         f"{intact:.3g} % of what was asked for is intact). open_run(path, salvage=True) reads the rest as recorded; "
-        f"thermograd resume {run} --repair recomputes the same bits"
+        f"thermograd resume {printable(run)} --repair recomputes the same bits"
     )
     return DamagedRunError(message, tuple(entry.file for entry in damage))

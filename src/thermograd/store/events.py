@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from thermograd.store.run_file import read_run_file
+
 FILE = "events.jsonl"
 KINDS = (
     "created started block_started checkpoint block_finished block_failed worker_lost diverged lock_taken "
@@ -40,16 +42,20 @@ def append_event(folder: Path, event: str, **details: Any) -> None:
 
 
 def read_events(folder: Path) -> list[dict[str, Any]]:
-    """All whole lines, oldest first; what a kill tore or a disk damaged is left out."""
+    """All whole lines, oldest first; what a kill tore or a disk damaged is left out.
+
+    Raises:
+        DamagedRunError: the file is a link that leaves the run, or no plain file.
+    """
     try:
-        raw = (folder / FILE).read_bytes()
-    except FileNotFoundError:
+        raw = read_run_file(folder, folder / FILE)
+    except (FileNotFoundError, IsADirectoryError):
         return []
     events = []
     for line in raw.splitlines():
         try:
-            event = json.loads(line)
-        except ValueError:
+            event = json.loads(line) if len(line) <= LONGEST else None
+        except (ValueError, RecursionError):
             continue
         if isinstance(event, dict) and event.get("event") in KINDS:
             events.append(event)

@@ -7,9 +7,13 @@ import socket
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from thermograd.errors import DamagedRunError
 from thermograd.store.atomic_file import write_atomically
+from thermograd.store.printable import printable
+from thermograd.store.run_file import read_run_file
 
 FILE = "failure.json"
+_LARGEST = 2**24
 
 
 @dataclass(frozen=True)
@@ -64,10 +68,12 @@ def read_failures(run: Path) -> tuple[Failure, ...]:
             continue
         block = int(file.parent.name)
         try:
-            content = json.loads(file.read_bytes())
+            content = json.loads(read_run_file(run, file, _LARGEST))
             step, attempts = int(content["step"]), int(content["attempts"])
-            texts = [str(content[key]) for key in ("kind", "message", "traceback", "host")]
-            failures.append(Failure(block, texts[0], texts[1], texts[2], step, attempts, texts[3]))
-        except (OSError, ValueError, KeyError, TypeError):
-            failures.append(Failure(block, "unreadable", f"{file} cannot be read", "", -1, 0, ""))
+            kind, message, host = (printable(content[key]) for key in ("kind", "message", "host"))
+            traceback = "\n".join(map(printable, str(content["traceback"]).splitlines()))
+            failures.append(Failure(block, kind, message, traceback, step, attempts, host))
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError, DamagedRunError):
+            unreadable = f"{printable(file)} cannot be read"
+            failures.append(Failure(block, "unreadable", unreadable, "", -1, 0, ""))
     return tuple(failures)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from thermograd.store.failures import Failure, block_folder, read_failures
 from thermograd.store.free_memory import free_memory
 from thermograd.store.layout import DIVERGED, FAILED, PENDING, ArraySpec, Checkpoint, Header
 from thermograd.store.manifest import Manifest, read_manifest
+from thermograd.store.printable import printable
 from thermograd.store.run import Run
 from thermograd.store.stored_array import StoredArray, metadata
 from thermograd.store.zarr_group import GROUP, bookkeeping, group_attributes, open_array, open_group
@@ -56,6 +58,7 @@ class DirectorySource:
         self._path = path
         self._salvage = salvage
         self._manifest = read_manifest(path)
+        self._check_size()
         self._root = open_group(path)
         self._check_group()
         times = self._times()
@@ -99,7 +102,7 @@ class DirectorySource:
     def notes(self) -> tuple[str, ...]:
         """Notes of the manifest, and what failed."""
         failed = self.failures
-        lines = list(read_manifest(self._path).notes)
+        lines = [printable(note) for note in read_manifest(self._path).notes]
         if failed:
             lines.append(
                 f"{len(failed)} of {self.header.blocks} blocks failed: "
@@ -138,6 +141,7 @@ class DirectorySource:
         found = np.full((len(rows), len(records), *spec.shape), array.missing, spec.dtype)
         if not rows or not records:
             return found
+        _check_chunk(array)
         length = array.chunks[0]
         blocks = range(rows.start // length, -(-rows.stop // length))
         trusted = np.searchsorted(spec.times, self._committed(blocks), side="right")
@@ -176,17 +180,24 @@ class DirectorySource:
             return
         message = (
             f"{GROUP}/zarr.json describes another run than manifest.json; "
-            f"recover with: thermograd resume {self._path} --repair"
+            f"recover with: thermograd resume {printable(self._path)} --repair"
         )
         raise DamagedRunError(message, (f"{GROUP}/zarr.json",))
 
-    def _times(self) -> dict[str, npt.NDArray[np.int64]]:
+    def _check_size(self) -> None:
+        """Refuse what would not fit before anything is allocated: times and bookkeeping are read whole."""
         lengths = {array.time: array.shape[1] for array in self._manifest.arrays}
-        if 8 * sum(lengths.values()) > free_memory() // 2:
+        bookkept = 32 * self._manifest.trajectories + 16 * self._manifest.blocks
+        needed = 8 * sum(lengths.values()) + bookkept
+        if needed > free_memory() // 2:
             message = (
-                f"{self._path}: the record times alone would take {8 * sum(lengths.values()) / 1e9:.3g} GB"
+                f"{printable(self._path)}: the record times and outcomes alone would take {needed / 1e9:.3g} GB, "
+                f"half of the free memory is {free_memory() / 2e9:.3g} GB"
             )
             raise MemoryLimitError(message)
+
+    def _times(self) -> dict[str, npt.NDArray[np.int64]]:
+        lengths = {array.time: array.shape[1] for array in self._manifest.arrays}
         described = bookkeeping(self._manifest, {name: range(size) for name, size in lengths.items()})
         times = {}
         for name, size in lengths.items():
@@ -198,16 +209,27 @@ class DirectorySource:
         return times
 
 
+def _check_chunk(array: StoredArray) -> None:
+    """Refuse to read an array whose single chunks would not fit: each is decoded whole."""
+    needed, limit = math.prod(array.chunks) * np.dtype(array.dtype).itemsize, free_memory() // 2
+    if needed > limit:
+        message = (
+            f"one chunk of {printable(array.name)!r}, of {needed / 1e9:.3g} GB, is decoded whole; "
+            f"half of the free memory is {limit / 1e9:.3g} GB"
+        )
+        raise MemoryLimitError(message)
+
+
 def _header(manifest: Manifest, times: dict[str, npt.NDArray[np.int64]]) -> Header:
     return Header(
-        name=manifest.name,
+        name=printable(manifest.name),
         seed=manifest.seed,
         trajectories=manifest.trajectories,
         steps=manifest.steps,
         steps_per_epoch=manifest.steps_per_epoch,
         block_size=manifest.block_size,
-        engine=manifest.engine,
-        reason=manifest.reason,
+        engine=printable(manifest.engine),
+        reason=printable(manifest.reason),
         arrays=tuple(
             ArraySpec(array.name, array.shape[2:], array.dtype, times[array.time])
             for array in manifest.arrays

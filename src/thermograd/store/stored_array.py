@@ -77,8 +77,8 @@ def check_name(name: str) -> str | None:
     """
     if name.startswith(WEIGHTS):
         leaf = name.removeprefix(WEIGHTS)
-        bad = not leaf.strip(".") or leaf.startswith("__") or leaf == "zarr.json" or len(leaf) > 200
-        if bad or _FORBIDDEN_IN_WEIGHTS.search(leaf):
+        bad = not leaf.strip(".") or leaf.startswith("__") or leaf == "zarr.json"
+        if bad or _FORBIDDEN_IN_WEIGHTS.search(leaf) or _bytes(leaf) > 200:
             return f"the weight name {leaf!r} cannot be a file name; no separators, control characters or dots alone"
         return None
     disk = name.replace("/", ".")
@@ -86,6 +86,14 @@ def check_name(name: str) -> str | None:
     if reserved or len(disk) > 200 or not _NAME.fullmatch(disk):
         return f"the array name {name!r} cannot be used on disk; small letters, digits, _ and . only, not reserved"
     return None
+
+
+def _bytes(leaf: str) -> float:
+    """Bytes of a file name; infinitely many of what is no text."""
+    try:
+        return len(leaf.encode("utf-8"))
+    except UnicodeEncodeError:
+        return math.inf
 
 
 def coordinates(header: Header) -> dict[str, npt.NDArray[np.int64]]:

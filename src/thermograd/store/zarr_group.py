@@ -13,10 +13,13 @@ import numpy.typing as npt
 
 from thermograd.errors import DamagedRunError, MissingExtraError
 from thermograd.store.layout import PENDING, Header
-from thermograd.store.manifest import FORMAT_VERSION, Manifest
+from thermograd.store.manifest import Manifest
+from thermograd.store.printable import excerpt, printable
+from thermograd.store.run_file import read_run_file, refuse_escape
 from thermograd.store.stored_array import array_metadata, coordinates, metadata
 
 GROUP = "trajectories.zarr"
+LARGEST_METADATA = 2**20
 Array = npt.NDArray[Any]
 
 
@@ -51,7 +54,7 @@ def create_group(run: Path, header: Header, manifest: Manifest) -> None:
 def group_attributes(manifest: Manifest) -> dict[str, Any]:
     """Attributes of the group."""
     return {
-        "format_version": FORMAT_VERSION,
+        "format_version": manifest.format_version,
         "run_id": manifest.run_id,
         "name": manifest.name,
         "steps_per_epoch": manifest.steps_per_epoch,
@@ -116,9 +119,12 @@ def open_group(run: Path, *, write: bool = False) -> Any:
     folder = run / GROUP
     refuse_escape(run, folder)
     try:
+        read_run_file(run, folder / "zarr.json", LARGEST_METADATA)  # before zarr reads it, whatever it is
         return zarr.open_group(folder, mode="r+" if write else "r", zarr_format=3)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        message = f"{GROUP}/zarr.json cannot be read; recover with: thermograd resume {run} --repair"
+        message = (
+            f"{GROUP}/zarr.json cannot be read; recover with: thermograd resume {printable(run)} --repair"
+        )
         raise DamagedRunError(message, (f"{GROUP}/zarr.json",)) from error
 
 
@@ -138,14 +144,14 @@ def open_array(run: Path, root: Any, name: str, described: Mapping[str, Any]) ->
         except (OSError, ValueError, KeyError, TypeError) as error:
             why = f"cannot be opened ({type(error).__name__})"
     file = f"{GROUP}/{name}/zarr.json"
-    message = f"{file} {why}; recover with: thermograd resume {run} --repair"
+    message = f"{file} {why}; recover with: thermograd resume {printable(run)} --repair"
     raise DamagedRunError(message, (file,))
 
 
 def metadata_fault(run: Path, name: str, described: Mapping[str, Any]) -> str | None:
     """What is wrong with the `zarr.json` of an array, None if nothing is."""
     try:
-        found = json.loads((run / GROUP / name / "zarr.json").read_bytes())
+        found = json.loads(read_run_file(run, run / GROUP / name / "zarr.json", LARGEST_METADATA))
         endian = found["codecs"][0].get("configuration", {}).get("endian", "little")
         found["codecs"] = [codec["name"] for codec in found["codecs"]]
     except OSError:
@@ -154,21 +160,8 @@ def metadata_fault(run: Path, name: str, described: Mapping[str, Any]) -> str | 
         return "cannot be read"
     for key, value in described.items():
         if found.get(key) != value:
-            return f"says {key} = {str(found.get(key))[:80]}, the manifest {str(value)[:80]}"
-    return None if endian == "little" else f"says endian = {str(endian)[:80]}"
-
-
-def refuse_escape(run: Path, place: Path) -> None:
-    """Refuse a symbolic link that leaves the run.
-
-    Raises:
-        DamagedRunError: it does.
-    """
-    root = run.resolve()
-    if not place.resolve().is_relative_to(root):
-        shown = place.relative_to(run)
-        message = f"{shown} is a symbolic link that leaves the run {run}; it is not followed"
-        raise DamagedRunError(message, (str(shown),))
+            return f"says {key} = {excerpt(found.get(key), 80)}, the manifest {excerpt(value, 80)}"
+    return None if endian == "little" else f"says endian = {excerpt(endian, 80)}"
 
 
 def described_arrays(manifest: Manifest, times: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
