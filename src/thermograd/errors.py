@@ -64,6 +64,12 @@ class NewerFormatError(ThermogradError):
     exit_code = 3
 
 
+class OlderFormatError(ThermogradError):
+    """The run is of an earlier format: it is read, but only the version that wrote it can go on with it."""
+
+    exit_code = 3
+
+
 class EnvironmentChangedError(ThermogradError):
     """The environment differs from the one the run was started in, and `strict` was asked for."""
 

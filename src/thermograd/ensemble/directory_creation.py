@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import os
 import shutil
 import time
@@ -29,6 +30,7 @@ from thermograd.store.stored_array import stored_arrays
 from thermograd.store.zarr_group import create_group
 
 EXPERIMENT = "experiment.toml"
+LARGEST_EXPERIMENT = 16 * 2**20
 _ABANDONED_SECONDS = 3600.0
 
 
@@ -69,14 +71,14 @@ def new_manifest(
 
 
 def experiment_text(manifest: Manifest) -> str:
-    """`experiment.toml`: the canonical config of a run, which can be run again."""
+    """`experiment.toml`: the canonical config of a run, which can be run again, and which run that is."""
     store: dict[str, Any] = {
         "time_chunk": manifest.time_chunk,
         "checkpoint_seconds": manifest.checkpoint_seconds,
         "fsync": manifest.fsync,
     }
     content = {"name": manifest.name, **manifest.experiment, "store": store, "executor": {"kind": "inline"}}
-    return toml_text(content)
+    return f"# run_id = {manifest.run_id}, identity = {manifest.identity}\n{toml_text(content)}"
 
 
 @contextlib.contextmanager
@@ -149,7 +151,7 @@ def _rename(place: Path, run: Path) -> None:
 
 def _sweep(run: Path) -> None:
     """Remove what killed creations of this run left behind."""
-    for left in run.parent.glob(f".{run.name}.creating-*"):
+    for left in run.parent.glob(f".{glob.escape(run.name)}.creating-*"):
         with contextlib.suppress(OSError, RunInUseError):
             if not (left / lock.FILE).exists():
                 if time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,10 @@ from thermograd.ensemble.resume_checks import (
     experiment_intact,
     fixed_damage,
     open_arrays,
+    refuse_older_format,
     sweep_leftovers,
 )
+from thermograd.ensemble.run_remains import found_remains
 from thermograd.errors import DamagedRunError
 from thermograd.store.atomic_file import write_atomically
 from thermograd.store.checkpoint_file import read_checkpoint
@@ -27,6 +28,7 @@ from thermograd.store.layout import Header
 from thermograd.store.manifest import FILE as MANIFEST
 from thermograd.store.manifest import Manifest, read_manifest, write_manifest
 from thermograd.store.options import StoreOptions
+from thermograd.store.run_file import refuse_links_out
 from thermograd.store.stored_array import coordinates
 from thermograd.store.writer import DirectoryStorage
 from thermograd.store.zarr_group import (
@@ -56,9 +58,13 @@ def repair_run(
     Raises:
         ForeignDirectoryError: the folder is not a run.
         NewerFormatError: a later version wrote it.
+        OlderFormatError: an earlier version wrote it.
+        ExperimentMismatchError: the manifest is lost, and what is left is of another experiment.
+        DamagedRunError: a link leaves the run.
     """
+    refuse_links_out(run)
     done: list[str] = []
-    manifest = _manifest(run, description, fresh, done)
+    manifest, known = _manifest(run, description, fresh, done)
     if manifest.identity != description.identity:
         return ()  # the caller refuses it
     sweep_leftovers(run)
@@ -68,7 +74,9 @@ def repair_run(
     _restore_metadata(run, header, manifest, done)
     resets = _restore_fixed(run, header, manifest, done)
     storage = DirectoryStorage(run, manifest, header)
-    resets |= _untrusted_blocks(run, header, manifest, storage, resets)
+    resets |= (
+        _untrusted_blocks(run, header, manifest, storage, resets) if known else set(range(manifest.blocks))
+    )
     for block in sorted(resets):
         storage.reset(block)
         done.append(f"block {block} is computed anew")
@@ -80,30 +88,25 @@ def repair_run(
 
 def _manifest(
     run: Path, description: Description, fresh: Callable[[StoreOptions], Manifest], done: list[str]
-) -> Manifest:
-    """The manifest, rebuilt if it cannot be read: the arrays know their run, the experiment is given."""
+) -> tuple[Manifest, bool]:
+    """The manifest, rebuilt if it cannot be read, and whether the arrays are known to be of this experiment."""
     try:
-        return read_manifest(run)
+        manifest = read_manifest(run)
     except DamagedRunError:
-        manifest = fresh(_options(run))
-    try:
-        attributes = json.loads((run / GROUP / "zarr.json").read_bytes())["attributes"]
-        manifest = manifest.replace(run_id=str(attributes["run_id"]), name=str(attributes["name"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # a new identity for the run; its numbers follow from the experiment all the same
+        pass
+    else:
+        refuse_older_format(run, manifest.format_version, manifest.thermograd_version)
+        return manifest, True
+    left = found_remains(run)
+    known = left.belongs_to(run, description.identity)
+    manifest = fresh(left.options)
+    if left.run_id:
+        manifest = manifest.replace(run_id=left.run_id, name=left.name)
     # no start of the old run may take this manifest for its own
     manifest = manifest.replace(generation=1 + max(_generations(run), default=0), state="interrupted")
     write_manifest(run, manifest)
     done.append(MANIFEST)
-    return manifest
-
-
-def _options(run: Path) -> StoreOptions:
-    """How the run was written, from its `experiment.toml`; the defaults if that is lost too."""
-    try:
-        return StoreOptions(**tomllib.loads((run / EXPERIMENT).read_text(encoding="utf-8"))["store"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return StoreOptions()
+    return manifest, known
 
 
 def _generations(run: Path) -> list[int]:

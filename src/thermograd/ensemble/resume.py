@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from thermograd.ensemble.config import built_experiment
-from thermograd.ensemble.directory_creation import EXPERIMENT
+from thermograd.ensemble.directory_creation import EXPERIMENT, LARGEST_EXPERIMENT
 from thermograd.ensemble.directory_run import train_in_directory
 from thermograd.ensemble.executors.choice import executor_of
 from thermograd.ensemble.experiment import Experiment
@@ -19,6 +20,7 @@ from thermograd.store import lock
 from thermograd.store.manifest import read_manifest
 from thermograd.store.printable import printable
 from thermograd.store.run import Run
+from thermograd.store.run_file import read_run_file
 
 
 def resume(
@@ -66,10 +68,15 @@ def resume(
         experiment, name = _recorded(run, repair=repair, allow_import=allow_import)
     else:
         name = None
-        if not repair:
-            read_manifest(run)
+        _refuse_foreign(run, repair=repair)
     launch = replace(launch or Launch(), repair=repair, strict=strict, name=name, executor=kind)
     return train_in_directory(Trainer(experiment), run, launch)
+
+
+def _refuse_foreign(run: Path, *, repair: bool) -> None:
+    """Only what is a run is touched; with `repair` its manifest may be damaged."""
+    with contextlib.suppress(*((DamagedRunError,) if repair else ())):
+        read_manifest(run)
 
 
 def _recorded(run: Path, *, repair: bool, allow_import: bool) -> tuple[Experiment, str | None]:
@@ -92,8 +99,9 @@ def _recorded(run: Path, *, repair: bool, allow_import: bool) -> tuple[Experimen
 def _from_text(run: Path, *, allow_import: bool) -> tuple[Experiment, str | None]:
     """The experiment of a run whose manifest is lost."""
     try:
-        content = tomllib.loads((run / EXPERIMENT).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        written = read_run_file(run, run / EXPERIMENT, LARGEST_EXPERIMENT)
+        content = tomllib.loads(written.decode("utf-8"))
+    except (OSError, ValueError, RecursionError, DamagedRunError) as error:
         message = (
             f"manifest.json and {EXPERIMENT} of {printable(run)} are both unreadable ({printable(error)}), so nobody "
             "knows what was run; open_run(path, salvage=True) needs the manifest too. Restore one of them, "
@@ -103,4 +111,5 @@ def _from_text(run: Path, *, allow_import: bool) -> tuple[Experiment, str | None
     name = content.pop("name", None)
     for key in ("store", "executor"):
         content.pop(key, None)
-    return built_experiment(content, str(run / EXPERIMENT), allow_import=allow_import), name
+    experiment = built_experiment(content, str(run / EXPERIMENT), allow_import=allow_import)
+    return experiment, name if isinstance(name, str) else None

@@ -10,14 +10,36 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from thermograd.ensemble.directory_creation import EXPERIMENT, experiment_text
-from thermograd.errors import DamagedRunError, ExperimentMismatchError
+from thermograd.ensemble.directory_creation import EXPERIMENT, LARGEST_EXPERIMENT, experiment_text
+from thermograd.errors import DamagedRunError, ExperimentMismatchError, OlderFormatError
+from thermograd.store import manifest_file
 from thermograd.store.chunks import Damage, damaged, read_chunk, read_rows, trusted_chunks
 from thermograd.store.layout import Header
 from thermograd.store.manifest import Manifest
 from thermograd.store.printable import printable
+from thermograd.store.run_file import read_run_file, refuse_links_out
 from thermograd.store.stored_array import coordinates, stored_arrays
 from thermograd.store.zarr_group import described_arrays, open_array, open_group
+
+
+def refuse_older_format(run: Path, format_version: int, thermograd_version: str = "") -> None:
+    """Go on with runs of this format only: nothing is rewritten in place.
+
+    Raises:
+        OlderFormatError: both versions, and what to do.
+    """
+    now = manifest_file.FORMAT_VERSION
+    if format_version >= now:
+        return
+    install = (
+        f": pip install 'thermograd[lab]=={printable(thermograd_version)}'" if thermograd_version else ""
+    )
+    message = (
+        f"{printable(run)} has run format {format_version}, this thermograd writes {now}: its numbers can be read, "
+        f"but only the version that made it can go on with it{install}. "
+        f"Or run it anew: thermograd run {printable(run / EXPERIMENT)}"
+    )
+    raise OlderFormatError(message)
 
 
 def sweep_leftovers(run: Path) -> None:
@@ -33,8 +55,9 @@ def sweep_leftovers(run: Path) -> None:
 def check_resumable(run: Path, manifest: Manifest, header: Header, *, everything: bool) -> None:
     """Refuse to build on what cannot be trusted.
 
-    Checked: `experiment.toml` is as written; the arrays are those this version would record; coordinates
-    and bookkeeping; and every committed chunk of the unfinished blocks, or of all.
+    Checked: the format is this one; no link leaves the run; `experiment.toml` is as written; the arrays are those
+    this version would record; coordinates and bookkeeping; and every committed chunk of the unfinished blocks, or
+    of all.
 
     Args:
         run: the run directory.
@@ -45,7 +68,10 @@ def check_resumable(run: Path, manifest: Manifest, header: Header, *, everything
     Raises:
         DamagedRunError: names what cannot be trusted.
         ExperimentMismatchError: this version of thermograd records other arrays.
+        OlderFormatError: an earlier version of thermograd wrote it, in another format.
     """
+    refuse_older_format(run, manifest.format_version, manifest.thermograd_version)
+    refuse_links_out(run)
     if stored_arrays(header, manifest.time_chunk) != manifest.arrays:
         message = (
             f"{printable(run)} holds other arrays than this version of thermograd records for its experiment"
@@ -54,7 +80,7 @@ def check_resumable(run: Path, manifest: Manifest, header: Header, *, everything
     if not experiment_intact(run, manifest):
         message = (
             f"{EXPERIMENT} in {printable(run)} was changed. It is the record of what was run, not an input; "
-            f"start a new run for a new experiment, or restore it with: thermograd resume {run} --repair"
+            f"start a new run for a new experiment, or restore it with: thermograd resume {printable(run)} --repair"
         )
         raise DamagedRunError(message, (EXPERIMENT,))
     arrays = open_arrays(run, manifest, header)
@@ -76,9 +102,10 @@ def check_resumable(run: Path, manifest: Manifest, header: Header, *, everything
 def experiment_intact(run: Path, manifest: Manifest) -> bool:
     """Whether `experiment.toml` is what was written."""
     try:
-        return (run / EXPERIMENT).read_bytes() == experiment_text(manifest).encode()
-    except OSError:
+        written = read_run_file(run, run / EXPERIMENT, LARGEST_EXPERIMENT)
+    except (OSError, DamagedRunError):
         return False
+    return written == experiment_text(manifest).encode()
 
 
 def open_arrays(run: Path, manifest: Manifest, header: Header) -> dict[str, Any]:
