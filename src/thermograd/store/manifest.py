@@ -133,12 +133,13 @@ def _manifest(folder: Path, content: dict[str, Any]) -> Manifest:
     kinds = typing.get_type_hints(Manifest)
     values = {}
     for entry in dataclasses.fields(Manifest):
-        if entry.name not in content:
+        if entry.name in content:
+            value = content[entry.name]
+            whole = entry.name == "arrays"
+            values[entry.name] = value if whole else _checked(folder, entry.name, value, kinds[entry.name])
+        elif entry.default is dataclasses.MISSING and entry.default_factory is dataclasses.MISSING:
+            # what has a default came later, and the format did not change for it
             raise damaged_manifest(folder, f"has no field {entry.name!r}")
-        value = content[entry.name]
-        values[entry.name] = (
-            value if entry.name == "arrays" else _checked(folder, entry.name, value, kinds[entry.name])
-        )
     values["arrays"] = _arrays(folder, values["arrays"])
     manifest = Manifest(**values)
     if not _possible(manifest):
