@@ -19,7 +19,7 @@ from thermograd.ensemble.identity import Description
 from thermograd.ensemble.toml_text import toml_text
 from thermograd.errors import ForeignDirectoryError, RunInUseError
 from thermograd.store import lock
-from thermograd.store.atomic_file import flush_folder, write_atomically
+from thermograd.store.atomic_file import flush_folder, make_folder, write_atomically
 from thermograd.store.disk_space import keep_reserve
 from thermograd.store.events import append_event
 from thermograd.store.layout import Header
@@ -100,7 +100,7 @@ def created(run: Path, header: Header, manifest: Manifest) -> Generator[None]:
         RunInUseError: somebody else made a run there meanwhile.
         OSError: the disk refuses; nothing is left behind.
     """
-    run.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(run.parent)
     _sweep(run)
     place = run.parent / f".{run.name}.creating-{manifest.run_id}"
     place.mkdir()

@@ -44,14 +44,13 @@ def flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def flush_file(path: Path) -> None:
-    """Make the content of a file, and its name, permanent."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    flush_folder(path.parent)
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, permanently."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    flush_folder(folder.parent)
 
 
 def _write_new(file: Path, content: bytes) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd.errors import DamagedRunError, RunInUseError
-from thermograd.store.atomic_file import flush_file
+from thermograd.store.atomic_file import make_folder
 from thermograd.store.checkpoint_file import FILE as CHECKPOINT
 from thermograd.store.checkpoint_file import read_checkpoint, safetensors_module, write_checkpoint
 from thermograd.store.chunks import chunk_file, read_chunk, read_rows
@@ -43,7 +43,7 @@ class DirectoryStorage:
         self.path = path
         self.manifest = manifest
         self.header = header
-        root = open_group(path, write=True)
+        root = open_group(path, write=True, fsync=manifest.fsync)
         times = {array.time: spec.times for array, spec in zip(manifest.arrays, header.arrays, strict=True)}
         described = described_arrays(manifest, times)
         self.arrays = {name: open_array(path, root, name, entry) for name, entry in described.items()}
@@ -140,8 +140,6 @@ class DirectoryStorage:
         stop = min(first + values.shape[1], array.shape[1])
         opened = self.arrays[array.disk_name]
         opened[members.start : members.stop, first:stop] = values[: len(members), : stop - first]
-        place = (block, first // array.chunks[1], *(0 for _ in array.shape[2:]))
-        self._flush(chunk_file(self.path, array.disk_name, place))
 
     def _manifest_bytes(self) -> bytes | None:
         """The manifest as it lies there; None if it cannot be read, of which `read_manifest` says why."""
@@ -156,11 +154,6 @@ class DirectoryStorage:
     def _write(self, name: str, rows: range, values: Array) -> None:
         opened = self.arrays[name]
         opened[rows.start : rows.stop] = values
-        self._flush(chunk_file(self.path, name, (rows.start // opened.chunks[0],)))
-
-    def _flush(self, file: Path) -> None:
-        if self.manifest.fsync:
-            flush_file(file)
 
 
 class DirectorySink:
@@ -259,7 +252,7 @@ class DirectorySink:
 
     def _write_checkpoint(self, checkpoint: Checkpoint) -> None:
         file = self._storage.checkpoint_file(self._block)
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
         manifest = self._storage.manifest
         facts = {
             "generation": str(manifest.generation),

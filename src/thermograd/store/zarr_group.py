@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd.errors import DamagedRunError, MissingExtraError
+from thermograd.store.flushed_store import flushed_store
 from thermograd.store.layout import PENDING, Header
 from thermograd.store.manifest import Manifest
 from thermograd.store.printable import excerpt, printable
@@ -42,7 +43,7 @@ def create_group(run: Path, header: Header, manifest: Manifest) -> None:
     Every chunk of the coordinates and of the bookkeeping is written, so that a lost one is noticed.
     """
     zarr = zarr_module()
-    root = zarr.create_group(run / GROUP, attributes=group_attributes(manifest))
+    root = zarr.create_group(_place(run, fsync=manifest.fsync), attributes=group_attributes(manifest))
     if any(array.disk_name.startswith("weights/") for array in manifest.arrays):
         root.create_group("weights")
     for name, values in fixed_arrays(header, manifest).items():
@@ -109,8 +110,13 @@ def write_fixed(root: Any, name: str, values: Array, described: Mapping[str, Any
     create_array(root, name, described)[...] = values
 
 
-def open_group(run: Path, *, write: bool = False) -> Any:
+def open_group(run: Path, *, write: bool = False, fsync: bool = False) -> Any:
     """The group.
+
+    Args:
+        run: the run directory.
+        write: whether to write to it.
+        fsync: whether what is written is to survive a power cut.
 
     Raises:
         DamagedRunError: it cannot be opened.
@@ -120,12 +126,17 @@ def open_group(run: Path, *, write: bool = False) -> Any:
     refuse_escape(run, folder)
     try:
         read_run_file(run, folder / "zarr.json", LARGEST_METADATA)  # before zarr reads it, whatever it is
-        return zarr.open_group(folder, mode="r+" if write else "r", zarr_format=3)
+        return zarr.open_group(_place(run, fsync=fsync), mode="r+" if write else "r", zarr_format=3)
     except (OSError, ValueError, KeyError, TypeError) as error:
         message = (
             f"{GROUP}/zarr.json cannot be read; recover with: thermograd resume {printable(run)} --repair"
         )
         raise DamagedRunError(message, (f"{GROUP}/zarr.json",)) from error
+
+
+def _place(run: Path, *, fsync: bool) -> Any:
+    """What zarr writes to."""
+    return flushed_store(run / GROUP) if fsync else run / GROUP
 
 
 def open_array(run: Path, root: Any, name: str, described: Mapping[str, Any]) -> Any:
