@@ -113,11 +113,15 @@ def saved_weights(source: str | Path, since: int = 0) -> SavedWeights:
 
     Raises:
         ForeignDirectoryError: it is not a run directory.
+        NothingCommittedError: it holds nothing yet.
         MissingExtraError: zarr is not installed.
     """
     from thermograd.store.reader import open_run  # here: zarr, an extra, for this only
 
     run = open_run(Path(source))
+    if (run.committed < 0).all():
+        message = f"{printable(source)}: nothing is committed"
+        raise NothingCommittedError(message)
     notes = (
         () if run.complete else (f"{printable(source)} is {run.state}: what is committed so far was read",)
     )
