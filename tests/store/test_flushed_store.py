@@ -11,7 +11,7 @@ from logistic_map import LogisticMap, LogisticTrainer, everything
 from thermograd.ensemble.directory_run import Launch, train_in_directory
 from thermograd.store.options import StoreOptions
 
-NOT_PROMISED = {"lock", "events.jsonl", "reserve"}
+NOT_PROMISED = {"lock", "events.jsonl", "reserve", "log.txt"}
 Flushed = list[tuple[str, int, str]]
 
 
@@ -49,7 +49,7 @@ def unsafe(path: Path, seen: Flushed) -> set[str]:
     lost = set()
     for file in path.rglob("*"):
         shown, number = str(file.relative_to(path)), file.stat().st_ino
-        if shown in NOT_PROMISED:
+        if file.name in NOT_PROMISED:
             continue
         content = [place for place, entry in enumerate(seen) if entry[:2] == ("flush", number)]
         made = [place for place, entry in enumerate(seen) if entry[0] != "flush" and entry[1] == number]

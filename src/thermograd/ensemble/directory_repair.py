@@ -20,7 +20,7 @@ from thermograd.ensemble.resume_checks import (
 )
 from thermograd.ensemble.run_remains import found_remains
 from thermograd.errors import DamagedRunError
-from thermograd.store.atomic_file import write_atomically
+from thermograd.store.atomic_file import make_folder, write_atomically
 from thermograd.store.checkpoint_file import read_checkpoint
 from thermograd.store.chunks import chunk_file
 from thermograd.store.events import append_event, read_events
@@ -131,7 +131,7 @@ def _restore_metadata(run: Path, header: Header, manifest: Manifest, done: list[
         if not source.exists():
             continue
         target = run / GROUP / name / "zarr.json"
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         write_atomically(target, source.read_bytes())
         done.append(str(target.relative_to(run)))
     shutil.rmtree(model)
@@ -180,7 +180,7 @@ def _rewrite_coordinates(run: Path, header: Header, manifest: Manifest) -> None:
     for name in (*coordinates(header), "trajectory"):
         target = chunk_file(run, name, (0,))
         if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(target.parent)
             write_atomically(target, chunk_file(model, name, (0,)).read_bytes())
     shutil.rmtree(model)
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Generator
 from pathlib import Path
 
+from thermograd.store.atomic_file import make_folder
 from thermograd.store.failures import block_folder
 
 FILE = "lock"
@@ -40,7 +41,7 @@ def hold_block(
         OSError: the disk refuses the file.
     """
     folder = block_folder(run, block)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     descriptor = os.open(folder / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         yield _locked(descriptor, time.monotonic() + wait, give_up)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from thermograd.errors import DamagedRunError
-from thermograd.store.atomic_file import write_atomically
+from thermograd.store.atomic_file import make_folder, write_atomically
 from thermograd.store.printable import printable
 from thermograd.store.run_file import read_run_file
 
@@ -51,7 +51,7 @@ def block_folder(run: Path, block: int) -> Path:
 def write_failure(run: Path, failure: Failure) -> None:
     """Record a failed block."""
     folder = block_folder(run, failure.block)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     write_atomically(folder / FILE, json.dumps(asdict(failure), indent=1).encode("ascii"))
 
 
