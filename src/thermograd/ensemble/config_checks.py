@@ -78,10 +78,15 @@ def _size(content: Mapping[str, Any]) -> str:
     if trajectories < _MOST_TRAJECTORIES:
         return ""
     return (
-        f". One recorded number of each would take {8 * trajectories / 1e9:.3g} GB, of which "
+        f". One recorded number of each would take {_gigabytes(8 * trajectories)} GB, of which "
         f"{shutil.disk_usage(Path.cwd()).free / 1e9:.3g} GB are free here, and its blocks "
         f"at least {-(-trajectories // block_size)} files, of which {MOST_FILES} are allowed"
     )
+
+
+def _gigabytes(count: int) -> str:
+    """In a few digits, also of numbers that no float can be."""
+    return f"{count / 1e9:.3g}" if count < 1e300 else f"1e{len(str(count)) - 10}"
 
 
 def _default(name: str) -> Any:

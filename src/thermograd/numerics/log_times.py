@@ -18,6 +18,8 @@ from thermograd.numerics import philox
 
 Steps = npt.NDArray[np.int64]
 _WORDS_AT_ONCE = 64
+MOST_TIMES = 10**7
+"""Of one `Times` in one run."""
 
 
 class _Regular:
@@ -50,7 +52,7 @@ class Every(_Regular):
     def resolve(self, total: int, steps_per_epoch: int) -> Steps:
         """0, steps, 2·steps, ... and `total`."""
         del steps_per_epoch
-        return _with_ends(np.arange(0, total + 1, self.steps), total)
+        return _regular("Every.steps", self.steps, self.steps, total)
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Epochs(_Regular):
 
     def resolve(self, total: int, steps_per_epoch: int) -> Steps:
         """0, n epochs, 2n epochs, ... and `total`, in steps."""
-        return _with_ends(np.arange(0, total + 1, self.n * steps_per_epoch), total)
+        return _regular("Epochs.n", self.n, self.n * steps_per_epoch, total)
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,13 @@ class Logarithmic(_Regular):
         """The times up to `total`."""
         del steps_per_epoch
         last = math.ceil(self.per_decade * math.log10(max(total, 1))) + 1
-        times = np.rint(10 ** (np.arange(last + 1) / self.per_decade)).astype(np.int64)
-        return _with_ends(times[times <= total], total)
+        if last > MOST_TIMES:
+            message = f"Logarithmic.per_decade is {self.per_decade:g}; at most {MOST_TIMES} times are possible: take fewer"
+            raise ValueError(message)
+        with np.errstate(over="ignore"):  # of hardly any per decade, beyond every run
+            powers = np.minimum(np.arange(last + 1) / self.per_decade, math.log10(total + 1.0) + 1.0)
+        times = np.rint(10**powers).astype(np.int64)
+        return np.unique(np.concatenate([[0], times[times <= total], [total]])).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -158,8 +165,16 @@ class Random:
                 yield last
 
 
-def _with_ends(times: npt.NDArray[np.integer], total: int) -> Steps:
-    return np.unique(np.concatenate([[0], times, [total]])).astype(np.int64)
+def _regular(name: str, value: int, step: int, total: int) -> Steps:
+    """0, step, 2·step, ... and the last one, refused before memory is asked for where they are too many."""
+    if total // step > MOST_TIMES:
+        message = (
+            f"{name} is {value}, which is {total // step} times in a run of {total} steps; at most {MOST_TIMES} are "
+            "possible: take a larger interval, Logarithmic(), or fewer steps"
+        )
+        raise ValueError(message)
+    times = np.arange(0, total + 1, step, dtype=np.int64)
+    return times if times[-1] == total else np.append(times, total)
 
 
 def _is_integer(value: object) -> bool:
