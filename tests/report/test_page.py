@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 
 from thermograd.advisor.perturbation_interval import advise
-from thermograd.errors import ConfigError, ForeignDirectoryError
+from thermograd.ensemble.experiment import Experiment
+from thermograd.ensemble.run import run as train
+from thermograd.errors import ConfigError, DamagedRunError, ForeignDirectoryError
+from thermograd.problems import Quadratic
 from thermograd.report.page import STUDY, report_run, write_page
 from thermograd.store.perturbation_record import PerturbationRecord
+from thermograd.store.reader import open_run
 from thermograd.store.run import Run
 
 pytest.importorskip("plotly")
@@ -55,6 +59,28 @@ def test_nothing_committed_shows_no_empty_chart(run_of, tmp_path):
     text = report_run(run_of({"loss": values()}, committed=False), tmp_path / "p.html").read_text("utf-8")
     assert "Nothing is committed yet" in text
     assert 'class="plot"' not in text
+
+
+def test_an_unfinished_run_says_how_to_go_on(run_of, tmp_path):
+    run = in_folder(run_of({"loss": values()}), tmp_path)
+    run.source._outcome[:] = 0
+    text = report_run(run).read_text("utf-8")
+    assert text.count(f"thermograd resume {tmp_path}") == 2  # in the verdict, and among the commands
+
+
+def test_a_damaged_run_is_refused_and_what_can_be_salvaged_is_shown_and_said(tmp_path):
+    pytest.importorskip("zarr")
+    path = tmp_path / "run"
+    train(Experiment(Quadratic(), trajectories=4, steps=8, seed=1, block_size=2), store=path)
+    (path / "trajectories.zarr/train_loss/c/1/0").unlink()
+    with pytest.raises(DamagedRunError, match="salvage=True"):
+        report_run(path)
+    assert not (path / "report.html").exists()
+    text = report_run(open_run(path, salvage=True)).read_text("utf-8")
+    assert "1 file of the run is lost or damaged" in text
+    assert "trajectories.zarr/train_loss/c/1/0" in text
+    assert f"thermograd resume {path} --repair" in text
+    assert "over 2 trajectories" in text
 
 
 def test_a_study_in_the_folder_brings_advice_and_its_figures(run_of, tmp_path):

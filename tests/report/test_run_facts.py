@@ -61,6 +61,51 @@ def test_divergence_is_counted_with_an_interval(run_of):
 def test_failed_and_pending_trajectories_are_said(run_of):
     run = run_of({"loss": np.zeros((20, 5))})
     run.source._outcome[:3], run.source._outcome[3:5] = FAILED, PENDING
-    kinds = {verdict.kind: verdict.text for verdict in verdicts(run)}
-    assert kinds["failed_blocks"].startswith("3 of 20")
-    assert kinds["incomplete"].startswith("2 of 20")
+    kinds = {verdict.kind: verdict for verdict in verdicts(run)}
+    assert kinds["failed_blocks"].text.startswith("3 of 20")
+    assert "(1 of 2 blocks)" in kinds["failed_blocks"].text
+    assert kinds["incomplete"].text.startswith("2 of 20")
+    assert (
+        "up to step 40 = epoch 4 in 2 of 2 blocks. The run is interrupted; go on with"
+        in kinds["incomplete"].text
+    )
+
+
+def test_of_a_run_under_way_it_is_open_whether_it_diverges(run_of):
+    run = run_of({"loss": np.zeros((20, 5))}, block_size=10)
+    run.source._outcome[:] = PENDING
+    run.source._committed[1] = -1
+    found = {verdict.kind: verdict for verdict in verdicts(run)}["stayed_finite"]
+    assert found.holds is None
+    assert found.text.startswith("No trajectory has diverged so far (0 of 10,")  # the others have not begun
+    run.source._diverged_at[0] = 7
+    found = {verdict.kind: verdict for verdict in verdicts(run)}["stayed_finite"]
+    assert found.holds is False
+    assert "1 of 10 trajectories diverged so far" in found.text
+
+
+def test_trajectories_that_failed_are_no_evidence_that_all_is_well(run_of):
+    run = run_of({"loss": np.zeros((20, 5))})
+    run.source._outcome[:15] = FAILED
+    found = {verdict.kind: verdict for verdict in verdicts(run)}["stayed_finite"]
+    assert "(0 of 5," in found.text
+    run.source._outcome[:] = FAILED
+    found = {verdict.kind: verdict for verdict in verdicts(run)}["stayed_finite"]
+    assert (found.holds, found.evidence["trajectories"]) == (None, 0)
+
+
+def test_blocks_that_failed_alike_are_said_once(run_of, monkeypatch):
+    run = run_of({"loss": np.zeros((20, 5))})
+    alike = tuple(Failure(block, "MemoryError", "too large", "", -1, 2, "n1") for block in range(30))
+    monkeypatch.setattr(
+        type(run.source), "failures", (*alike, Failure(30, "OSError", "gone", "", -1, 1, "n1"))
+    )
+    failed = [text for name, text in facts(run) if name == "Failed"]
+    assert failed[0].startswith("30 blocks (0, 1, 2,")
+    assert failed[1] == "block 30 after 1 attempt: OSError: gone"
+
+
+def test_a_change_of_environment_has_a_line_of_its_own(run_of):
+    run = run_of({"loss": np.zeros((20, 5))})
+    run.source.set_notes(["bits may differ in the last place: torch 2.13.0 → 2.15.0"])
+    assert dict(facts(run))["Environment changed"].endswith("2.15.0")

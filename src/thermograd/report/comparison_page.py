@@ -14,7 +14,7 @@ from thermograd.report.ensemble import clock, words
 from thermograd.report.figure import Figure
 from thermograd.report.passages_compared import passages_compared
 from thermograd.report.ranking import number_text
-from thermograd.report.run_facts import facts, outcome_text, verdicts
+from thermograd.report.run_facts import facts, outcome_text, salvaged, verdicts
 from thermograd.report.share import share
 from thermograd.store.run import Run
 
@@ -101,17 +101,17 @@ def _facts(runs: Mapping[str, Run]) -> list[tuple[str, str]]:
 
 def _verdicts(runs: Mapping[str, Run], fields: Fields) -> list[Verdict]:
     found = []
-    finite: list[Run] = []
+    finite: list[Verdict] = []
     for label, run in runs.items():
-        for verdict in verdicts(run):
+        for verdict in (*salvaged(run), *verdicts(run)):
             if verdict.kind == "stayed_finite" and verdict.holds:
-                finite.append(run)
+                finite.append(verdict)
             else:
                 found.append(
                     Verdict(verdict.holds, verdict.kind, f"{label}: {verdict.text}", verdict.evidence)
                 )
     if finite:
-        total = sum(run.trajectories for run in finite)
+        total = sum(verdict.evidence["trajectories"] for verdict in finite)
         where = f"any of the {len(finite)} runs" if len(finite) == len(runs) else f"the other {len(finite)}"
         text = f"No trajectory diverged in {where} (0 of {total}, share {number_text(share(0, total))})."
         found.append(Verdict(True, "stayed_finite", text, {"diverged": 0, "trajectories": total}))

@@ -16,7 +16,7 @@ from thermograd.report.ensemble import LARGEST_NUMBER, axis_of
 from thermograd.report.figure import Figure
 from thermograd.report.figures import figures_of
 from thermograd.report.run_facts import facts as facts_of
-from thermograd.report.run_facts import verdicts
+from thermograd.report.run_facts import resume_command, salvaged, verdicts
 from thermograd.report.study import study
 from thermograd.store.atomic_file import write_atomically
 from thermograd.store.perturbation_record import PerturbationRecord
@@ -105,7 +105,8 @@ def report_run(runs: str | Path | Run | Sequence[str | Path | Run], out: str | P
     Raises:
         ConfigError: no run was given, or one in memory without `out`.
         ForeignDirectoryError: a folder is not a run.
-        DamagedRunError: a run cannot be trusted.
+        DamagedRunError: a run cannot be trusted. `report_run(open_run(path, salvage=True))` makes the page of the rest,
+            and says what is missing.
     """
     given = [runs] if isinstance(runs, str | Path | Run) else list(runs)
     opened = [entry if isinstance(entry, Run) else open_run(entry) for entry in given]
@@ -127,13 +128,14 @@ def _one(file: Path, run: Run) -> Path:
     record = _study(run)
     targets = {shown[0]: record.target} if record and shown else {}
     studied = study(record, axis_of(shown[0]) if shown else "value (as recorded)") if record else ()
+    drawn = () if nothing else figures_of(run, targets=targets)
     return write_page(
         file,
         title=run.name or "A run of thermograd",
         advice=advise(record) if record else None,
-        verdicts=found,
+        verdicts=[*salvaged(run), *found],
         facts=facts_of(run),
-        figures=[*studied, *(() if nothing else figures_of(run, targets=targets))],
+        figures=[*studied, *drawn],
         config=_config(run),
         commands=_commands([run], file),
         unit=record.unit if record else "",
@@ -199,6 +201,7 @@ def _commands(runs: list[Run], file: Path) -> list[str]:
             shlex.join(["thermograd", "run", str(path / "experiment.toml"), "--out", "again"])
             for path in paths
         ]
+    lines += [command for command in map(resume_command, runs) if command]
     if paths:
         lines.append(shlex.join(["thermograd", "report", *map(str, paths), "--out", str(file)]))
     return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import datetime
 from typing import Any
 
@@ -10,10 +11,13 @@ import numpy as np
 from thermograd.quantities import Verdict
 from thermograd.report.ranking import number_text
 from thermograd.report.share import share as share_of
-from thermograd.store.failures import Failure
 from thermograd.store.layout import DIVERGED, FAILED, FINISHED, PENDING
+from thermograd.store.reader import DirectorySource
 from thermograd.store.run import Run
 
+_CHANGED = "bits may differ"
+"""How the note of a run begins that went on in another environment."""
+_MOST_FAILURES = 10
 _OUTCOMES = (("finished", FINISHED), ("diverged", DIVERGED), ("failed", FAILED), ("pending", PENDING))
 
 
@@ -45,8 +49,8 @@ def facts(run: Run) -> list[tuple[str, str]]:
     started = int(manifest.get("generation") or 0)
     if started > 1:
         found.append(("Started", f"{started} times"))
-    found += [("Note", note) for note in run.notes]
-    return found + [("Failed", _failure(entry)) for entry in run.failures]
+    found += [("Environment changed" if note.startswith(_CHANGED) else "Note", note) for note in run.notes]
+    return found + [("Failed", text) for text in _failures(run)]
 
 
 def outcome_text(run: Run) -> str:
@@ -64,32 +68,93 @@ def verdicts(run: Run) -> list[Verdict]:
     found = []
     failed, pending = int((outcome == FAILED).sum()), int((outcome == PENDING).sum())
     if failed:
-        text = f"{failed} of {total} trajectories are missing because their block failed; `resume` tries them again."
-        found.append(Verdict(False, "failed_blocks", text, {"failed": failed}))
-    if pending:
+        blocks = np.unique(np.flatnonzero(outcome == FAILED) // run.source.header.block_size).size
         text = (
-            f"{pending} of {total} trajectories have not reached the end; the figures hold what is committed."
+            f"{failed} of {total} trajectories are missing because their block failed ({blocks} of "
+            f"{run.source.header.blocks} blocks); {_go_on(run)} tries them again."
         )
+        found.append(Verdict(False, "failed_blocks", text, {"failed": failed, "blocks": blocks}))
+    if pending:
+        how = (
+            "The run is still going."
+            if run.state == "running"
+            else f"The run is {run.state}; go on with: {_go_on(run)}"
+        )
+        text = f"{pending} of {total} trajectories have not reached the end; the figures hold what is committed, {_far(run)}. {how}"
         found.append(Verdict(None, "incomplete", text, {"pending": pending}))
     return [*found, _finite(run)]
 
 
+def salvaged(run: Run) -> list[Verdict]:
+    """What could not be trusted and was left out, as far as it has been read; none of a run that is whole."""
+    lost = run.source.damage if isinstance(run.source, DirectorySource) else ()
+    if not lost:
+        return []
+    shown = ", ".join(lost[:5]) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
+    repair = shlex.join(["thermograd", "resume", str(run.path), "--repair"])
+    files = "1 file of the run is" if len(lost) == 1 else f"{len(lost)} files of the run are"
+    text = f"{files} lost or damaged and left out as if never recorded: {shown}. {repair} recomputes the same bits."
+    return [Verdict(False, "salvaged", text, {"files": len(lost)})]
+
+
+def resume_command(run: Run) -> str:
+    """The command that goes on with a run, "" if there is nothing to go on with or somebody is at it."""
+    if run.path is None or run.complete or run.state == "running":
+        return ""
+    return shlex.join(["thermograd", "resume", str(run.path)])
+
+
+def _go_on(run: Run) -> str:
+    return resume_command(run) or "`resume`"
+
+
+def _far(run: Run) -> str:
+    """How far the blocks have come."""
+    committed = run.committed
+    begun = int((committed >= 0).sum())
+    furthest = int(committed.max())
+    epochs = f" = epoch {furthest / run.steps_per_epoch:.4g}" if run.steps_per_epoch > 1 else ""
+    of_blocks = f" in {begun} of {committed.size} blocks" if committed.size > 1 else ""
+    return f"up to step {furthest}{epochs}{of_blocks}"
+
+
 def _finite(run: Run) -> Verdict:
-    diverged = int((run.diverged_at >= 0).sum())
-    share = share_of(diverged, run.trajectories)
-    evidence = {"diverged": diverged, "trajectories": run.trajectories}
-    shown = f"share {number_text(share)}"
+    """Of the trajectories of which anything is known."""
+    committed = np.repeat(run.committed, run.source.header.block_size)[: run.trajectories]
+    known = (committed >= 0) & (run.outcome != FAILED)
+    diverged, total = int((run.diverged_at[known] >= 0).sum()), int(known.sum())
+    pending = int((run.outcome[known] == PENDING).sum())
+    evidence = {"diverged": diverged, "trajectories": total}
+    so_far = " so far" if pending else ""
+    if not total:
+        return Verdict(
+            None, "stayed_finite", "Whether trajectories diverge is not known: every block failed.", evidence
+        )
+    shown = f"share {number_text(share_of(diverged, total))}"
     if diverged:
         first = int(run.diverged_at[run.diverged_at >= 0].min())
-        text = f"{diverged} of {run.trajectories} trajectories diverged ({shown}), the first at step {first}."
+        text = f"{diverged} of {total} trajectories diverged{so_far} ({shown}), the first at step {first}."
         return Verdict(False, "stayed_finite", text, evidence)
-    return Verdict(
-        True, "stayed_finite", f"No trajectory diverged (0 of {run.trajectories}, {shown}).", evidence
+    text = f"No trajectory {'has ' * bool(pending)}diverged{so_far} (0 of {total}, {shown})."
+    return Verdict(None if pending else True, "stayed_finite", text, evidence)
+
+
+def _failures(run: Run) -> list[str]:
+    """Blocks that failed alike in one line."""
+    groups: dict[tuple[str, str, int], list[int]] = {}
+    for entry in run.failures:
+        groups.setdefault((entry.kind, entry.message, entry.attempts), []).append(entry.block)
+    lines = []
+    for (kind, message, attempts), blocks in list(groups.items())[:_MOST_FAILURES]:
+        which = ", ".join(map(str, blocks[:_MOST_FAILURES])) + (
+            ", ..." if len(blocks) > _MOST_FAILURES else ""
+        )
+        counted = f"block {which}" if len(blocks) == 1 else f"{len(blocks)} blocks ({which})"
+        lines.append(f"{counted} after {attempts} attempt{'s' * (attempts != 1)}: {kind}: {message}")
+    left = len(groups) - len(lines)
+    return lines + (
+        [f"and {left} other kinds of failure; see failure.json of the blocks"] if left > 0 else []
     )
-
-
-def _failure(failure: Failure) -> str:
-    return f"block {failure.block} after {failure.attempts} attempts: {failure.kind}: {failure.message}"
 
 
 def _speed(run: Run, events: list[dict[str, Any]]) -> str:

@@ -70,6 +70,12 @@ class DirectorySource:
             for name in ("outcome", "diverged_at", "committed")
         }
         self._open: dict[str, Any] = {}
+        self._lost: set[str] = set()
+
+    @property
+    def damage(self) -> tuple[str, ...]:
+        """Files that could not be trusted and read as not known, as far as they have been asked for; with `salvage`."""
+        return tuple(sorted(self._lost))
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -162,13 +168,21 @@ class DirectorySource:
                     )
         if damage and not self._salvage:
             raise damaged(self._path, damage, total)
+        self._lost.update(entry.file for entry in damage)
         return found
 
     def _committed(self, blocks: range) -> npt.NDArray[np.int64]:
         return self._rows("committed", blocks, -1).astype(np.int64)
 
     def _rows(self, name: str, rows: range, missing: int) -> Array:
-        return read_rows(self._path, self._bookkeeping[name], name, rows, missing, salvage=self._salvage)
+        array = self._bookkeeping[name]
+        try:
+            return read_rows(self._path, array, name, rows, missing)
+        except DamagedRunError as error:
+            if not self._salvage:
+                raise
+            self._lost.update(error.damage)
+        return read_rows(self._path, array, name, rows, missing, salvage=True)
 
     def _opened(self, array: StoredArray) -> Any:
         if array.name not in self._open:
