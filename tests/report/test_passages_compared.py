@@ -72,7 +72,7 @@ def test_who_diverged_never_arrives(run_of):
         "b": run_of({"test_accuracy": rising(1.0)}),
     }
     (figure,) = drawn(runs)
-    late = figure.conclusion.partition("never arrived: ")[2]
+    late = figure.conclusion.partition("arrived by then: ")[2]
     share_a = float(late.split("a ")[1].split(",")[0].rstrip("."))
     assert share_a >= 0.25
 

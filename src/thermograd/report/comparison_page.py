@@ -94,9 +94,15 @@ def _facts(runs: Mapping[str, Run]) -> list[tuple[str, str]]:
         (f"{label}: {name}", text)
         for label, lines in said.items()
         for name, text in dict.fromkeys(lines)
-        if counts[name, text] < len(runs) and name not in {"Trajectories", "Speed"}
+        if counts[name, text] < len(runs) and name not in {"Trajectories", "Speed", "Identity"}
     ]
-    return [*common, *own]
+    identity = {label: str(run.manifest.get("identity", ""))[:8] for label, run in runs.items()}
+    folders = [
+        (f"{label}: Folder", f"{run.path} (identity {identity[label]})")
+        for label, run in runs.items()
+        if run.path
+    ]
+    return [*common, *own, *folders]
 
 
 def _verdicts(runs: Mapping[str, Run], fields: Fields) -> list[Verdict]:

@@ -159,14 +159,14 @@ def _conclusion(
         f"{label} {number_text(times[label])}" for label in named
     )
     if late:
-        text += f", those that never arrived counted as {end.unit} {end.time:g}"
+        text += f", those that had not arrived by then counted as {end.unit} {end.time:g}"
     if gap.low > 0:
         text += f". {slow} takes {number_text(gap)} {end.unit}s longer than {fast}"
         text += _ratio(means[fast], means[slow], scales[slow] / scales[fast]) if len(times) == 2 else ""
     else:
         text += f". Which is sooner, the data cannot decide (largest difference {number_text(gap)})"
     if late:
-        text += f". Share that never arrived: {', '.join(f'{label} {share:.3g}' for label, share in late.items())}"
+        text += f". Share not arrived by then: {', '.join(f'{label} {share:.3g}' for label, share in late.items())}"
     return f"{text}."
 
 
