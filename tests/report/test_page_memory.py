@@ -14,7 +14,7 @@ from thermograd.store.options import StoreOptions
 
 pytest.importorskip("zarr")
 sys.path.append(str(Path(__file__).parents[1] / "reliability"))
-from logistic_map import LogisticMap, LogisticTrainer  # noqa: E402 - of the folder just named
+from logistic_map import LogisticMap, LogisticTrainer
 
 LIMIT = 400e6
 SCRIPT = """

@@ -48,8 +48,8 @@ def test_mean_times_are_those_of_the_trajectories(run_of, writable):
             if key == label
         ]
         assert share[-1] == pytest.approx(1 - met.any(axis=1).mean())
-    assert f"slow {means['slow']:.3g} (" in figure.conclusion
-    assert f"fast {means['fast']:.3g} (" in figure.conclusion
+    assert f"slow: {means['slow']:.3g} (" in figure.conclusion
+    assert f"fast: {means['fast']:.3g} (" in figure.conclusion
     assert "epochs longer than fast, a factor" in figure.conclusion
 
 
@@ -73,7 +73,7 @@ def test_who_diverged_never_arrives(run_of):
     }
     (figure,) = drawn(runs)
     late = figure.conclusion.partition("arrived by then: ")[2]
-    share_a = float(late.split("a ")[1].split(",")[0].rstrip("."))
+    share_a = float(late.split("a: ")[1].split(",")[0].rstrip("."))
     assert share_a >= 0.25
 
 
@@ -104,3 +104,13 @@ def test_another_length_of_the_epoch_changes_no_epoch(run_of):
 )
 def test_where_no_level_makes_sense_nothing_is_drawn(run_of, values):
     assert drawn({"a": run_of(values), "b": run_of(values)}) == ()
+
+
+def test_many_runs_are_drawn_without_their_bands_which_are_in_the_table(run_of, trace):
+    runs = {str(seed): run_of({"test_accuracy": rising(1.0, seed=seed)}) for seed in range(6)}
+    (figure,) = drawn(runs)
+    assert len(figure.traces) == 6
+    assert figure.conclusion.endswith("The bands are in the table.")
+    few = drawn({label: runs[label] for label in "0123"})[0]
+    assert len(few.traces) == 12
+    assert "bands are" not in few.conclusion

@@ -23,6 +23,7 @@ from thermograd.store.run import Run
 _DIRECTIONS = {"accuracy": "up", "loss": "down"}
 """By the last word of its name: which way a scalar gets better. Others have no target that would make sense."""
 _MOST_NAMED = 4
+"""Runs named one by one, and drawn with their bands: those of more would hide one another."""
 
 
 def passages_compared(
@@ -120,11 +121,13 @@ def _figure(
     }
     for position, (label, passages) in enumerate(found.items()):
         survival = kaplan_meier(*passages.outcomes())
-        steps = np.unique(np.append(survival.knots, passages.horizon).clip(max=passages.horizon))
+        # where nobody is left the curve is over, so that the others can be seen
+        last = min(passages.horizon, int(passages.time.max()))
+        steps = np.unique(np.append(survival.knots, last).clip(max=last))
         share, (low, high), time = survival.at(steps), survival.band(steps, 0.95), steps / scales[label]
         colour, dash, _ = style(position)
         edges = band(time, low, high, label, colour, "hv", legendgroup=label)
-        traces += [edge | {"showlegend": False} for edge in edges]
+        traces += [edge | {"showlegend": False} for edge in edges if len(found) <= _MOST_NAMED]
         traces.append(line(time, share, label, colour, dash, "hv", legendgroup=label))
         for key, column in zip(table, ([label] * time.size, time, share, low, high), strict=True):
             table[key] += np.asarray(column).tolist()
@@ -156,7 +159,7 @@ def _conclusion(
     fast, slow, gap = largest_difference(times)
     named = times if len(times) <= _MOST_NAMED else (fast, slow)
     text = f"Mean {end.unit}s to {goal}: " + ", ".join(
-        f"{label} {number_text(times[label])}" for label in named
+        f"{label}: {number_text(times[label])}" for label in named
     )
     if late:
         text += f", those that had not arrived by then counted as {end.unit} {end.time:g}"
@@ -166,7 +169,8 @@ def _conclusion(
     else:
         text += f". Which is sooner, the data cannot decide (largest difference {number_text(gap)})"
     if late:
-        text += f". Share not arrived by then: {', '.join(f'{label} {share:.3g}' for label, share in late.items())}"
+        text += f". Share not arrived by then: {', '.join(f'{label}: {share:.3g}' for label, share in late.items())}"
+    text += ". The bands are in the table" if len(times) > _MOST_NAMED else ""
     return f"{text}."
 
 
