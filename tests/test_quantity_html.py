@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from thermograd.quantities import Advice, Estimate, Prediction, Verdict
+from thermograd.quantities import Advice, Estimate, Landscape, Prediction, Verdict
 
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror='y'> & \x1b[31m"
 CURVE = np.array([1.0, 0.5, 0.2])
@@ -160,6 +160,13 @@ def test_alternatives_are_drawn_on_one_axis():
     assert len(dots) == 2
     assert dots[0] < dots[1]
     assert "predicted mean (epochs)" in "".join(tree.itertext())
+
+
+def test_a_landscape_shows_its_curvatures():
+    land = Landscape(sample_gradients=[[3.0, 4.0]], hessian=[[2.0, 0.0], [0.0, 1.0]], loss=0.25, note=HOSTILE)
+    tree = read(land)
+    assert cells(tree)[:5] == ["1", "2", "0.25", "5", "2 to 1"]
+    assert len(list(tree.iter(f"{SVG}polyline"))) == 1
 
 
 def test_no_colour_is_ink_of_a_theme():

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from thermograd.errors import ConfigError
 from thermograd.quantity_figure import figure_of
-from thermograd.quantity_html import advice_html, estimate_html, prediction_html, verdict_html
+from thermograd.quantity_html import advice_html, estimate_html, landscape_html, prediction_html, verdict_html
 from thermograd.quantity_text import brief, interval_text
 
 Array = npt.NDArray[Any]
@@ -226,6 +226,9 @@ class Landscape:
             + (f"; {self.note}" if self.note else "")
             + ")"
         )
+
+    def _repr_html_(self) -> str:
+        return landscape_html(self)
 
     def __post_init__(self) -> None:
         for name in _ARRAYS:

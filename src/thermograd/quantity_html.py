@@ -13,7 +13,7 @@ from thermograd.quantity_sketch import curve_sketch, interval_sketch
 from thermograd.quantity_text import digits, short
 
 if TYPE_CHECKING:
-    from thermograd.quantities import Advice, Estimate, Prediction, Verdict
+    from thermograd.quantities import Advice, Estimate, Landscape, Prediction, Verdict
 
 _ROWS = 5
 _MATRIX = 6
@@ -58,6 +58,23 @@ def advice_html(advice: Advice) -> str:
         + (f"<ul style='list-style:none;padding-left:0'>{verdicts}</ul>" if verdicts else "")
         + (f"<p>Keep in mind:</p><ul>{caveats}</ul>" if caveats else "")
     )
+
+
+def landscape_html(landscape: Landscape) -> str:
+    """Size, loss and gradient of a landscape, and its curvatures, largest first."""
+    count, size = landscape.sample_gradients.shape
+    curvatures = np.linalg.eigvalsh((landscape.hessian + landscape.hessian.T) / 2)[::-1]
+    facts = {
+        "samples": str(count),
+        "parameters": str(size)
+        if landscape.directions is None
+        else f"{size} directions of {len(landscape.directions)}",
+        "loss": digits(landscape.loss),
+        "length of the gradient": digits(float(np.linalg.norm(landscape.gradient))),
+        "curvatures": f"{digits(float(curvatures[0]))} to {digits(float(curvatures[-1]))}",
+        "note": landscape.note,
+    }
+    return _quantity("Landscape", facts) + curve_sketch(None, curvatures, None)
 
 
 def facts_table(facts: Mapping[str, str]) -> str:

@@ -1,5 +1,7 @@
 """The container of posterior draws: order, selection, what it refuses, how it shows itself."""
 
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
 
@@ -107,6 +109,14 @@ def test_it_shows_itself_in_a_few_lines():
     assert str(draws).splitlines()[-1].strip() == "note: <flat> prior."
     assert "&lt;flat&gt;" in draws._repr_html_()
     assert repr(draws).startswith("<PosteriorDraws 2 chains")
+
+
+def test_a_notebook_shows_the_potential_along_the_chains():
+    shown = make(potential=np.array([[4.0, 3.0, 2.0, 1.0], [5.0, 4.0, 3.0, 2.0]]))._repr_html_()
+    tree = ElementTree.fromstring(f"<div>{shown}</div>")
+    assert len(list(tree.iter("{http://www.w3.org/2000/svg}polyline"))) == 1
+    assert "Potential against epochs" in "".join(tree.itertext())
+    assert "<svg" not in make()._repr_html_()
 
 
 def test_chains_made_one_by_one_are_put_side_by_side():

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd.errors import ConfigError
+from thermograd.estimators.first_passage_html import passages_html
+from thermograd.quantity_figure import figure_of
 
 Array = npt.NDArray[Any]
 
@@ -60,6 +62,20 @@ class FirstPassageTimes:
 
     def __str__(self) -> str:
         return f"{int(self.reached.sum())} of {len(self)} arrived within {self.horizon} {self.unit}s"
+
+    def _repr_html_(self) -> str:
+        return passages_html(self)
+
+    def plot(self) -> Any:
+        """The share of trajectories still under way against time, with its band.
+
+        Returns:
+            A `plotly.graph_objects.Figure`.
+
+        Raises:
+            MissingExtraError: the requirements of the report layer are not installed.
+        """
+        return figure_of(self)
 
     def outcomes(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
         """The distinct outcomes `(time, reached, count)`, sorted: what a bootstrap resamples.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from thermograd.errors import ConfigError
 from thermograd.estimators.posterior_convergence import convergence
 from thermograd.estimators.posterior_files import fields_of_run, read_draws, save_draws
+from thermograd.estimators.posterior_html import draws_html
 from thermograd.estimators.posterior_join import joined
 from thermograd.estimators.posterior_xarray import as_dataset, as_inference_data
 from thermograd.quantities import Verdict
@@ -267,14 +267,7 @@ class PosteriorDraws:
         return f"<PosteriorDraws {str(self).splitlines()[0]}>"
 
     def _repr_html_(self) -> str:
-        first, *rest = str(self).splitlines()
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(name)}</th><td>{html.escape(str(value.shape))}</td></tr>"
-            for name, value in list(self.parameters.items())[:20]
-        )
-        more = "<tr><td>...</td></tr>" if len(self.parameters) > 20 else ""
-        lines = "".join(f"<br>{html.escape(line.strip())}" for line in rest)
-        return f"<p><b>{html.escape(first)}</b>{lines}</p><table>{rows}{more}</table>"
+        return draws_html(self)
 
 
 def _checked_parameters(parameters: Mapping[str, Any]) -> dict[str, Array]:
