@@ -89,7 +89,8 @@ def test_trajectories_that_failed_are_no_evidence_that_all_is_well(run_of):
     run.source._outcome[:15] = FAILED
     found = {verdict.kind: verdict for verdict in verdicts(run)}["stayed_finite"]
     assert "(0 of 5," in found.text
-    run.source._outcome[:] = FAILED
+    run.source._outcome[:16], run.source._outcome[16:] = FAILED, PENDING
+    run.source._committed[1] = -1
     found = {verdict.kind: verdict for verdict in verdicts(run)}["stayed_finite"]
     assert (found.holds, found.evidence["trajectories"]) == (None, 0)
 
@@ -103,6 +104,23 @@ def test_blocks_that_failed_alike_are_said_once(run_of, monkeypatch):
     failed = [text for name, text in facts(run) if name == "Failed"]
     assert failed[0].startswith("30 blocks (0, 1, 2,")
     assert failed[1] == "block 30 after 1 attempt: OSError: gone"
+
+
+def test_of_a_run_that_lost_blocks_neither_a_speed_nor_the_same_note_twice(run_of, monkeypatch):
+    run = run_of({"loss": np.zeros((20, 5))})
+    moments = [("started", "2026-01-01T00:00:00Z"), ("finished", "2026-01-01T00:00:04Z")]
+    run.source.events = lambda: [{"event": event, "time": time} for event, time in moments]
+    run.source.set_notes(["1 of 2 blocks failed: block 0: OSError: gone", "another"])
+    assert {"Speed", "Note"} <= set(dict(facts(run)))
+    monkeypatch.setattr(type(run.source), "failures", (Failure(0, "OSError", "gone", "", -1, 1, "n1"),))
+    assert "Speed" not in dict(facts(run))
+    assert [text for name, text in facts(run) if name == "Note"] == ["another"]
+
+
+def test_where_every_block_failed_that_is_said_first(run_of):
+    run = run_of({"loss": np.zeros((20, 5))}, committed=False)
+    run.source._outcome[:] = FAILED
+    assert [verdict.kind for verdict in verdicts(run)] == ["failed_blocks", "nothing_committed"]
 
 
 def test_a_change_of_environment_has_a_line_of_its_own(run_of):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from thermograd.store.known_values import known_values
 from thermograd.store.layout import FAILED
 from thermograd.store.run import Run
 
@@ -83,7 +84,7 @@ def _means(run: Run, name: str, part: slice) -> npt.NDArray[np.float64]:
     failed = run.outcome == FAILED
     for block in range(run.source.header.blocks if length else 0):
         rows = _rows(run.source.header.block(block))
-        values = run.array(name, rows, part).astype(np.float64)
+        values = known_values(run, name, rows, part).astype(np.float64)
         known = np.isfinite(values) & ~failed[rows, None]
         count += known.sum(axis=0)
         total += np.where(known, values, 0.0).sum(axis=0)

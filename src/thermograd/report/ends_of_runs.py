@@ -14,6 +14,7 @@ from scipy.special import stdtrit
 from thermograd.quantities import Estimate
 from thermograd.report.differences import mean_of
 from thermograd.report.ranking import number_text
+from thermograd.store.known_values import known_values
 from thermograd.store.run import Run
 
 Array = npt.NDArray[Any]
@@ -114,7 +115,9 @@ def ends_of_runs(
         run = runs[label]
         # A hair of tolerance: 599.9999 steps in epochs and back are 600.
         place = int(np.searchsorted(steps, time * scales[label] * (1 + 1e-12), side="right")) - 1
-        column = run.array(name, times=slice(max(place, 0), max(place, 0) + 1))[:, 0].astype(np.float64)
+        column = known_values(run, name, times=slice(max(place, 0), max(place, 0) + 1))[:, 0].astype(
+            np.float64
+        )
         column[run.diverged_at >= 0] = np.nan
         values[label] = column
     return EndsOfRuns(time, unit, values, {label: runs[label].seed for label in known})

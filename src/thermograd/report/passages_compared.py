@@ -18,6 +18,7 @@ from thermograd.report.ensemble import words
 from thermograd.report.figure import Figure
 from thermograd.report.look import band, layout, line, style
 from thermograd.report.ranking import number_text
+from thermograd.store.known_values import known_values
 from thermograd.store.run import Run
 
 _DIRECTIONS = {"accuracy": "up", "loss": "down"}
@@ -76,7 +77,7 @@ def _all_begin_before(
     runs: Mapping[str, Run], name: str, end: EndsOfRuns, target: float, direction: str
 ) -> bool:
     for label in end.values:
-        first = runs[label].array(name, times=slice(0, 1))
+        first = known_values(runs[label], name, times=slice(0, 1))
         known = first[np.isfinite(first)]
         if not known.size or not (known.mean() < target if direction == "up" else known.mean() > target):
             return False
@@ -95,7 +96,7 @@ def _passages(
     for index in range(run.source.header.blocks):
         members = run.source.header.block(index)
         rows = slice(members.start, members.stop)
-        values = run.array(name, rows, part)
+        values = known_values(run, name, rows, part)
         known = np.isfinite(values)
         met = known & np.asarray(values >= target if direction == "up" else values <= target)
         reached = np.asarray(met.any(axis=1))

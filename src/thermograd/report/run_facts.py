@@ -49,7 +49,12 @@ def facts(run: Run) -> list[tuple[str, str]]:
     started = int(manifest.get("generation") or 0)
     if started > 1:
         found.append(("Started", f"{started} times"))
-    found += [("Environment changed" if note.startswith(_CHANGED) else "Note", note) for note in run.notes]
+    repeated = f"{len(run.failures)} of {run.source.header.blocks} blocks failed: "
+    found += [
+        ("Environment changed" if note.startswith(_CHANGED) else "Note", note)
+        for note in run.notes
+        if not note.startswith(repeated)
+    ]
     return found + [("Failed", text) for text in _failures(run)]
 
 
@@ -62,9 +67,6 @@ def outcome_text(run: Run) -> str:
 def verdicts(run: Run) -> list[Verdict]:
     """Whether there is anything to look at, whether all of it, and whether the trajectories stayed finite."""
     total, outcome = run.trajectories, run.outcome
-    if not run.committed.size or run.committed.max() < 0:
-        text = f"Nothing is committed yet: no record of the {total} trajectories can be trusted, so nothing is shown."
-        return [Verdict(None, "nothing_committed", text, {"trajectories": total})]
     found = []
     failed, pending = int((outcome == FAILED).sum()), int((outcome == PENDING).sum())
     if failed:
@@ -74,13 +76,12 @@ def verdicts(run: Run) -> list[Verdict]:
             f"{run.source.header.blocks} blocks); {_go_on(run)} tries them again."
         )
         found.append(Verdict(False, "failed_blocks", text, {"failed": failed, "blocks": blocks}))
+    how = "still going." if run.state == "running" else f"{run.state}; go on with: {_go_on(run)}"
+    if outcome.size == failed or run.committed.max(initial=-1) < 0:
+        text = f"Nothing is committed yet: no record of the {total} trajectories can be trusted, so nothing is shown. The run is {how}"
+        return [*found, Verdict(None, "nothing_committed", text, {"trajectories": total})]
     if pending:
-        how = (
-            "The run is still going."
-            if run.state == "running"
-            else f"The run is {run.state}; go on with: {_go_on(run)}"
-        )
-        text = f"{pending} of {total} trajectories have not reached the end; the figures hold what is committed, {_far(run)}. {how}"
+        text = f"{pending} of {total} trajectories have not reached the end; the figures hold what is committed, {_far(run)}. The run is {how}"
         found.append(Verdict(None, "incomplete", text, {"pending": pending}))
     return [*found, _finite(run)]
 
@@ -128,7 +129,7 @@ def _finite(run: Run) -> Verdict:
     so_far = " so far" if pending else ""
     if not total:
         return Verdict(
-            None, "stayed_finite", "Whether trajectories diverge is not known: every block failed.", evidence
+            None, "stayed_finite", "Whether trajectories diverge is not known: blocks failed, and no other has begun.", evidence
         )
     shown = f"share {number_text(share_of(diverged, total))}"
     if diverged:
@@ -158,7 +159,9 @@ def _failures(run: Run) -> list[str]:
 
 
 def _speed(run: Run, events: list[dict[str, Any]]) -> str:
-    """Trajectory-steps per second of a run that was started once and never interrupted."""
+    """Trajectory-steps per second of a run that was started once, never interrupted, and lost no block."""
+    if run.failures:
+        return ""
     moments = {"started": [], "resumed": [], "finished": []}  # type: dict[str, list[str]]
     for event in events:
         if event["event"] in moments:

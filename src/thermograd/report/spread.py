@@ -12,6 +12,7 @@ from scipy.special import stdtrit
 from thermograd.quantities import Estimate
 from thermograd.report.figure import spaced
 from thermograd.report.moments import Moments
+from thermograd.store.known_values import known_values
 from thermograd.store.run import Run
 
 Array = npt.NDArray[Any]
@@ -57,11 +58,13 @@ def spread(run: Run, name: str, points: int = 2000) -> Spread:
     kept = spaced(times.size, points)
     diverged = run.diverged_at >= 0
     moments = Moments.none(len(kept))
-    for block in run.blocks(name):
+    for block in range(run.source.header.blocks):
+        members = run.source.header.block(block)
+        known_of_block = known_values(run, name, slice(members.start, members.stop))
         # Copies of a few rows at a time: a block may be the whole run.
-        for start in range(0, len(block.trajectories), _ROWS):
-            values = block.values[start : start + _ROWS, kept].astype(np.float64)
-            first = block.trajectories.start + start
+        for start in range(0, len(members), _ROWS):
+            values = known_of_block[start : start + _ROWS, kept].astype(np.float64)
+            first = members.start + start
             values[diverged[first : first + len(values)]] = np.nan
             moments = moments.merged(Moments.of(values))
     count, known = moments.count, moments.count > 0
@@ -84,7 +87,9 @@ def change(run: Run, name: str, first: int, last: int, level: float = 0.95) -> E
         Mean difference with the interval of Student's t; NaN where fewer than two trajectories have both.
     """
     rows = np.searchsorted(run.times(name), (first, last))
-    before, after = (run.array(name, times=slice(row, row + 1)).astype(np.float64) for row in rows.tolist())
+    before, after = (
+        known_values(run, name, times=slice(row, row + 1)).astype(np.float64) for row in rows.tolist()
+    )
     kept = run.diverged_at < 0
     moments = Moments.of((after - before)[kept])
     count, mean = float(moments.count[0]), float(moments.mean[0])

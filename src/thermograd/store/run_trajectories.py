@@ -8,6 +8,7 @@ import numpy as np
 
 from thermograd.discover import nearest
 from thermograd.errors import ConfigError, NothingCommittedError
+from thermograd.store.known_values import known_values
 from thermograd.store.printable import printable
 from thermograd.store.reader import open_run
 from thermograd.store.run import Run
@@ -81,11 +82,6 @@ def _scalar(folder: Path, run: Run, metric: str | None) -> str:
 
 
 def _known(run: Run, name: str) -> np.ndarray:
-    values = run[name]
-    steps, header = run.times(name), run.source.header
-    committed = np.repeat(run.committed, header.block_size)[: run.trajectories]
-    if values.dtype.kind != "f":
-        values = values.astype(np.float64)
-    values = np.where(steps <= committed[:, None], values, np.nan)
+    values, steps = known_values(run, name), run.times(name)
     diverged_at = run.diverged_at[:, None]
     return np.where((diverged_at >= 0) & (steps >= diverged_at), np.inf, values)
