@@ -166,6 +166,15 @@ def test_an_interruption_ends_it_and_a_lost_run_is_told(growing, capsys):
     assert "is gone" in capsys.readouterr().out
 
 
+def test_a_note_is_told_once(tmp_path, capsys):
+    with GrowingRun(tmp_path / "run", notes=["one sample sits out"]) as growing:
+        view = TerminalView(LiveRun(growing.path), stages(growing, growing.finish))
+        assert view.follow() == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "note: one sample sits out"
+    assert sum(line.startswith("note") for line in lines) == 1
+
+
 def test_failures_are_told(growing):
     growing.fail(1, "no luck")
     live = LiveRun(growing.path)

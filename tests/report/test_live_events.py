@@ -64,9 +64,25 @@ def test_blocks_at_work_since_the_last_start(tmp_path):
     assert tail.at_work == {1}
 
 
+def test_of_commits_in_a_row_the_newest_is_kept(tmp_path):
+    tail = EventTail(tmp_path)
+    write(tmp_path, line("started"), *(line("checkpoint", block=0, step=step) for step in range(5)))
+    assert len(tail.new()) == 6
+    write(
+        tmp_path,
+        line("checkpoint", block=1, step=9),
+        line("block_finished", block=1),
+        line("checkpoint", block=0, step=7),
+    )
+    tail.new()
+    assert [said for _, said in tail.last] == [
+        "started", "checkpoint, block 1, step 9", "block finished, block 1", "checkpoint, block 0, step 7",
+    ]  # fmt: skip
+
+
 def test_what_is_kept_is_bounded_and_printable(tmp_path):
     tail = EventTail(tmp_path)
-    write(tmp_path, *(line("checkpoint", block=number) for number in range(100)))
+    write(tmp_path, *(line("block_started", block=number) for number in range(100)))
     write(tmp_path, line("interrupted", why="\x1b[31m" + 3000 * "x", time="\x1b[2J"))
     tail.new()
     assert len(tail.last) == 12

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from thermograd.report.live_series import LiveSeries
 from thermograd.store.layout import ArraySpec
@@ -127,3 +128,26 @@ def test_integers_and_what_is_not_finite():
     series = whole.series()
     series.take(0, 58, none(), finished=True, version=2)
     np.testing.assert_allclose(series.points(-1)["mean"], whole.values[:5].mean(axis=0), rtol=1e-6)
+
+
+def test_a_finished_block_counts_once_and_reading_that_failed_is_taken_up_again():
+    table = Table()
+    series = table.series(chunk=7)
+    read, failing = table.read, [True]
+
+    def fails_once(name, block, records):
+        if records.start == 14 and failing.pop():
+            message = "unplugged"
+            raise OSError(message)
+        return read(name, block, records)
+
+    series._read = fails_once
+    with pytest.raises(OSError, match="unplugged"):
+        series.take(0, 58, none(), finished=True, version=2)
+    failing.append(False)
+    for version in (3, 4):
+        series.take(0, 58, none(), finished=True, version=version)
+    points = series.points(-1)
+    assert points["trajectories"] == [5] * 30
+    np.testing.assert_allclose(points["mean"], table.values[:5].mean(axis=0), rtol=1e-6)
+    assert series.points(3) is None

@@ -32,6 +32,7 @@ class TerminalView:
         self._wait = wait
         self._seen = -1
         self._last = ""
+        self._noted: set[str] = set()
 
     def follow(self) -> int:
         """Show it until it is finished, interrupted or failed.
@@ -48,6 +49,10 @@ class TerminalView:
                 line = "; ".join(
                     f"{name} {value}" if name else value.rstrip(".") for name, value in rows(data)
                 )
+                for note in data["notes"]:
+                    if note not in self._noted:
+                        terminal.result(f"note: {note}")
+                self._noted = set(data["notes"])
                 if line != self._last:
                     terminal.result(line)
                 self._last = line
@@ -127,6 +132,8 @@ def _table(name: str, data: dict[str, Any]) -> Any:
     for what, value in rows(data):
         curve = Text(sparkline(curves[what])) if what in curves else Text("")
         table.add_row(Text(what), Text(value), curve)
+    for note in data["notes"]:
+        table.add_row(Text("note"), Text(note), Text(""))
     table.add_row(Text(""), ProgressBar(total=1.0, completed=data["progress"], width=40), Text(""))
     return table
 

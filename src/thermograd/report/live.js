@@ -4,7 +4,7 @@
   const token = new URLSearchParams(location.search).get("token");
   const SIGNS = { finished: "✓", diverged: "✗", failed: "!", pending: "…" };
   const CELLS = { finished: "✓", working: "▶", stopped: "‖", pending: "·", failed: "!" };
-  const MOST_CELLS = 480;
+  const [CELL, MOST_ROWS] = [25, 8];
   const OVER = new Set(["finished"]);
   const RESTING = new Set(["interrupted", "failed", "damaged", "gone"]);
   const known = { version: -1, about: null, series: {}, drawn: {} };
@@ -91,7 +91,8 @@
     for (const name of kinds) totals[name] = (totals[name] ?? 0) + 1;
     const words = { finished: "finished", working: "at work", stopped: "begun, not at work", pending: "pending", failed: "failed" };
     const said = Object.keys(CELLS).filter((name) => totals[name]).map((name) => `${CELLS[name]} ${totals[name]} ${words[name]}`);
-    const group = Math.ceil(kinds.length / MOST_CELLS);
+    const most = MOST_ROWS * Math.max(1, Math.floor(at("blocks").clientWidth / CELL));
+    const group = Math.ceil(kinds.length / most);
     if (group > 1) said.push(`a square is ${group} blocks`);
     at("legend").replaceChildren(...said.map((text) => element("span", text)));
     const cells = [];

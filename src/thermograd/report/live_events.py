@@ -22,7 +22,7 @@ class EventTail:
         folder: the run directory.
 
     Attributes:
-        last: the newest events, oldest first, as (time, what happened).
+        last: the newest events, oldest first, as (time, what happened); of commits in a row the newest.
         at_work: blocks that were begun since the run was last started, and have not ended.
     """
 
@@ -31,6 +31,7 @@ class EventTail:
         self._place = 0
         self.last: deque[tuple[str, str]] = deque(maxlen=_KEPT)
         self.at_work: set[int] = set()
+        self._newest = ""
 
     def new(self) -> list[dict[str, Any]]:
         """The whole lines that were added since the last call, at most a MiB of them."""
@@ -56,6 +57,9 @@ class EventTail:
             self.at_work.add(block)
         elif isinstance(block, int) and kind in {"block_finished", "block_failed"}:
             self.at_work.discard(block)
+        if kind == "checkpoint" == self._newest:
+            self.last.pop()  # of commits in a row the newest says it all
+        self._newest = kind
         details = [
             f"{key} {value}" for key, value in event.items() if key not in {"time", "event"} and value != []
         ]

@@ -56,16 +56,18 @@ class Ledger:
         Returns:
             The blocks that were read, in order.
         """
-        read = []
+        changed = []
         for block in range(self._header.blocks):
             if not everything and self.finished(block):
                 continue
             stamp = self._stamp(block)
             if everything or stamp != self._stamps[block]:
-                self._read(block)
                 self._stamps[block] = stamp
-                read.append(block)
-        return read
+                changed.append(block)
+        for part in np.split(changed, np.flatnonzero(np.diff(changed) > 1) + 1):
+            if part.size:
+                self._read(range(int(part[0]), int(part[-1]) + 1))
+        return changed
 
     def finished(self, block: int) -> bool:
         """Whether nothing of a block will change any more."""
@@ -89,13 +91,15 @@ class Ledger:
         members = self._header.block(block)
         return slice(members.start, members.stop)
 
-    def _read(self, block: int) -> None:
+    def _read(self, blocks: range) -> None:
         # `committed` first: what is read after it is at least as new
-        self.committed[block] = self._rows("committed", range(block, block + 1))[0]
-        diverged_at = self._rows("diverged_at", self._header.block(block))
-        diverged_at[diverged_at > self.committed[block]] = -1
-        self.diverged_at[self._members(block)] = diverged_at
-        self._outcome[self._members(block)] = self._rows("outcome", self._header.block(block))
+        committed = self._rows("committed", blocks)
+        rows = range(self._header.block(blocks.start).start, self._header.block(blocks.stop - 1).stop)
+        diverged_at, outcome = self._rows("diverged_at", rows), self._rows("outcome", rows)
+        diverged_at[diverged_at > np.repeat(committed, self._header.block_size)[: len(rows)]] = -1
+        self.committed[blocks.start : blocks.stop] = committed
+        self.diverged_at[rows.start : rows.stop] = diverged_at
+        self._outcome[rows.start : rows.stop] = outcome
 
     def _rows(self, name: str, rows: range) -> npt.NDArray[Any]:
         array, missing = self._arrays[name], _MISSING[name]

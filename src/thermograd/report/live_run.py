@@ -29,7 +29,7 @@ from thermograd.store.reader import open_run
 POINTS = 2000
 _FEWEST_POINTS = 100
 _KEPT_POINTS = 2**21
-_MOST_FAILURES = 20
+_MOST_LINES = 20
 _OUTCOMES = {"finished": FINISHED, "diverged": DIVERGED, "failed": FAILED, "pending": PENDING}
 ENDED = ("finished", "interrupted", "failed", "gone")
 """States in which nothing more comes by itself."""
@@ -143,7 +143,8 @@ class LiveRun:
         if read or news or state != self._state:
             self.version += 1
         self._state = state
-        self._unread |= dict.fromkeys(block for block in read if block not in self._averaged)
+        begun = [block for block in read if self._ledger.committed[block] >= 0]
+        self._unread |= dict.fromkeys(block for block in begun if block not in self._averaged)
         while self._unread:
             self._average(next(iter(self._unread)))
             if time.monotonic() - began > seconds:
@@ -162,14 +163,13 @@ class LiveRun:
 
     def _average(self, block: int) -> None:
         """Take what is new of a block into every series; a finished one comes only once."""
+        self.version += 1
         committed = int(self._ledger.committed[block])
-        if committed >= 0:
-            self.version += 1
-            finished, diverged = self._ledger.finished(block), self._ledger.diverged(block)
-            for entry in self._series.values():
-                entry.take(block, committed, diverged, finished=finished, version=self.version)
-            if finished:
-                self._averaged.add(block)
+        finished, diverged = self._ledger.finished(block), self._ledger.diverged(block)
+        for entry in self._series.values():
+            entry.take(block, committed, diverged, finished=finished, version=self.version)
+        if finished:
+            self._averaged.add(block)
         del self._unread[block]
 
     def _read(self, name: str, block: int, records: slice) -> npt.NDArray[Any]:
@@ -197,7 +197,7 @@ class LiveRun:
             "full": full,
             "state": state,
             "seconds_since_change": round(max(0.0, now - self._touched), 1) if self._touched else None,
-            "time_left": left and left._asdict(),
+            "time_left": left and {name: _short(value) for name, value in left._asdict().items()},
             "unread": len(self._unread),
         }
 
@@ -224,12 +224,17 @@ class LiveRun:
             "working": sorted(self._events.at_work) if self._state == "running" else [],
             "failed": failed,
             "outcome": counts,
-            "failures": [self._failure(entry) for entry in self._run.failures[:_MOST_FAILURES]]
+            "failures": [self._failure(entry) for entry in self._run.failures[:_MOST_LINES]]
             if failed
             else [],
             "events": [list(event) for event in self._events.last],
-            "notes": [*self._manifest.notes, *self._ledger.damage, *self._damage],
+            "notes": self._notes(),
         }
+
+    def _notes(self) -> list[str]:
+        notes = [excerpt(note) for note in (*self._manifest.notes, *self._ledger.damage, *self._damage)]
+        more = len(notes) - _MOST_LINES
+        return [*notes[:_MOST_LINES], *([f"and {more} more of the kind"] if more > 0 else [])]
 
     @staticmethod
     def _failure(failure: Failure) -> str:
@@ -261,3 +266,7 @@ def _touched(file: Path) -> float:
         return file.stat().st_mtime
     except OSError:
         return 0.0
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.4g}")

@@ -39,11 +39,12 @@ class LiveSeries:
         self._finished = Moments.none(self._kept.size)
         self._total = Moments.none(self._kept.size)
         self._open: dict[int, _Part] = {}
+        self._closed: set[int] = set()
 
     def take(
         self, block: int, committed: int, diverged: npt.NDArray[np.bool_], *, finished: bool, version: int
     ) -> None:
-        """Take what a block has committed since the last time.
+        """Take what a block has committed since the last time; nothing of a block that was finished before.
 
         Args:
             block: its index.
@@ -52,6 +53,8 @@ class LiveSeries:
             finished: whether the block will not be given again.
             version: of the points that change by it.
         """
+        if block in self._closed:
+            return
         part = self._open.get(block)
         if part is not None and (diverged & ~part.diverged).any() and part.records:
             self._changed[: part.columns] = version
@@ -68,6 +71,7 @@ class LiveSeries:
         if finished:
             self._finished = self._finished.merged(part.moments)
             del self._open[block]
+            self._closed.add(block)
 
     def points(self, since: int) -> dict[str, list[Any]] | None:
         """The points that changed after a version; of all of them, only those with a value.
