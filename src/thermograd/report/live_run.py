@@ -68,7 +68,7 @@ class LiveRun:
         """Look what is new; what goes wrong is told by `data`.
 
         Args:
-            seconds: how long to go on reading; what is left is read by later calls.
+            seconds: how long to go on averaging; what is left is taken by later calls.
         """
         with self._mutex:
             try:
@@ -125,7 +125,6 @@ class LiveRun:
         self._damage: dict[str, None] = {}
 
     def _follow(self, seconds: float) -> None:
-        began = time.monotonic()
         manifest = read_manifest(self.path)
         restarted = manifest.generation != self._manifest.generation
         if manifest.run_id != self._manifest.run_id or (restarted and (self._damage or self._ledger.damage)):
@@ -145,6 +144,7 @@ class LiveRun:
         self._state = state
         begun = [block for block in read if self._ledger.committed[block] >= 0]
         self._unread |= dict.fromkeys(block for block in begun if block not in self._averaged)
+        began = time.monotonic()
         while self._unread:
             self._average(next(iter(self._unread)))
             if time.monotonic() - began > seconds:
