@@ -51,6 +51,7 @@ bench: $(VENV)/.dev ## measured ratios, see benchmarks/README.md
 	@$(BIN)/python benchmarks/curvature.py --quick
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/aging.py --steps 10000
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/effective_noise.py
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/running.py --quick
 
 coverage: $(VENV)/.dev ## how often the intervals hold the truth, into docs/coverage.md
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/coverage.py

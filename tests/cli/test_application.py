@@ -187,7 +187,7 @@ def test_list(config, capsys, tmp_path):
     assert main(["list", "runs", str(tmp_path / "none")]) == 2
 
 
-def test_list_runs_and_a_refused_lock_need_no_torch(config):
+def test_list_runs_a_report_and_a_refused_lock_need_no_torch(config):
     assert main(["run", str(config), "--out", "kick"]) == 0
     script = (
         "import sys\n"
@@ -195,6 +195,7 @@ def test_list_runs_and_a_refused_lock_need_no_torch(config):
         "from thermograd.cli import main\n"
         "from thermograd.store import lock\n"
         "assert main(['list', 'runs', '.']) == 0\n"
+        "assert main(['report', 'kick']) == 0\n"
         "with lock.hold(Path('kick')):\n"
         "    assert main(['resume', 'kick']) == 3\n"
         "assert 'torch' not in sys.modules\n"
@@ -202,3 +203,4 @@ def test_list_runs_and_a_refused_lock_need_no_torch(config):
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "kick is in use by " in done.stderr
+    assert "report.html" in done.stdout
