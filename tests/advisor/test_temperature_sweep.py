@@ -128,6 +128,42 @@ def test_bad_input_is_named(options, says):
         swept(**options)
 
 
-def test_a_point_that_diverges_is_named():
+@pytest.mark.parametrize("workers", [False, True])
+def test_a_point_that_diverges_is_a_row_and_the_others_are_as_without_it(workers):
+    options = {"lags": 6, "waiting_time": 4, "replicas": 2}
+    executor = ThreadPoolExecutor(2) if workers else None
+    found = swept(learning_rate=[0.1, 5.0, 0.2], executor=executor, **options)
+    if executor is not None:
+        executor.shutdown()
+    alone = swept(learning_rate=[0.1, 0.2], **options)
+    for place, same in ((0, 0), (2, 1)):
+        assert np.array_equal(found.temperatures[place].curve, alone.temperatures[same].curve)
+        assert found.widths[place].value == alone.widths[same].value
+    lost = found.temperatures[1]
+    assert (lost.verdict.kind, lost.verdict.holds) == ("diverged", None)
+    assert "got 5. No temperature is defined." in lost.verdict.text
+    assert np.isnan([found.widths[1].value, found.distances[1].value]).all()
+    table = found.table()
+    assert table["verdict"][1] == "diverged"
+    for name in (
+        "short temperature",
+        "fit temperature",
+        "long temperature",
+        "from",
+        "to",
+        "replica distance",
+    ):
+        assert [cell is None for cell in table[name]] in ([False, True, False], [True, True, True])
+    assert None not in alone.table()["replica distance"]
+
+
+def test_a_sweep_in_which_all_diverge_says_so_of_each():
+    found = swept(learning_rate=[5.0, 6.0], lags=6, waiting_time=4)
+    assert found.table()["verdict"] == ["diverged", "diverged"]
+    assert found.distances is None
+
+
+def test_alone_a_divergence_is_an_error():
+    point = {"problem": MIXTURE, "batch_fraction": 0.3, "steps": 10, **SOLVER}
     with pytest.raises(DivergedError, match="got 5"):
-        swept(learning_rate=[0.1, 5.0], lags=6, waiting_time=4)
+        mean_field.solve_many([point | {"learning_rate": rate} for rate in (0.1, 5.0)])

@@ -8,14 +8,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from scipy.special import stdtr
 
-from thermograd.errors import ConfigError
+from thermograd.errors import ConfigError, DivergedError
 from thermograd.estimators.common_drift import CommonDrift
 from thermograd.estimators.displacement_drift import FALSE_ALARM
 from thermograd.estimators.effective_temperature import EffectiveTemperature, estimate
-from thermograd.quantities import Estimate, Prediction
-from thermograd.theory.mean_field import solve_many
+from thermograd.quantities import Estimate, Prediction, Verdict
+from thermograd.theory.mean_field import solve_each
 from thermograd.theory.mean_field_solution import MeanField
 
 if TYPE_CHECKING:
@@ -67,9 +68,9 @@ class Sweep:
 
     Attributes:
         points: the settings, the last argument fastest.
-        temperatures: of them, in the same order; each with its verdict.
-        distances: |w¹ − w²|²/d of two replicas at the last step; None unless `replicas=2`.
-        widths: of the boundary at the last step but one.
+        temperatures: of them, in the same order; each with its verdict, of kind `diverged` where the weights grew without bound.
+        distances: |w¹ − w²|²/d of two replicas at the last step, NaN where they diverged; None unless `replicas=2`.
+        widths: of the boundary at the last step but one, NaN where the weights diverged.
         waiting_time: steps before the temperature is measured.
     """
 
@@ -96,7 +97,8 @@ class Sweep:
                 found |= {"from": [_end(entry, 0) for entry in column]}
                 found |= {"to": [_end(entry, 1) for entry in column]}
         if self.distances is not None:
-            found["replica distance"] = [float(entry.value) for entry in self.distances]
+            distances = [float(entry.value) for entry in self.distances]
+            found["replica distance"] = [value if math.isfinite(value) else None for value in distances]
         found["verdict"] = [one.verdict.kind for one in self.temperatures]
         return found
 
@@ -120,7 +122,8 @@ def sweep(
 
     Each point is solved by `mean_field.solve` for waiting_time + lags steps (and an epoch less one step more if reshuffled, over
     whose starts displacement and response are averaged) and read by `effective_temperature.estimate`, with solver seeds
-    as rows. Stationarity is tested between the displacements from the waiting time on and from half the lags later; with
+    as rows; one whose weights grow without bound has a verdict that says so, and the others are solved all the same. Stationarity
+    is tested between the displacements from the waiting time on and from half the lags later; with
     `replicas=2` by what the displacements of both share, too.
 
     Args:
@@ -131,7 +134,7 @@ def sweep(
         selection: as of `mean_field.solve`; None = persistent where there is a persistence, else sgd.
         waiting_time: steps before; some relaxation times.
         lags: of the displacement; the half-step temperature has one lag fewer.
-        executor: of `solve_many`: one task a point.
+        executor: of `mean_field.solve_many`: one task a point.
         **solver: further arguments of `mean_field.solve`, `replicas=2` for replica distances.
 
     Returns:
@@ -140,7 +143,6 @@ def sweep(
     Raises:
         ConfigError: a ValueError: no value at all, a persistence of a selection that has none, a waiting time or lags too few,
             or what `mean_field.solve` refuses.
-        DivergedError: the weights of a point grew without bound.
 
     >>> from types import SimpleNamespace
     >>> mixture = {"clusters": 2, "sample_ratio": 4.0, "cluster_variance": 0.5, "door_width": 0.7, "loss": "square"}
@@ -167,18 +169,47 @@ def sweep(
         }
         for point in points
     ]
-    solutions = solve_many(tasks, executor=executor)
-    temperatures = [
-        temperature_of(solution, point, waiting_time)
-        for solution, point in zip(solutions, points, strict=True)
-    ]
-    two = all(solution.replica_distance is not None for solution in solutions)
+    solutions = solve_each(tasks, executor=executor)
     return Sweep(
         points,
-        tuple(temperatures),
-        tuple(one.prediction("replica_distance", one.steps) for one in solutions) if two else None,
-        tuple(one.prediction("boundary_width", one.steps - 1) for one in solutions),
+        tuple(
+            _diverged(one) if isinstance(one, DivergedError) else temperature_of(one, point, waiting_time)
+            for one, point in zip(solutions, points, strict=True)
+        ),
+        _predictions(solutions, "replica_distance", before_end=0) if solver.get("replicas") == 2 else None,
+        _predictions(solutions, "boundary_width", before_end=1),
         waiting_time,
+    )
+
+
+def _predictions(
+    solutions: Sequence[MeanField | DivergedError], name: str, *, before_end: int
+) -> tuple[Prediction, ...]:
+    """One quantity of every solution, so many steps before its end."""
+    return tuple(
+        Prediction(math.nan, valid=np.array(False), rests_on="nothing: the weights diverged")
+        if isinstance(one, DivergedError)
+        else one.prediction(name, one.steps - before_end)
+        for one in solutions
+    )
+
+
+def _diverged(divergence: DivergedError) -> EffectiveTemperature:
+    """No temperature at any lag, and why."""
+    said = str(divergence)
+    text = f"{said[0].upper()}{said[1:]}. No temperature is defined."
+    nothing = np.zeros(0)
+    return EffectiveTemperature(
+        short=None,
+        fit=None,
+        long=None,
+        r_squared=math.nan,
+        lags=np.zeros(0, np.int64),
+        curve=nothing,
+        curve_interval=np.zeros((2, 0)),
+        displacement=nothing,
+        response=nothing,
+        verdict=Verdict(None, "diverged", text),
     )
 
 

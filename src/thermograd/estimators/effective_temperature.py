@@ -45,7 +45,7 @@ class EffectiveTemperature:
         displacement: D̄, mean over the rows.
         response: χ, mean over the rows.
         verdict: kinds `single_temperature`, `no_single_temperature`, `undecided`, `not_stationary`,
-            `lags_inside_noise_memory`, `no_noise`.
+            `lags_inside_noise_memory`, `no_noise`; in a sweep of settings `diverged`, where nothing else is there.
     """
 
     short: Estimate | None

@@ -135,6 +135,27 @@ def solve_many(points: Iterable[Mapping[str, Any]], *, executor: Executor | None
 
     Raises:
         ConfigError: a ValueError: a point without a problem, or with an argument that `solve` does not have.
+        DivergedError: at the first point whose weights grew without bound; `solve_each` goes on with the others.
+    """
+    found = []
+    for solution in solve_each(points, executor=executor):
+        if isinstance(solution, DivergedError):
+            raise solution
+        found.append(solution)
+    return found
+
+
+def solve_each(
+    points: Iterable[Mapping[str, Any]], *, executor: Executor | None = None
+) -> list[MeanField | DivergedError]:
+    """`solve` at several points, in their order; a point whose weights grow without bound is its `DivergedError`.
+
+    Args:
+        points: as of `solve_many`.
+        executor: as of `solve_many`.
+
+    Raises:
+        ConfigError: a ValueError: a point without a problem, or with an argument that `solve` does not have.
     """
     tasks = [_task(place, point) for place, point in enumerate(points)]
     if executor is None:
@@ -155,9 +176,12 @@ def _task(place: int, point: Mapping[str, Any]) -> dict[str, Any]:
     return {**point, "problem": Mixture.of(point["problem"])}
 
 
-def _solve_task(task: dict[str, Any]) -> MeanField:
+def _solve_task(task: dict[str, Any]) -> MeanField | DivergedError:
     with one_blas_thread():
-        return solve(**task)
+        try:
+            return solve(**task)
+        except DivergedError as divergence:
+            return divergence
 
 
 def _divergence(solved: list[Solved], mixture: Mixture, learning_rate: float) -> str:
