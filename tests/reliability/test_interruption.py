@@ -48,7 +48,8 @@ def command() -> Iterator[Command]:
     started: list[subprocess.Popen[str]] = []
 
     def run(*words: object, signalling: str | None = None) -> Finished:
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+        path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+        environment = {**os.environ, "PYTHONPATH": path.strip(os.pathsep)}
         process = subprocess.Popen(
             [sys.executable, "-m", "thermograd", *map(str, words), "--allow-import"],
             stdout=subprocess.PIPE,
