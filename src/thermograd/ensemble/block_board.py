@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,13 @@ from thermograd.ensemble.failure_policy import how_it_died, poison, record_failu
 from thermograd.ensemble.interruption import Interruption
 from thermograd.ensemble.launch import Launch
 from thermograd.ensemble.progress import ProgressMeter
+from thermograd.ensemble.sink_log import SinkLog
 from thermograd.errors import BlockFailedError, DamagedRunError, ForeignDirectoryError, RunInUseError
 from thermograd.store.block_progress import BlockProgress, clear_progress, read_progress
 from thermograd.store.disk_space import release_reserve
 from thermograd.store.events import append_event
 from thermograd.store.layout import Checkpoint
+from thermograd.store.reader import open_run
 from thermograd.store.writer import DirectoryStorage
 
 
@@ -61,6 +62,8 @@ class BlockBoard:
         self._busy: list[BlockReport] = []
         self._begun: dict[int, int] = {}
         self._stop: BaseException | None = None
+        reached = int(storage.all_committed().min())
+        self._log = None if launch.sink is None else SinkLog(launch.sink, reached)
 
     def train_here(self, run: str, block: int, generation: int) -> BlockReport:
         """The task of the inline executor, with the live objects."""
@@ -75,6 +78,11 @@ class BlockBoard:
         """
         if self._stop is not None:
             raise self._stop
+
+    def log(self, *, now: bool = True) -> None:
+        """Send the means to the sink, if there is one."""
+        if self._log is not None:
+            self._log.tell(lambda: open_run(self._path), now=now)
 
     def busy_error(self) -> RunInUseError | None:
         """The error of blocks that somebody else still owns."""
@@ -107,7 +115,7 @@ class BlockBoard:
             self._note_commit(block, report.step)
         if report.outcome == FINISHED:
             if self._kind.remote:
-                self._meter.heard(block, report.step, math.nan, report.diverged)
+                self._meter.heard(block, report.step, report.mean, report.diverged)
             self._meter.finished(block)
             append_event(self._path, "block_finished", block=block)
         elif report.outcome == FAILED:
@@ -193,6 +201,7 @@ class BlockBoard:
         if step > self._begun.get(block, -1):
             self._begun[block] = step
             append_event(self._path, "checkpoint", block=block, step=step)
+            self.log(now=False)
             if self._launch.progress is not None and self._kind.remote:
                 self._launch.progress(block, step)
 

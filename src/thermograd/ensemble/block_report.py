@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import socket
 import traceback
@@ -32,6 +33,7 @@ class BlockReport:
         run_id: the run that the owner saw.
         host: its machine.
         diverged: trajectories that diverged.
+        mean: mean of the first observable at its last time, NaN where nobody knows.
     """
 
     block: int
@@ -46,6 +48,7 @@ class BlockReport:
     run_id: str = ""
     host: str = field(default_factory=socket.gethostname)
     diverged: int = 0
+    mean: float = math.nan
 
     def with_error(self, error: BaseException, attempts: int = 1) -> BlockReport:
         """The same with what an exception says; one that is the disk's fault becomes "disk"."""

@@ -140,6 +140,7 @@ class Coordinator:
             train = train_block if self._kind.remote else self._board.train_here
             Dispatch(self._path, self._manifest.generation, self._kind, train, self._board).work(pending)
             self._board.raise_stop()
+            self._board.log()
             return self._end(storage, interruption, self._board)
 
     def _end(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ class Launch:
         name: name of a new run; the problem's if None.
         show: told how far the run has come, four times a second at most.
         progress: called with (block, step) now and then.
+        sink: takes (name -> mean over trajectories, step); see `sink_of`.
         say: told what a person should know, one line each.
         repair: verify everything and recompute what cannot be trusted.
         strict: refuse a changed environment.
@@ -33,6 +34,7 @@ class Launch:
     name: str | None = None
     show: Callable[[Progress], None] | None = None
     progress: Callable[[int, int], None] | None = None
+    sink: Callable[[Mapping[str, Any], int], object] | None = None
     say: Callable[[str], None] = lambda line: None
     repair: bool = False
     strict: bool = False

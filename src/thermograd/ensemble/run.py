@@ -10,10 +10,12 @@ from thermograd.ensemble.directory_run import run_in_directory
 from thermograd.ensemble.executors.choice import executor_of
 from thermograd.ensemble.experiment import Experiment, differing_fields
 from thermograd.ensemble.launch import Launch
+from thermograd.ensemble.sink_log import SinkLog
 from thermograd.ensemble.training_loop import Trainer, divergence_note
 from thermograd.errors import ConfigError, ExperimentMismatchError
 from thermograd.store.memory import MemoryStorage
 from thermograd.store.run import Run
+from thermograd.store.sinks import sink_of
 
 if TYPE_CHECKING:
     from thermograd.protocols import Executor
@@ -27,6 +29,7 @@ def run(
     until: int | None = None,
     resume: Run | None = None,
     name: str | None = None,
+    sink: Any = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Run:
     """Train an ensemble and return what it recorded.
@@ -39,6 +42,9 @@ def run(
         until: stop after that many steps, with a checkpoint.
         resume: an incomplete run in memory to go on with; it stays as it is.
         name: name of the run; the problem's if None.
+        sink: logs the mean over trajectories of every recorded number, once all blocks have reached its time: a W&B,
+            TensorBoard or MLflow object, a path `*.jsonl` or `*.csv`, or a function of (dict, step); see `sink_of`.
+            A run directory that goes on logs what is new since then.
         progress: called with (block, step) now and then.
 
     Returns:
@@ -49,7 +55,7 @@ def run(
         ExperimentMismatchError: store or `resume` hold another experiment; names the fields that differ.
         EngineUnavailableError: an engine or executor asked for by name cannot run.
         MemoryLimitError: a run in memory would not fit.
-        ConfigError: an executor that does not exist, or workers elsewhere without a store.
+        ConfigError: an executor that does not exist, or workers elsewhere without a store; or a sink that is none.
 
     >>> from thermograd.problems import Quadratic
     >>> result = run(Experiment(Quadratic(), trajectories=2, steps=3, seed=1))
@@ -57,6 +63,7 @@ def run(
     ((2, 2), True)
     """
     kind = executor_of(executor)
+    logger = None if sink is None else sink_of(sink)
     if until is not None and until < 0:
         message = f"until is {until}; it is a number of steps, 0 or larger"
         raise ValueError(message)
@@ -72,15 +79,27 @@ def run(
             until=until,
             name=name,
             progress=progress,
-            launch=Launch(executor=kind),
+            launch=Launch(executor=kind, sink=logger),
         )
     if kind.remote:
         message = "executor: workers write into a run directory, so they need one: give store=PATH too"
         raise ConfigError(message, (("executor", message),))
     storage = _storage(experiment, resume, name)
     trainer: Trainer = storage.trainer
+    reached = storage.committed().tolist()
+    log = None if logger is None else SinkLog(logger, min(reached))
+
+    def advanced(block: int, step: int) -> None:
+        reached[block] = step
+        if progress is not None:
+            progress(block, step)
+        if log is not None:
+            log.tell(lambda: Run(storage), reached)
+
     for block in range(storage.header.blocks):
-        trainer.train(block, storage.sink(block), until=until, progress=progress)
+        trainer.train(block, storage.sink(block), until=until, progress=advanced)
+    if log is not None:
+        log.tell(lambda: Run(storage), now=True)
     note = divergence_note(trainer.experiment, storage.diverged_at())
     storage.set_notes([*trainer.notes, *([note] if note else [])])
     return Run(storage)

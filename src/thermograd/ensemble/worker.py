@@ -62,9 +62,12 @@ def train_block(run: str, block: int, generation: int) -> BlockReport:
         return report.with_error(error)
     task = BlockTask(path, block, generation, watch.until)
     onlooker = _Onlooker(path, generation, watch)
-    done = work_on(task, lambda: _workplace(path, manifest.run_id, generation), onlooker)
+    done = work_on(
+        task, lambda: _workplace(path, manifest.run_id, generation, threading.get_ident()), onlooker
+    )
     outcome = LEFT if done.outcome == STOPPED and watch.noticed else done.outcome
-    return replace(done, outcome=outcome, run_id=manifest.run_id, diverged=onlooker.progress.diverged)
+    found = onlooker.progress
+    return replace(done, outcome=outcome, run_id=manifest.run_id, diverged=found.diverged, mean=found.mean)
 
 
 class _Onlooker:
@@ -118,10 +121,10 @@ def _mean(values: npt.NDArray[Any]) -> float:
     return float(finite.mean()) if finite.size else math.nan
 
 
-@lru_cache(maxsize=2)
-def _workplace(run: Path, run_id: str, generation: int) -> tuple[DirectoryStorage, BlockTrainer]:
-    """The open run and its trainer, kept from block to block."""
-    del run_id, generation
+@lru_cache(maxsize=8)
+def _workplace(run: Path, run_id: str, generation: int, thread: int) -> tuple[DirectoryStorage, BlockTrainer]:
+    """The open run and its trainer, kept from block to block by each thread for itself."""
+    del run_id, generation, thread
     manifest = read_manifest(run)
     if not _in_coordinator(run):
         torch.set_num_threads(manifest.threads_per_worker)

@@ -173,6 +173,38 @@ def test_workers_that_die_whatever_they_are_given_end_the_run(tmp_path):
         worked(kind, tmp_path)
 
 
+def test_a_halt_does_not_wait_for_what_never_began(tmp_path):
+    """As when workers are still starting up; a block that has begun is waited for."""
+
+    class Starting(Pretended):
+        def open(self, run):
+            return contextlib.nullcontext(self)
+
+        def submit(self, function, run: str, block: int, generation: int) -> Future:
+            self.futures.append(Future())
+            return self.futures[-1]
+
+    kind = Starting({})
+    kind.futures = []
+    heard = Heard(kind)
+    looks = iter([False, True, True, True])
+
+    def halted() -> bool:
+        now = next(looks)
+        if now and kind.begun and heard.finished == []:
+            kind.futures[0].set_result(BlockReport(0, FINISHED))
+        return now
+
+    heard.halted = halted
+    Dispatch(tmp_path, 1, kind, pytest.fail, heard).work(range(8))
+    assert heard.finished == []
+    assert all(future.cancelled() for future in kind.futures)
+    kind.futures, looks = [], iter([False, True, True, True])
+    kind.begun = {0}
+    Dispatch(tmp_path, 1, kind, pytest.fail, heard).work(range(8))
+    assert heard.finished == [0]
+
+
 def test_a_halt_begins_nothing_more(tmp_path):
     kind = Pretended({})
     heard = worked(kind, tmp_path, blocks=100, halt_after=3)

@@ -7,13 +7,13 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from coordinate import experiment
 from logistic_map import everything
+from waiting import gone, until
 
 from thermograd.ensemble.block_report import BUSY, FINISHED, STALE
 from thermograd.ensemble.block_work import BlockTask, work_on
@@ -30,23 +30,6 @@ from thermograd.store.writer import DirectoryStorage
 
 RECORD = 12  # well inside the run, after the rehearsals of the measurement
 Start = Callable[[str], tuple[Path, Path, int]]
-
-
-def until(condition: Callable[[], object], seconds: float = 100.0) -> None:
-    """Wait for another process; the limit only ends a test that has failed."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def gone(process: int) -> bool:
-    """Whether a process has ended, reaped or not."""
-    try:
-        state = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-    return state == "Z"
 
 
 @pytest.fixture
