@@ -6,7 +6,10 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parent))
+
 import pytest
+from gate import Gate
 from logistic_map import everything
 
 from thermograd.ensemble.experiment import Experiment
@@ -16,7 +19,6 @@ from thermograd.numerics.log_times import Every
 from thermograd.observables import Displacement, Loss
 from thermograd.problems import Quadratic
 
-sys.path.append(str(Path(__file__).parent))
 
 Make = Callable[..., Experiment]
 
@@ -59,3 +61,19 @@ def importable() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=":")
         yield
+
+
+@pytest.fixture(scope="session")
+def gated(made: Make, tmp_path_factory: pytest.TempPathFactory) -> tuple[Experiment, Path, dict[str, bytes]]:
+    """An experiment of six blocks with a gate at step 12, the folder that opens it, and the numbers it must have."""
+    folder = tmp_path_factory.mktemp("gate")
+    experiment = made(trajectories=12, observe=[Loss(at=Every(3)), Displacement(), Gate(str(folder))])
+    return experiment, folder, everything(run(experiment))
+
+
+@pytest.fixture
+def gate(gated: tuple[Experiment, Path, dict[str, bytes]]) -> Iterator[Path]:
+    """The folder of the gate, empty before and after."""
+    yield gated[1]
+    for file in gated[1].iterdir():
+        file.unlink()

@@ -5,11 +5,16 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import chores
 import pytest
+from gate import held
+from logistic_map import everything
 from queue_of_one_machine import alive, install
 
 from thermograd.ensemble.executors import dask
@@ -17,7 +22,12 @@ from thermograd.ensemble.executors.dask import Dask
 from thermograd.ensemble.executors.dask_blocks import _warn_of_threads
 from thermograd.ensemble.executors.dask_client import DaskClient
 from thermograd.errors import ConfigError, EngineUnavailableError, MissingExtraError
+from thermograd.ensemble.resume import resume
+from thermograd.ensemble.run import run as run_experiment
+from thermograd.ensemble.stop_file import LOOK_SECONDS
+from thermograd.store.block_log import overlapping, read_owners
 from thermograd.store.manifest import read_manifest, write_manifest
+from thermograd.store.reader import open_run
 
 distributed = pytest.importorskip("distributed")
 BLOCKED = re.compile(r"^SigBlk:\t([0-9a-f]+)$", re.MULTILINE)
@@ -100,6 +110,98 @@ def test_a_worker_that_sees_another_run_refuses(blocks, run):
     assert not (run / "calls-0").exists()
 
 
+def test_a_run_has_the_bits_of_the_caller(blocks, gated, tmp_path):
+    experiment, _, truth = gated
+    kind = Dask(blocks._client.scheduler.address)
+    stopped = run_experiment(experiment, store=tmp_path / "run", executor=kind, until=7)
+    assert stopped.committed.tolist() == [7] * 6
+    assert everything(resume(tmp_path / "run", executor=kind, allow_import=True)) == truth
+    owners = [read_owners(tmp_path / "run", block) for block in range(6)]
+    assert [overlapping(lines) for lines in owners] == [[]] * 6
+    assert os.getpid() not in {line.process for lines in owners for line in lines}
+
+
+def test_a_worker_killed_half_way_changes_no_bit(blocks, gated, gate, tmp_path):
+    experiment, _, truth = gated
+    (gate / "once-2").touch()
+    kind = DaskClient(blocks._client)
+    found = run_experiment(experiment, store=tmp_path / "run", executor=kind)
+    assert not (gate / "once-2").exists()
+    assert (found.state, everything(found)) == ("finished", truth)
+    (lost,) = [event for event in found.events() if event["event"] == "worker_lost"]
+    assert 2 in lost["blocks"]
+    assert found.failures == ()
+
+
+def test_a_block_that_kills_its_workers_fails_and_the_others_finish(blocks, gated, gate, tmp_path):
+    experiment, _, truth = gated
+    (gate / "die-1").touch()
+    kind = DaskClient(blocks._client)
+    found = run_experiment(experiment, store=tmp_path / "run", executor=kind)
+    assert found.state == "failed"
+    assert [file.parent.name for file in (tmp_path / "run").glob("blocks/*/failure.json")] == ["00001"]
+    assert [(failure.block, failure.kind) for failure in found.failures] == [(1, "WorkerLost")]
+    assert found.outcome.tolist() == [1, 1, 3, 3] + [1] * 8
+    (gate / "die-1").unlink()
+    assert everything(resume(tmp_path / "run", executor=kind, allow_import=True)) == truth
+
+
+def test_a_worker_that_is_retired_leaves_its_block_to_another(blocks, gated, gate, tmp_path):
+    """Such as one whose job comes to its wall-clock limit and was started with `--lifetime`."""
+    experiment, _, truth = gated
+    (gate / "hold-0").touch()
+    left = []
+
+    def retire():
+        pid = held(gate, 0)
+        workers = blocks._client.run(os.getpid)
+        (address,) = [address for address, number in workers.items() if number == pid]
+        blocks._client.retire_workers([address], close_workers=False, remove=False)
+        left.append(pid)
+        (gate / "hold-0").unlink()
+
+    with ThreadPoolExecutor(1) as threads:
+        retired = threads.submit(retire)
+        found = run_experiment(experiment, store=tmp_path / "run", executor=DaskClient(blocks._client))
+        retired.result()
+    assert (found.state, everything(found)) == ("finished", truth)
+    lines = read_owners(tmp_path / "run", 0)
+    assert overlapping(lines) == []
+    assert left[0] == lines[0].process
+
+
+def test_ctrl_c_in_a_terminal_checkpoints_and_leaves_nothing_behind(gated, gate, tmp_path, importable):
+    experiment, _, truth = gated
+    path = tmp_path / "run"
+    run_experiment(experiment, store=path, until=0)
+    (gate / "hold-0").touch()
+    words = ["resume", str(path), "--executor", "dask", "--workers", "1", "--allow-import"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "thermograd", *words], start_new_session=True, stderr=subprocess.PIPE, text=True
+    ) as process:
+        worker = held(gate, 0)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+        wait_until_asked(path)
+        (gate / "hold-0").unlink()
+        _, said = process.communicate()
+    assert process.returncode == 130, said
+    assert f"thermograd resume {path}" in said
+    assert "Traceback" not in said
+    assert not alive(worker)
+    stopped = open_run(path)
+    assert stopped.state == "interrupted"
+    assert 12 <= stopped.committed[0] < 20
+    assert everything(resume(path, allow_import=True)) == truth
+
+
+def wait_until_asked(path):
+    deadline = time.monotonic() + 60
+    while not (path / "stop").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(2 * LOOK_SECONDS)  # a worker looks that often
+
+
 def test_an_address_and_a_client_are_used_as_they_are(blocks, run):
     address = blocks._client.scheduler.address
     with Dask(address).open(run) as executor, Dask(address).alone(run) as alone:
@@ -131,6 +233,8 @@ def test_leaving_ends_processes_at_work(run, importable):
 
 
 def test_nobody_at_the_address(run, monkeypatch):
+    with pytest.raises(EngineUnavailableError, match=r"there is no scheduler file .*/none\.json.*--scheduler-file"):
+        Dask(str(run / "none.json")).open(run).__enter__()
     monkeypatch.setattr(dask, "_CONNECT_SECONDS", 0.5)
     with pytest.raises(EngineUnavailableError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:1 .*dask scheduler"):
         Dask("tcp://127.0.0.1:1").open(run).__enter__()

@@ -160,6 +160,9 @@ def _connected(place: Any) -> Generator[Any]:
     """A client of a scheduler: an address, a scheduler file, or a cluster."""
     distributed = _module("distributed", "dask")
     file = isinstance(place, str) and place.endswith(".json")
+    if file and not Path(place).is_file():  # it would be waited for without end
+        message = f"there is no scheduler file {place}; `dask scheduler --scheduler-file {place}` writes it"
+        raise EngineUnavailableError(message)
     where = {"scheduler_file": place} if file else {"address": place}
     try:
         client = distributed.Client(**where, set_as_default=False, timeout=_CONNECT_SECONDS)
