@@ -9,7 +9,7 @@ from thermograd.quantities import Estimate, Prediction, Verdict
 from thermograd.report.figure import Figure
 from thermograd.report.look import layout, line
 from thermograd.reproductions.page import TABLE, write_reproduction
-from thermograd.reproductions.reproduction import Reproduction, Row
+from thermograd.reproductions.reproduction import PROMISE, Reproduction, Row
 
 
 def row(holds, ours=None):
@@ -26,7 +26,8 @@ def table_of(*holds, complete=True):
 
 def test_a_row_says_value_interval_note_and_verdict():
     assert row(True).cells() == ("mean epochs", "~2", "2 (1–3); a note", "agrees: Because.")
-    assert row(False).answer == "differs"
+    assert row(False).cells()[3] == "differs: Because."
+    assert row(False).cells(PROMISE)[3] == "fails: Because."
     assert row(None, "–").cells()[2:] == ("–", "open: Because.")
     unknown = row(None, Estimate(float("nan"), (float("nan"), float("nan"))))
     assert unknown.cells()[2] == "–"
@@ -82,3 +83,10 @@ def test_renewals_and_equation_5_agree_or_not():
     assert [entry.verdict.holds for entry in renewal_rows(passages, curve, [5, 20])] == [True, True]
     wrong = Prediction(1.2 * np.asarray(curve.value), at=curve.at)
     assert [entry.verdict.holds for entry in renewal_rows(passages, wrong, [5, 20])] == [False, False]
+
+
+def test_what_is_promised_is_told_in_its_own_words():
+    found = Reproduction("running", "part", "A promise", (row(True), row(False)), wording=PROMISE)
+    assert tuple(found.columns()) == ("what", "must hold", "found", "verdict")
+    assert found.columns()["verdict"] == ["holds: Because.", "fails: Because."]
+    assert found.conclusion().text == "1 of 2 rows hold, 0 cannot be decided, 1 fail."

@@ -84,7 +84,7 @@ def table_text(found: Reproduction, width: int) -> str:
     widths = [int(share * (width - 9)) for share in _WIDTHS]
     rule = "-+-".join("-" * column for column in widths)
     lines = []
-    for cells in [tuple(found.columns()), *(row.cells() for row in found.rows)]:
+    for cells in [tuple(found.columns()), *(row.cells(found.wording) for row in found.rows)]:
         wrapped = [textwrap.wrap(cell, column) or [""] for cell, column in zip(cells, widths, strict=True)]
         for place in range(max(map(len, wrapped))):
             parts = [part[place] if place < len(part) else "" for part in wrapped]

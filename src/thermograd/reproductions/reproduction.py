@@ -13,8 +13,32 @@ from thermograd.quantities import Estimate, Verdict
 from thermograd.report.figure import Figure
 from thermograd.report.ranking import number_text
 
-HEADINGS = ("quantity", "paper", "ours", "verdict")
-_SIGNS = {True: "agrees", False: "differs", None: "open"}
+
+@dataclass(frozen=True)
+class Wording:
+    """What the columns of a table are called, and its answers.
+
+    Attributes:
+        headings: of the four columns.
+        true: the answer where the verdict holds, in one word.
+        false: where it does not.
+        counted: how many rows do, for a sentence: "3 of 4 rows agree".
+    """
+
+    headings: tuple[str, str, str, str]
+    true: str
+    false: str
+    counted: tuple[str, str]
+
+    def answer(self, verdict: Verdict) -> str:
+        """A verdict in one word."""
+        return {True: self.true, False: self.false, None: "open"}[verdict.holds]
+
+
+PAPER = Wording(("quantity", "paper", "ours", "verdict"), "agrees", "differs", ("agree", "differ"))
+"""A paper's numbers beside ours."""
+PROMISE = Wording(("what", "must hold", "found", "verdict"), "holds", "fails", ("hold", "fail"))
+"""What we promise beside what was found."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,14 +57,9 @@ class Row:
     ours: Estimate | str
     verdict: Verdict
 
-    @property
-    def answer(self) -> str:
-        """The verdict in one word."""
-        return _SIGNS[self.verdict.holds]
-
-    def cells(self) -> tuple[str, str, str, str]:
-        """The row as text, in the order of `HEADINGS`."""
-        return self.quantity, self.paper, self._ours(), f"{self.answer}: {self.verdict.text}"
+    def cells(self, wording: Wording = PAPER) -> tuple[str, str, str, str]:
+        """The row as text, in the order of the headings."""
+        return self.quantity, self.paper, self._ours(), f"{wording.answer(self.verdict)}: {self.verdict.text}"
 
     def content(self) -> dict[str, Any]:
         """The row for programs, of plain types; what is not finite is None."""
@@ -72,6 +91,7 @@ class Reproduction:
         figures: drawings, in the order of the page.
         facts: (name, value) of what was run, or read.
         complete: whether anything is still to come.
+        wording: what the columns and answers are called.
     """
 
     name: str
@@ -81,6 +101,7 @@ class Reproduction:
     figures: Sequence[Figure] = ()
     facts: Sequence[tuple[str, str]] = ()
     complete: bool = True
+    wording: Wording = PAPER
 
     @property
     def contradicted(self) -> tuple[Row, ...]:
@@ -89,16 +110,20 @@ class Reproduction:
 
     def conclusion(self) -> Verdict:
         """Whether anything contradicts the paper, as one sentence."""
-        counts = {answer: sum(row.answer == answer for row in self.rows) for answer in _SIGNS.values()}
-        text = f"{counts['agrees']} of {len(self.rows)} rows agree, {counts['open']} cannot be decided, "
-        text += f"{counts['differs']} differ" + ("" if self.complete else "; more rows are to come") + "."
+        words = self.wording
+        answers = [words.answer(row.verdict) for row in self.rows]
+        counts = {answer: answers.count(answer) for answer in (words.true, words.false, "open")}
+        agree, differ = words.counted
+        text = f"{counts[words.true]} of {len(answers)} rows {agree}, {counts['open']} cannot be decided, "
+        text += f"{counts[words.false]} {differ}" + ("" if self.complete else "; more rows are to come") + "."
         if self.contradicted:
             return Verdict(False, "reproduced", text, counts)
-        return Verdict(True if self.complete and counts["agrees"] else None, "reproduced", text, counts)
+        return Verdict(True if self.complete and counts[words.true] else None, "reproduced", text, counts)
 
     def columns(self) -> dict[str, list[str]]:
         """The table column by column, as text."""
-        return {name: [row.cells()[place] for row in self.rows] for place, name in enumerate(HEADINGS)}
+        cells = [row.cells(self.wording) for row in self.rows]
+        return {name: [row[place] for row in cells] for place, name in enumerate(self.wording.headings)}
 
     def content(self) -> dict[str, Any]:
         """Everything but the figures, for programs, of plain types."""
