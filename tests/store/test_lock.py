@@ -242,10 +242,12 @@ def test_readers_take_no_lock_and_write_nothing(run_path):
     assert {file for file in after if after[file] != before.get(file)} <= {run_path / "lock"}
 
 
-def test_a_held_run_is_refused_before_torch_is_imported(run_path):
+@pytest.mark.parametrize("verb", ["resume", "run"])
+def test_a_held_run_is_refused_before_torch_is_imported(run_path, verb):
+    words = [verb, str(run_path)] if verb == "resume" else [verb, "any.toml", "--out", str(run_path)]
     script = (
         "import sys; from thermograd.cli.command_line import main\n"
-        f"code = main(['resume', {str(run_path)!r}])\n"
+        f"code = main({words!r})\n"
         "assert not {'torch', 'zarr', 'scipy'} & set(sys.modules), sorted(sys.modules)\n"
         "sys.exit(code)"
     )

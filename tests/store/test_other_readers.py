@@ -70,14 +70,27 @@ def test_damage_is_told_without_noise_at_the_exit(tmp_path, place):
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert place in done.stdout
-    words = ["estimate", str(path), "first_passage.restricted_mean", "--target", "0.5"]
+
+
+def test_so_does_a_command(run_path):
+    file = run_path / "trajectories.zarr/train_loss/c/1/1"
+    file.write_bytes(file.read_bytes()[:-1])
+    words = [
+        "estimate",
+        str(run_path),
+        "first_passage.restricted_mean",
+        "--target",
+        "0.5",
+        "--metric",
+        "train_loss",
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "thermograd", *words], capture_output=True, text=True, check=False
     )
     assert done.returncode == 3
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
-    assert place in done.stderr
+    assert "train_loss/c/1/1 is damaged" in done.stderr
 
 
 def config(steps: int) -> str:

@@ -16,6 +16,7 @@ from thermograd.cli.exit_codes import DONE, INCOMPLETE, USAGE
 from thermograd.cli.progress_display import ProgressDisplay
 from thermograd.discover import nearest
 from thermograd.errors import ConfigError, ThermogradError
+from thermograd.store import lock
 
 if TYPE_CHECKING:
     from thermograd.ensemble.preparation import Prepared
@@ -76,6 +77,8 @@ def run(
         raise ConfigError(message)
     if dry_run:
         return _dry_run(files, overrides, out, as_json=json, allow_import=allow_import)
+    if out is not None and out.is_dir():
+        lock.refuse_if_held(out)  # before torch is imported
     prepared = [_prepared(file, overrides, out, allow_import=allow_import) for file in files]
     return max(_train(entry, as_json=json) for entry in prepared)
 
