@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
 
 import thermograd
-from thermograd.cli import main
+from thermograd.cli import doctor, main
 from thermograd.cli.application import VERBS
 from thermograd.ensemble.engines.kernel import compiler
 
@@ -94,10 +97,11 @@ def test_a_bug_is_two_lines_and_a_log(config, capsys, monkeypatch):
     log = Path(lines[1].split(" with ")[1].split(" (")[0])
     assert "Traceback" in log.read_text(encoding="utf-8")
     log.unlink()
-    with pytest.raises(ZeroDivisionError):
-        main(["run", str(config), "--traceback"])
-    with pytest.raises(ZeroDivisionError):
-        main(["--traceback", "run", str(config)])
+    for words in (["run", str(config), "--traceback"], ["--traceback", "run", str(config)]):
+        assert main(words) == 70
+        said = capsys.readouterr().err
+        assert "Traceback (most recent call last)" in said
+        Path(re.search(r"/\S+thermograd-traceback-\S+\.log", said)[0]).unlink()
 
 
 def test_no_color_and_pipes(config):
@@ -112,6 +116,11 @@ def test_doctor(capsys):
     assert main(["doctor", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["ok"]
+    extras = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
+    for extra, needed in extras["optional-dependencies"].items():
+        for package in needed if extra != "dev" else ():
+            said = found["found"][re.match(r"[a-z-]+", package)[0]]
+            assert re.match(r"\d", said) or f"pip install 'thermograd[{extra}]'" in said
     assert found["found"]["engine eager"] == "one step of two trajectories is right"
     for engine in ("kernel", "compiled"):
         assert found["found"][f"engine {engine}"].startswith(
@@ -204,3 +213,18 @@ def test_list_runs_a_report_and_a_refused_lock_need_no_torch(config):
     assert done.returncode == 0, done.stderr
     assert "kick is in use by " in done.stderr
     assert "report.html" in done.stdout
+
+
+def test_an_extra_that_is_absent_is_no_fault_and_lab_is_one(capsys, monkeypatch, quick_doctor):
+    known = doctor.version
+
+    def version(package):
+        if package in {"pyarrow", "plotly"}:
+            raise PackageNotFoundError(package)
+        return known(package)
+
+    monkeypatch.setattr(doctor, "version", version)
+    assert main(["doctor", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["faults"] == ["plotly is not installed: pip install 'thermograd[lab]'"]
+    assert found["found"]["pyarrow"] == "absent, optional: pip install 'thermograd[parquet]'"

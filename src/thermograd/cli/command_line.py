@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+import traceback
 from collections.abc import Sequence
 
 from thermograd.cli import terminal
@@ -20,10 +21,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 done, 1 something is missing or contradicted, 2 wrong usage or config, 3 run
         directory refused, 4 resource, 70 our bug, 130 and 143 interrupted.
-
-    Raises:
-        ThermogradError: with `--traceback` only.
-        InterruptedRunError: with `--traceback` only.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     show_traceback = "--traceback" in words
@@ -43,8 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE
     except (ThermogradError, InterruptedRunError) as error:
         if show_traceback:
-            raise
-        terminal.complain(str(error))
+            traceback.print_exception(error)
+        else:
+            terminal.complain(str(error))
         return exit_code_of(error)
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -52,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return terminal.reader_left()
     except Exception as error:
         if show_traceback:
-            raise
+            traceback.print_exception(error)
         return _refused_path(error) if isinstance(error, OSError) else report_bug(error)
 
 

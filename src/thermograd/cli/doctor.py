@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 from collections.abc import Callable
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Annotated
 
@@ -17,12 +18,14 @@ import thermograd
 from thermograd.cli import terminal
 from thermograd.cli.exit_codes import DONE, INCOMPLETE
 
-_CORE = ("torch", "numpy", "scipy")
-_LAB = ("zarr", "safetensors", "pydantic", "cyclopts", "rich", "plotly", "scikit-learn")
+_NEEDED = ("", "lab")
+_REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)[^;]*(?:;.*extra == ['\"]([a-z0-9_-]+)['\"])?")
 
 
 def doctor(*, json: Annotated[bool, Parameter(negative=())] = False) -> int:
     """Say what is installed and train one step on each engine; exit code 1 if something is at fault.
+
+    Packages of optional extras may be absent, which is no fault: the line says how to install them.
 
     Args:
         json: print one JSON object.
@@ -37,8 +40,8 @@ def doctor(*, json: Annotated[bool, Parameter(negative=())] = False) -> int:
         "processors": str(os.cpu_count()),
         "free disk": f"{shutil.disk_usage(Path.cwd()).free / 1e9:.3g} GB here",
     }
-    for package in (*_CORE, *_LAB):
-        found[package] = _version(package, faults)
+    for package, extra in packages().items():
+        found[package] = _version(package, extra, faults)
     checks = (
         ("compiler", _compiler),
         ("processor features", _features),
@@ -58,13 +61,30 @@ def doctor(*, json: Annotated[bool, Parameter(negative=())] = False) -> int:
     return INCOMPLETE if faults else DONE
 
 
-def _version(package: str, faults: list[str]) -> str:
+def packages() -> dict[str, str]:
+    """Every package that thermograd or one of its extras asks for, with the extra; "" needs none.
+
+    >>> packages()["numpy"], packages()["plotly"]
+    ('', 'lab')
+    """
+    found: dict[str, str] = {}
+    for line in requires("thermograd") or ():
+        parsed = _REQUIREMENT.match(line)
+        if parsed is not None and parsed[2] != "dev":
+            found.setdefault(parsed[1], parsed[2] or "")
+    return dict(sorted(found.items(), key=lambda entry: (entry[1] not in _NEEDED, entry[1])))
+
+
+def _version(package: str, extra: str, faults: list[str]) -> str:
     try:
-        return version(package)
+        installed = version(package)
     except PackageNotFoundError:
-        command = f"pip install 'thermograd{'[lab]' if package in _LAB else ''}'"
+        command = f"pip install 'thermograd{f'[{extra}]' if extra else ''}'"
+        if extra not in _NEEDED:
+            return f"absent, optional: {command}"
         faults.append(f"{package} is not installed: {command}")
         return f"absent: {command}"
+    return installed if extra in _NEEDED else f"{installed} (extra {extra})"
 
 
 def _tried(name: str, check: Callable[[], str], faults: list[str]) -> str:

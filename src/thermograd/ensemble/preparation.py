@@ -15,8 +15,9 @@ from thermograd.ensemble.executors.choice import executor_of
 from thermograd.ensemble.experiment import Experiment
 from thermograd.ensemble.plugin_fields import ROLES
 from thermograd.ensemble.training_loop import Trainer
-from thermograd.errors import ConfigError, ThermogradError
+from thermograd.errors import ConfigError, MemoryLimitError, ThermogradError
 from thermograd.store.layout import Header
+from thermograd.store.printable import excerpt
 from thermograd.store.stored_array import StoredArray, planned_files, stored_arrays
 
 _LONGEST_SLUG = 60
@@ -79,6 +80,7 @@ def prepare_run(config: Config, source: str, out: Path | None = None) -> Prepare
     Raises:
         ConfigError: it cannot run; dotted path, what was got, what is allowed.
         EngineUnavailableError: an engine asked for by name is not there.
+        MemoryLimitError: the model does not fit in the memory of this machine.
     """
     try:
         header, trainer, arrays = _planned(config, out or Path("runs"))
@@ -86,6 +88,9 @@ def prepare_run(config: Config, source: str, out: Path | None = None) -> Prepare
         problems = error.problems or [("", str(error))]
         refused: ConfigError = config_error(source, problems)
         raise refused from error
+    except MemoryLimitError as error:
+        message = f"{source}: {error}"
+        raise MemoryLimitError(message) from error
     path = out or Path("runs") / f"{slug(header.name)}-{config.identity[:8]}"
     return Prepared(source, config, trainer, header, arrays, path)
 
@@ -100,6 +105,12 @@ def _planned(config: Config, out: Path) -> tuple[Header, Trainer, tuple[StoredAr
         if isinstance(error, ThermogradError):
             raise
         raise ConfigError(str(error), ((located(str(error), config.experiment), str(error)),)) from error
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "allocate memory" not in str(error):
+            raise
+        what = excerpt(error, 120)
+        message = f"model or data do not fit in the memory of this machine ({what}); take smaller ones"
+        raise MemoryLimitError(message) from error
     folder = next((place for place in out.absolute().parents if place.exists()), Path("/"))
     return (
         header,
