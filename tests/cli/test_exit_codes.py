@@ -51,11 +51,9 @@ BUILTINS = {
 
 
 _ABSENT = """
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition('.')[0] == '{package}':
-            raise ModuleNotFoundError(f'No module named {{name!r}}', name=name)
-sys.meta_path.insert(0, Absent())
+from importlib.machinery import PathFinder
+known = PathFinder.find_spec
+PathFinder.find_spec = lambda name, *more: None if name.partition('.')[0] == '{package}' else known(name, *more)
 """
 
 

@@ -72,13 +72,13 @@ def estimate_named(name: str) -> Recipe:
     if module is None or function is None:
         file = f"{name} is a file, not an estimate: quote a pattern, and name one source. "
         wrong = file if Path(name).exists() else f"there is no estimate {name!r}. "
-        message = wrong + nearest_recipe(name, known_estimates())
+        message = wrong + nearest_recipe(name, known_estimates(), "estimates")
         raise ConfigError(message)
     recipe = _recipe(stem, module, function)
     if isinstance(recipe, str):
         message = (
             f"{name} needs {recipe}, which no word and no file can say: use it from Python, "
-            f"thermograd.estimators.{name}. {nearest_recipe(name, known_estimates())}"
+            f"thermograd.estimators.{name}. {nearest_recipe(name, known_estimates(), 'estimates')}"
         )
         raise ConfigError(message)
     return recipe

@@ -160,7 +160,7 @@ def prediction_named(name: str) -> Recipe:
     found = _all().get(name)
     if isinstance(found, Recipe):
         return found
-    near = nearest_recipe(name, known_predictions())
+    near = nearest_recipe(name, known_predictions(), "predictions")
     if found is None:
         message = f"there is no prediction {printable(name)!r}. {near}"
     else:

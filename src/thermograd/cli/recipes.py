@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib
 import inspect
 import pkgutil
@@ -192,16 +193,28 @@ def files(package: types.ModuleType) -> Iterator[tuple[str, types.ModuleType]]:
         yield found.name, importlib.import_module(f"{package.__name__}.{found.name}")
 
 
-def nearest_recipe(name: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown name: the one with this function, else the nearest one, and the list.
+def nearest_recipe(name: str, known: Iterable[str], listing: str) -> str:
+    """The end of a message about an unknown name: the one with this function, else the nearest one, and its neighbours.
 
-    >>> nearest_recipe("mean", ["first_passage.mean", "aging.table"])
-    "Did you mean 'first_passage.mean'? Known: aging.table, first_passage.mean"
+    Args:
+        name: what was asked for.
+        known: `stem.function` of all.
+        listing: the word of `thermograd list` that prints all of them.
+
+    >>> nearest_recipe("mean", ["first_passage.mean", "first_passage.median", "aging.table"], "estimates")
+    "Did you mean 'first_passage.mean'? first_passage has: mean, median; all: thermograd list estimates"
+    >>> nearest_recipe("zzz", ["first_passage.mean", "aging.table"], "estimates")
+    'Files: aging, first_passage; all: thermograd list estimates'
     """
     names = sorted(known)
-    function = name.rpartition(".")[2]
-    same = [entry for entry in names if entry.rpartition(".")[2] == function]
-    return f"Did you mean {same[0]!r}? Known: {', '.join(names)}" if same else nearest(name, names)
+    stem, dot, function = name.partition(".")
+    close = [entry for entry in names if entry.partition(".")[2] == (function if dot else name)]
+    close = close or difflib.get_close_matches(name, names, n=1)
+    guess = f"Did you mean {close[0]!r}? " if close else ""
+    shown = close[0].partition(".")[0] if close else stem
+    neighbours = ", ".join(entry.partition(".")[2] for entry in names if entry.startswith(f"{shown}."))
+    stems = ", ".join(dict.fromkeys(entry.partition(".")[0] for entry in names))
+    return f"{guess}{f'{shown} has: {neighbours}' if neighbours else f'Files: {stems}'}; all: thermograd list {listing}"
 
 
 def functions(module: types.ModuleType) -> list[Callable[..., Any]]:

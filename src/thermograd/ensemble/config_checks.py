@@ -11,6 +11,7 @@ from thermograd.ensemble.config_errors import Problem
 from thermograd.ensemble.config_models import built_entry
 from thermograd.ensemble.experiment import Experiment
 from thermograd.ensemble.plugin_fields import ROLES, default_of, field_types
+from thermograd.store.byte_size import byte_size
 from thermograd.store.stored_array import MOST_FILES
 
 TIMES = ("perturb", "save_weights")
@@ -78,15 +79,10 @@ def _size(content: Mapping[str, Any]) -> str:
     if trajectories < _MOST_TRAJECTORIES:
         return ""
     return (
-        f". One recorded number of each would take {_gigabytes(8 * trajectories)} GB, of which "
-        f"{shutil.disk_usage(Path.cwd()).free / 1e9:.3g} GB are free here, and its blocks "
+        f". One recorded number of each would take {byte_size(8 * trajectories)}, of which "
+        f"{byte_size(shutil.disk_usage(Path.cwd()).free)} are free here, and its blocks "
         f"at least {-(-trajectories // block_size)} files, of which {MOST_FILES} are allowed"
     )
-
-
-def _gigabytes(count: int) -> str:
-    """In a few digits, also of numbers that no float can be."""
-    return f"{count / 1e9:.3g}" if count < 1e300 else f"1e{len(str(count)) - 10}"
 
 
 def _default(name: str) -> Any:

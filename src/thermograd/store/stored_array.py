@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd.errors import ConfigError
+from thermograd.store.byte_size import byte_size
 from thermograd.store.layout import Header
 
 CHUNK_BYTES = 4 * 2**20
@@ -202,10 +203,10 @@ def _check_files(header: Header, arrays: Sequence[StoredArray], free: int | None
         return
     size = sum(math.prod(array.shape) * np.dtype(array.dtype).itemsize for array in arrays)
     blocks = max(1, int(0.9 * MOST_FILES * header.blocks / files))
-    room = "" if free is None else f", {free / 1e9:.3g} GB free on the disk"
+    room = "" if free is None else f", {byte_size(free)} free on the disk"
     problem = (
         f"{header.trajectories} in blocks of {header.block_size} would make {files} files "
-        f"({size / 1e9:.3g} GB before compression{room}), at most {MOST_FILES} are allowed; "
+        f"({byte_size(size)} before compression{room}), at most {MOST_FILES} are allowed; "
         f"block_size = {-(-header.trajectories // blocks)}, a larger store.time_chunk or fewer record times fit"
     )
     message = f"trajectories: {problem}"
