@@ -14,6 +14,7 @@ def test_what_was_run_is_said(run_of):
     assert said["Trajectories"] == "20: 19 finished, 1 diverged, 0 failed, 0 pending"
     assert said["Length"] == "40 optimiser steps = 4 epochs"
     assert said["Engine"] == "eager: a test"
+    assert said["Recorded"] == "loss at 5 times"
     assert said["Note"] == "float32 with replacement"
 
 

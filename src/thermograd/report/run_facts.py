@@ -18,6 +18,7 @@ from thermograd.store.run import Run
 _CHANGED = "bits may differ"
 """How the note of a run begins that went on in another environment."""
 _MOST_FAILURES = 10
+_MOST_NAMED = 12
 _OUTCOMES = (("finished", FINISHED), ("diverged", DIVERGED), ("failed", FAILED), ("pending", PENDING))
 
 
@@ -33,6 +34,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
         ("Engine", run.reason if run.reason.startswith(run.engine) else f"{run.engine}: {run.reason}"),
         ("Seed", str(run.seed)),
         ("State", run.state),
+        ("Recorded", _recorded(run)),
     ]
     named = (
         ("Weights", "dtype"),
@@ -138,6 +140,17 @@ def _finite(run: Run) -> Verdict:
         return Verdict(False, "stayed_finite", text, evidence)
     text = f"No trajectory {'has ' * bool(pending)}diverged{so_far} (0 of {total}, {shown})."
     return Verdict(None if pending else True, "stayed_finite", text, evidence)
+
+
+def _recorded(run: Run) -> str:
+    """Every array; only numbers have a figure of their own."""
+    said = []
+    for name in run.names[:_MOST_NAMED]:
+        spec = run.source.header.array(name)
+        shape = f" ({' × '.join(map(str, spec.shape))} each)" if spec.shape else ""
+        said.append(f"{name}{shape} at {spec.times.size} time{'s' * (spec.times.size != 1)}")
+    more = len(run.names) - len(said)
+    return ", ".join(said) + (f" and {more} more" if more else "")
 
 
 def _failures(run: Run) -> list[str]:
