@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 
@@ -61,9 +62,25 @@ def test_a_run_directory_gets_its_page_without_torch(run_folder):
 
 
 def test_two_runs_are_compared_in_the_file_asked_for(run_folder, tmp_path):
-    done = call(run_folder, run_folder, "--out", tmp_path / "both.html")
+    copy = shutil.copytree(run_folder, tmp_path / "copy")
+    done = call(run_folder, copy, "--out", tmp_path / "both.html")
     assert done.stdout == f"{tmp_path / 'both.html'}\n"
-    assert "2 runs compared" in (tmp_path / "both.html").read_text("utf-8")
+    text = (tmp_path / "both.html").read_text("utf-8")
+    assert "2 runs compared" in text
+    assert "small and copy are one experiment with one seed" in text
+
+
+def test_a_damaged_run_is_refused_and_salvaged_on_demand(run_folder, tmp_path):
+    copy = shutil.copytree(run_folder, tmp_path / "copy")
+    (copy / "trajectories.zarr/train_loss/c/0/0").write_bytes(b"nothing")
+    (copy / "report.html").unlink(missing_ok=True)
+    done = call(copy)
+    assert done.returncode == 3
+    assert "--salvage" in done.stderr
+    assert "--repair" in done.stderr
+    assert not (copy / "report.html").exists()
+    assert call(copy, "--salvage").returncode == 0
+    assert "1 file of the run is lost or damaged" in (copy / "report.html").read_text("utf-8")
 
 
 def test_a_foreign_folder_is_refused_without_torch(tmp_path):

@@ -13,7 +13,6 @@ from thermograd.errors import ConfigError, DamagedRunError, ForeignDirectoryErro
 from thermograd.problems import Quadratic
 from thermograd.report.page import STUDY, report_run, write_page
 from thermograd.store.perturbation_record import PerturbationRecord
-from thermograd.store.reader import open_run
 from thermograd.store.run import Run
 
 pytest.importorskip("plotly")
@@ -76,7 +75,7 @@ def test_a_damaged_run_is_refused_and_what_can_be_salvaged_is_shown_and_said(tmp
     with pytest.raises(DamagedRunError, match="salvage=True"):
         report_run(path)
     assert not (path / "report.html").exists()
-    text = report_run(open_run(path, salvage=True)).read_text("utf-8")
+    text = report_run(path, salvage=True).read_text("utf-8")
     assert "1 file of the run is lost or damaged" in text
     assert "trajectories.zarr/train_loss/c/1/0" in text
     assert f"thermograd resume {path} --repair" in text

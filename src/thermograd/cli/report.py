@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from thermograd.cli import terminal
 from thermograd.cli.exit_codes import DONE
-from thermograd.errors import ConfigError
+from thermograd.errors import ConfigError, DamagedRunError
 
 
 def report(
@@ -17,6 +17,7 @@ def report(
     /,
     *,
     out: Annotated[Path | None, Parameter(name="--out")] = None,
+    salvage: Annotated[bool, Parameter(name="--salvage", negative=())] = False,
 ) -> int:
     """Write one self-contained HTML page about a run; several runs are compared in one.
 
@@ -26,17 +27,26 @@ def report(
     Args:
         run: run directories.
         out: file to write; RUN/report.html of the first run if it is not given.
+        salvage: of a damaged run show what can be trusted, and name what cannot.
 
     Returns:
         The exit code.
 
     Raises:
         ConfigError: `out` is a folder, or in none.
+        DamagedRunError: a run cannot be trusted; says how to repair it, and how to see the rest.
     """
     if out is not None and (out.is_dir() or not out.parent.is_dir()):
         message = f"--out {out}: it must be a file in a folder that exists, as {out / 'report.html' if out.is_dir() else out.name}"
         raise ConfigError(message)
     from thermograd.report.page import report_run  # here, so that `--help` needs no numpy
 
-    terminal.result(str(report_run(run, out)))
+    try:
+        page = report_run(run, out, salvage=salvage)
+    except DamagedRunError as error:
+        if salvage:
+            raise
+        message = f"{error}; with --salvage the page shows what is left"
+        raise DamagedRunError(message, error.damage) from error
+    terminal.result(str(page))
     return DONE

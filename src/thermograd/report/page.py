@@ -92,12 +92,18 @@ def write_page(
     return file
 
 
-def report_run(runs: str | Path | Run | Sequence[str | Path | Run], out: str | Path | None = None) -> Path:
+def report_run(
+    runs: str | Path | Run | Sequence[str | Path | Run],
+    out: str | Path | None = None,
+    *,
+    salvage: bool = False,
+) -> Path:
     """The page of a run; several runs are compared in one.
 
     Args:
         runs: run directories, or runs; those in memory need `out`.
         out: the file to write; `RUN/report.html` of the first run if None.
+        salvage: of damaged directories show what can be trusted, and name what cannot.
 
     Returns:
         The file.
@@ -105,11 +111,10 @@ def report_run(runs: str | Path | Run | Sequence[str | Path | Run], out: str | P
     Raises:
         ConfigError: no run was given, or one in memory without `out`.
         ForeignDirectoryError: a folder is not a run.
-        DamagedRunError: a run cannot be trusted. `report_run(open_run(path, salvage=True))` makes the page of the rest,
-            and says what is missing.
+        DamagedRunError: a run cannot be trusted, and `salvage` was not asked for.
     """
     given = [runs] if isinstance(runs, str | Path | Run) else list(runs)
-    opened = [entry if isinstance(entry, Run) else open_run(entry) for entry in given]
+    opened = [entry if isinstance(entry, Run) else open_run(entry, salvage=salvage) for entry in given]
     if not opened:
         message = "no run to report; name at least one run directory"
         raise ConfigError(message)

@@ -131,7 +131,10 @@ def _finite(run: Run) -> Verdict:
     so_far = " so far" if pending else ""
     if not total:
         return Verdict(
-            None, "stayed_finite", "Whether trajectories diverge is not known: blocks failed, and no other has begun.", evidence
+            None,
+            "stayed_finite",
+            "Whether trajectories diverge is not known: blocks failed, and no other has begun.",
+            evidence,
         )
     shown = f"share {number_text(share_of(diverged, total))}"
     if diverged:
