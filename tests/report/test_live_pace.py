@@ -17,7 +17,8 @@ def event(kind, seconds, **details):
 
 def paced(seconds, steps, start="started"):
     pace = Pace(HEADER)
-    pace.take(event(start, 0.0))
+    pace.take(event(start, -30.0))  # what it takes to begin does not count
+    pace.take(event("checkpoint", 0.0, block=0, step=0))
     for moment, step in zip(np.cumsum(seconds), np.cumsum(steps), strict=True):
         pace.take(event("checkpoint", float(moment), block=0, step=int(step)))
     return pace

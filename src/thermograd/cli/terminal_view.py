@@ -140,7 +140,10 @@ def _table(name: str, data: dict[str, Any]) -> Any:
 
 def _time_left(left: dict[str, Any]) -> str:
     low = duration(left["low"])
-    return f"{low} to {duration(left['high'])}" if left["high"] is not None else f"at least {low}"
+    if left["high"] is None:
+        return f"at least {low}"
+    high = duration(left["high"])
+    return f"about {low}" if low == high else f"{low} to {high}"
 
 
 def _over(data: dict[str, Any]) -> bool:

@@ -52,7 +52,7 @@ class Pace:
             return
         if event["event"] in {"started", "resumed"}:
             self._pieces.clear()
-            self._last = moment
+            self._last = None  # until the first commit it also builds kernels and starts workers
         elif event["event"] == "checkpoint":
             self._commit(moment, event.get("block"), event.get("step"))
 
@@ -68,7 +68,7 @@ class Pace:
             now: seconds, by the clock of the events.
 
         Returns:
-            The time; None after fewer than three commits, or if the last is ten times as long ago as is usual.
+            The time; None before the fourth commit, or if the last is ten times as long ago as is usual.
         """
         if len(self._pieces) < 3 or self._last is None:
             return None
