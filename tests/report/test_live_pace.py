@@ -34,47 +34,58 @@ def test_a_steady_pace_is_known_to_five_per_cent():
     assert later.low == pytest.approx(left.low - 3)
 
 
-def test_an_uneven_pace_has_a_wide_range_or_none():
-    uneven = paced([1.0, 2.0, 3.0, 2.0], [10] * 4).left(1000.0, 1e9 + 8)
-    assert uneven.high > 1.5 * uneven.low
-    wild = paced([0.1, 9.0, 0.1], [10] * 3).left(1000.0, 1e9 + 9.2)
-    assert wild.high is None
-    assert wild.low > 0
+def test_the_range_is_that_of_the_slowest_and_the_fastest_stretch():
+    left = paced([1.0] * 4 + [4.0] * 4, [10] * 8).left(1000.0, 1e9 + 20)
+    assert left.speed == pytest.approx(20.0)
+    assert left.low == pytest.approx(1000 / 50)
+    assert left.high == pytest.approx(1000 / 12.5)
+    stuck = paced([1.0] * 6, [10] * 4 + [0] * 2).left(1000.0, 1e9 + 6)
+    assert stuck.high is None
+    assert stuck.low == pytest.approx(20.0)
 
 
-def test_the_range_holds_the_truth_about_as_often_as_it_says():
-    """Durations of commits are exponential; 95 % is asked for, eight groups of a skew law give somewhat less."""
+def test_the_range_holds_what_comes_if_it_goes_on_as_before():
+    """Durations of commits are exponential; 250 more of them take 500 s with a standard deviation of 32 s."""
     rng = np.random.default_rng(0)
     held = 0
-    for _ in range(300):
+    for _ in range(200):
         seconds = rng.exponential(2.0, size=64)
-        left = paced(seconds, [10] * 64).left(25_000.0, 1e9 + seconds.sum())
-        held += left.high is None or left.low <= 1000.0 <= left.high  # 25 trajectory-steps per second
-    assert 0.88 <= held / 300 <= 0.99
+        left = paced(seconds, [10] * 64).left(250 * 50.0, 1e9 + seconds.sum())
+        held += left.low <= rng.exponential(2.0, size=250).sum() <= left.high
+    assert held >= 198
 
 
 def test_nothing_is_said_too_early_or_after_a_silence():
-    pace = paced([2.0, 2.0], [10, 10])
-    assert pace.left(100.0, 1e9 + 4) is None
     pace = paced([2.0] * 5, [10] * 5)
-    assert pace.left(100.0, 1e9 + 10 + 20) is not None
-    assert pace.left(100.0, 1e9 + 10 + 22) is None
+    assert pace.left(100.0, 1e9 + 10) is None
+    pace = paced([2.0] * 6, [10] * 6)
+    assert pace.left(100.0, 1e9 + 12 + 20) is not None
+    assert pace.left(100.0, 1e9 + 12 + 22) is None
 
 
 def test_only_this_start_counts():
     pace = paced([2.0] * 5, [10] * 5)
     pace.take(event("resumed", 1000.0))
     assert pace.left(100.0, 1e9 + 1000) is None
-    for number in range(1, 5):
+    for number in range(1, 8):
         pace.take(event("checkpoint", 1000.0 + number, block=0, step=50 + 10 * number))
-    assert pace.left(100.0, 1e9 + 1004).speed == pytest.approx(50.0)
+    assert pace.left(100.0, 1e9 + 1007).speed == pytest.approx(50.0)
 
 
 @pytest.mark.parametrize(
-    "details", [{"block": 7, "step": 1}, {"block": "a", "step": 1}, {"block": 0}, {"time": 3}]
+    "details",
+    [
+        {"block": 7, "step": 1},
+        {"block": "a", "step": 1},
+        {"block": 0},
+        {"time": 3},
+        {"block": 0, "step": 10**400},
+        {"block": 0, "step": -1},
+    ],
 )
 def test_events_that_make_no_sense_are_left_out(details):
-    pace = paced([2.0] * 5, [10] * 5)
-    before = pace.left(100.0, 1e9 + 10)
-    pace.take(event("checkpoint", 11.0) | details)
-    assert pace.left(100.0, 1e9 + 10) == before
+    pace = paced([2.0] * 6, [10] * 6)
+    before = pace.left(100.0, 1e9 + 12)
+    assert before is not None
+    pace.take(event("checkpoint", 13.0) | details)
+    assert pace.left(100.0, 1e9 + 12) == before

@@ -55,7 +55,7 @@
     const { about } = known;
     const left = answer.time_left;
     const rows = [
-      ["Time left", left ? timeLeft(left) : answer.state === "running" ? "not known: it takes four commits, the last not long ago" : null],
+      ["Time left", left ? timeLeft(left) : answer.state === "running" ? "not known: it takes seven commits, the last not long ago" : null],
       ["Speed", left ? `${left.speed >= 100 ? Math.round(left.speed) : number(left.speed, 3)} trajectory-steps per second` : null],
       ["Length", `${about.trajectories} × ${count(about.steps, "optimiser step")}, blocks of ${about.block_size}`],
       ["Engine, seed", `${about.engine}, ${about.seed}`],

@@ -221,7 +221,7 @@ class LiveRun:
             "progress": float(seen.sum()) / total if self._header.steps else float(finished == len(blocks)),
             "blocks": len(blocks),
             "committed": ledger.committed.tolist(),
-            "working": sorted(self._events.at_work) if self._state == "running" else [],
+            "working": sorted(self._events.at_work & {*blocks}) if self._state == "running" else [],
             "failed": failed,
             "outcome": counts,
             "failures": [self._failure(entry) for entry in self._run.failures[:_MOST_LINES]]
