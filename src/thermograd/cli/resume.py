@@ -51,8 +51,6 @@ def resume(
         state = "damaged"
     if run.is_dir():
         lock.refuse_if_held(run)
-    if state == "finished":
-        terminal.say(f"{run} is finished already")
     from thermograd.ensemble.executors.choice import executor_of
     from thermograd.ensemble.launch import Launch
     from thermograd.ensemble.resume import resume as go_on
@@ -60,6 +58,8 @@ def resume(
     choice: dict[str, Any] = {"kind": "inline" if executor is None else executor}
     choice |= {} if workers is None else {"workers": workers}
     executor_of(choice)
+    if state == "finished":
+        terminal.say(f"{run} is finished already")
     with ProgressDisplay(str(run)) as display:
         launch = Launch(show=display.show, say=display.say, command=shlex.join(["thermograd", *sys.argv[1:]]))
         done = go_on(

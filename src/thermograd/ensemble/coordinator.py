@@ -134,6 +134,9 @@ class Coordinator:
         idle = fewer_blocks(self._header, self._kind.workers) if self._kind.remote else None
         if idle is not None:
             launch.say(idle)
+        threads = self._manifest.threads_per_worker
+        if getattr(self._kind, "threads_per_worker", threads) != threads:
+            launch.say(f"threads_per_worker stays {threads}, with which the run began")
         until = launch.until if self._kind.remote else None
         with Interruption(self._path, self._manifest.generation, launch.say, until) as interruption:
             self._board = BlockBoard(storage, self._trainer, self._kind, launch, meter, interruption)

@@ -92,6 +92,7 @@ def test_a_worker_that_outlives_its_coordinator_leaves_before_the_next_begins(or
     assert owners[1].how == STALE
 
 
+@pytest.mark.slow  # a quicker control of the same is below
 def test_without_the_fence_two_own_a_block(orphan, gated_truth):
     """Negative control: the log shows the overlap, and the orphan writes where it must not."""
     path, gate, worker = orphan("unfenced")

@@ -73,7 +73,7 @@ def _named(kind: str, options: Mapping[str, Any]) -> ExecutorKind:
                 str(name),
                 f"unknown field for kind {kind!r}. {nearest(str(name), fields)}"
                 if fields
-                else f"kind {kind!r} has no options",
+                else f"kind {kind!r} has no options; workers belong to another kind, such as 'process'",
             )
             raise error
     try:
@@ -86,7 +86,9 @@ def _named(kind: str, options: Mapping[str, Any]) -> ExecutorKind:
 
 
 def _given(choice: Any) -> ExecutorKind:
-    if any(f"{base.__module__}.{base.__name__}" == "distributed.client.Client" for base in type(choice).__mro__):
+    if any(
+        f"{base.__module__}.{base.__name__}" == "distributed.client.Client" for base in type(choice).__mro__
+    ):
         return DaskClient(choice)
     executor, workers = choice, getattr(choice, "_max_workers", 0)
     if not isinstance(choice, type) and callable(getattr(choice, "get_executor", None)):

@@ -10,7 +10,6 @@ import types
 from collections.abc import Generator
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from multiprocessing.connection import wait
 from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 from typing import Any, ClassVar
@@ -122,9 +121,8 @@ def _how_they_ended(started: list[SpawnProcess]) -> str:
 
 def _end(started: list[SpawnProcess]) -> None:
     """End processes at once, and wait until they are gone: what they did is committed, or would be thrown away."""
-    left = {int(process.sentinel): process for process in started if process.pid is not None}
-    for process in left.values():
+    begun = [process for process in started if process.pid is not None]
+    for process in begun:
         process.kill()
-    while left:
-        for sentinel in wait(list(left)):
-            del left[int(sentinel)]  # type: ignore[arg-type]  # a number, as it was given
+    for process in begun:
+        process.join()
