@@ -6,15 +6,21 @@ from pathlib import Path
 import pytest
 
 from thermograd.cli.application import VERBS
+from thermograd.ensemble.config import parse_config
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 COMMANDS = re.compile(r"^```bash\n(.*?)^```|`([^`\n]+)`", re.DOTALL | re.MULTILINE)
+EXECUTOR = re.compile(r"^```toml\n(\[executor\]\n.*?)^```", re.DOTALL | re.MULTILINE)
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
 def blocks(page):
     return BLOCK.findall(page.read_text(encoding="utf-8"))
+
+
+def executors(page):
+    return EXECUTOR.findall(page.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.name)
@@ -24,6 +30,12 @@ def test_code_runs(page, tmp_path, monkeypatch, capsys):
     for block in blocks(page):
         exec(compile(block, str(page), "exec"), namespace)
     assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if executors(page)], ids=lambda page: page.name)
+def test_executor_tables_are_valid(page):
+    for block in executors(page):
+        parse_config(f"problem = 'quadratic'\nsteps = 1\n{block}", page.name)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
