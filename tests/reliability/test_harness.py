@@ -60,6 +60,11 @@ def test_a_command_tells_what_it_wrote_and_its_exit_code(harness):
     assert (done["code"], done["out"]) == (0, f"{run}\n")
 
 
+def test_a_fault_that_cannot_be_built_in_is_no_failed_round(harness):
+    with pytest.raises(RuntimeError, match="nobody knows how to break 'no gravity'"):
+        harness.train(harness.fresh(), TINY, controls=["no gravity"])
+
+
 def test_a_run_that_is_not_what_it_promises_is_noticed(harness):
     """Negative control: truths that differ in one committed record, in one outcome."""
     truth = harness.truth(SMALL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Generator
+from pathlib import Path
 from typing import Any
 
 from zarr.codecs import Crc32cCodec
@@ -11,7 +12,12 @@ from zarr.codecs import Crc32cCodec
 from thermograd.ensemble import block_work
 from thermograd.ensemble.stop_file import StopWatch
 from thermograd.store import lock
+from thermograd.store.failures import block_folder
 from thermograd.store.writer import DirectorySink, DirectoryStorage
+
+
+class UnknownFaultError(Exception):
+    """What was to be broken is not there: the package has changed, and the control proves nothing."""
 
 
 def break_on_purpose(name: str) -> None:
@@ -19,7 +25,13 @@ def break_on_purpose(name: str) -> None:
 
     Args:
         name: one of `CONTROLS`.
+
+    Raises:
+        UnknownFaultError: what it would replace is not there.
     """
+    if name not in CONTROLS:
+        message = f"nobody knows how to break {name!r}; known: {', '.join(CONTROLS)}"
+        raise UnknownFaultError(message)
     CONTROLS[name]()
 
 
@@ -49,7 +61,8 @@ def _no_fence() -> None:
     """Whoever holds a block does not keep another one out, and a start that is over does not leave."""
 
     @contextlib.contextmanager
-    def hold_nothing(*_: Any, **__: Any) -> Generator[bool]:
+    def hold_nothing(run: Path, block: int, **_: Any) -> Generator[bool]:
+        block_folder(run, block).mkdir(parents=True, exist_ok=True)
         yield True
 
     _replace(block_work, hold_block=hold_nothing)
@@ -59,14 +72,19 @@ def _no_fence() -> None:
 
 def _no_lock() -> None:
     """Nobody is kept out of a run, whoever holds it."""
-    _replace(lock, _flock=lambda *_: True, _still_owned=lambda *_: False)
+
+    @contextlib.contextmanager
+    def hold_nothing(*_: Any) -> Generator[None]:
+        yield None
+
+    _replace(lock, hold=hold_nothing, hold_briefly=hold_nothing)
 
 
 def _replace(owner: Any, **replacements: Any) -> None:
     for name, replacement in replacements.items():
         if not hasattr(owner, name):
             message = f"{owner} has no {name} any more, so it cannot be broken on purpose"
-            raise AttributeError(message)
+            raise UnknownFaultError(message)
         setattr(owner, name, replacement)
 
 

@@ -26,6 +26,7 @@ import torch
 from thermograd.ensemble.config import load_config
 from thermograd.ensemble.run import run
 from thermograd.reproductions.running_ambush import COORDINATOR
+from thermograd.reproductions.running_controls import UnknownFaultError
 from thermograd.reproductions.running_forked_workers import nurse, use_forked_workers
 from thermograd.reproductions.running_jobs import Job, perform, prepare
 from thermograd.reproductions.running_tiny_experiment import TinyExperiment
@@ -167,7 +168,7 @@ def _forked(job: Job) -> _Child:
         nurses.close()
         os.dup2(out.fileno(), 1)
         os.dup2(errors.fileno(), 2)
-        prepare(job)
+        _prepared(job, writing)
         os.environ[COORDINATOR] = str(os.getpid())
         if job.get("forked_workers"):
             use_forked_workers(ours)
@@ -181,13 +182,23 @@ def _forked(job: Job) -> _Child:
     return child
 
 
+def _prepared(job: Job, answer: int) -> None:
+    """Prepare this process for its job; what cannot be broken on purpose is no outcome of a round."""
+    try:
+        prepare(job)
+    except UnknownFaultError as error:
+        os.write(answer, json.dumps({"unprepared": str(error)}).encode())
+        os._exit(1)
+
+
 def _nurse(job: Job, connection: socket.socket, child: int) -> int | None:
     """The process that forks the workers of a child, if it is to have some."""
     if not job.get("forked_workers"):
         return None
     pid = os.fork()
     if pid == 0:
-        prepare(job)
+        with contextlib.suppress(UnknownFaultError):  # the coordinator tells
+            prepare(job)
         os.environ[COORDINATOR] = str(child)
         nurse(connection)
     return pid
@@ -217,7 +228,8 @@ def _answer(child: _Child, begun: float) -> dict[str, Any]:
         stream.seek(0)
         found[name] = stream.read()
         stream.close()
-    return {**found, **(json.loads(said) if said else {})}
+    silent = {"error": "ended without an answer", "message": found["errors"]}
+    return {**found, **(json.loads(said) if said else silent)}
 
 
 def _children(pid: int) -> list[int]:

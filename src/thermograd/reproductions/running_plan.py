@@ -17,6 +17,7 @@ from thermograd.reproductions import (
     running_poison_block,
     running_same_bits,
     running_signals,
+    running_spoilt_files,
 )
 from thermograd.reproductions.running_counted import Counted
 from thermograd.reproductions.running_harness import Harness
@@ -64,6 +65,7 @@ PLAN: dict[str, PlannedRow] = {
     "orphans": PlannedRow(running_orphans.rounds, 10, 100),
     "poison block": PlannedRow(running_poison_block.rounds, 5, 50),
     "signals": PlannedRow(running_signals.rounds, 10, 50),
+    "spoilt files": PlannedRow(running_spoilt_files.rounds, 500, 20_000),
     "commit order swapped": PlannedRow(
         partial(running_kills_at_writes.rounds, controls=("commit order swapped",))
     ),

@@ -68,15 +68,23 @@ class Servers:
         return self.ask_all(job)[0]
 
     def ask_all(self, job: Job) -> list[Answer]:
-        """Do one job `at_once` times at once; see `ask`."""
+        """Do one job `at_once` times at once; see `ask`.
+
+        Raises:
+            RuntimeError: what was to be broken on purpose is not there to be broken.
+        """
         mine: _Server | None = getattr(self._mine, "server", None)
-        if mine is not None:
-            return mine.ask(job)
-        server = self._free.get()
+        server = self._free.get() if mine is None else mine
         try:
-            return server.ask(job)
+            answers = server.ask(job)
         finally:
-            self._free.put(server)
+            if mine is None:
+                self._free.put(server)
+        for answer in answers:
+            if "unprepared" in answer:
+                message = f"the harness does not fit the package: {answer['unprepared']}"
+                raise RuntimeError(message)
+        return answers
 
     def each(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """`work` of every item, as many at a time as there are servers, each with one of its own; in order."""
