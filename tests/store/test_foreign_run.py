@@ -324,3 +324,42 @@ def test_the_manifest_of_a_true_run_passes(made):
     manifest = read_manifest(made)
     assert manifest.format_version == 1
     assert np.isfinite(manifest.checkpoint_seconds)
+
+
+def test_a_list_of_runs_shows_the_others_beside_a_stranger_s(run_path, capsys):
+    from thermograd.cli import main
+
+    rewrite(run_path, name="a\x1b[31mb")
+    other = run_path.parent / "other"
+    other.mkdir()
+    (other / "manifest.json").symlink_to("/etc/hostname")
+    assert main(["list", "runs", str(run_path.parent)]) == 0
+    output = capsys.readouterr()
+    assert output.out == f"{run_path}  finished  a\ufffd[31mb: 5 × 12\n"
+    assert output.err.startswith(
+        f"{other}: manifest.json is a symbolic link that leaves the run and not followed. Remove"
+    )
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["trajectories.zarr", "trajectories.zarr/train_loss", "trajectories.zarr/time", "blocks", "events.jsonl"],
+)
+def test_what_the_message_says_to_do_works(run_path, made, tmp_path, place):
+    """Remove the link, repair: the same bits."""
+    from logistic_map import LogisticMap, LogisticTrainer, everything
+
+    from thermograd.ensemble.directory_run import Launch, train_in_directory
+
+    (run_path / place).rename(tmp_path / "elsewhere")
+    (run_path / place).symlink_to(tmp_path / "elsewhere")
+    trainer = LogisticTrainer(LogisticMap())
+    with pytest.raises(
+        DamagedRunError,
+        match=r"Remove it, and what it held is computed again with: thermograd resume .* --repair",
+    ):
+        train_in_directory(trainer, run_path, Launch(repair=True))
+    (run_path / place).unlink()
+    assert everything(train_in_directory(trainer, run_path, Launch(repair=True))) == everything(
+        open_run(made)
+    )

@@ -106,6 +106,7 @@ def _reproductions(*, as_json: bool) -> int:
 def _runs(folder: Path, *, as_json: bool) -> int:
     from thermograd.store import lock
     from thermograd.store.manifest import FILE, read_manifest
+    from thermograd.store.printable import printable
 
     if not folder.is_dir():
         message = f"{folder} is not a folder; give the folder that holds the run directories"
@@ -139,7 +140,8 @@ def _runs(folder: Path, *, as_json: bool) -> int:
             terminal.complain(entry["error"])
         else:
             terminal.result(
-                f"{entry['run']}  {entry['state']}  {entry['name']}: {entry['trajectories']} × {entry['steps']}"
+                f"{entry['run']}  {entry['state']}  {printable(entry['name'])}: "
+                f"{entry['trajectories']} × {entry['steps']}"
             )
     if not found:
         terminal.say(f"no runs in {folder}")

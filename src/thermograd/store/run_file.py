@@ -29,11 +29,11 @@ def read_run_file(run: Path, file: Path, most: int | None = None) -> bytes:
     with os.fdopen(descriptor, "rb") as stream:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
-            error = _refusal(run, file, "is no plain file; it is not read")
+            error = _refusal(run, file, "is no plain file and not read")
             raise error
         raw = stream.read() if most is None else stream.read(min(found.st_size, most) + 1)
     if most is not None and len(raw) > most:
-        error = _refusal(run, file, f"is larger than {most / 2**20:.3g} MiB; it is not read")
+        error = _refusal(run, file, f"is larger than {most / 2**20:.3g} MiB and not read")
         raise error
     return raw
 
@@ -45,7 +45,7 @@ def refuse_escape(run: Path, place: Path) -> None:
         DamagedRunError: it does.
     """
     if not _inside(run, place):
-        why = f"is a symbolic link that leaves the run {printable(run)}; it is not followed"
+        why = "is a symbolic link that leaves the run and not followed"
         error = _refusal(run, place, why)
         raise error
 
@@ -75,4 +75,8 @@ def _inside(run: Path, place: Path) -> bool:
 
 def _refusal(run: Path, file: Path, why: str) -> DamagedRunError:
     shown = printable(file.relative_to(run))
-    return DamagedRunError(f"{shown} {why}", (shown,))
+    message = (
+        f"{printable(run)}: {shown} {why}. Remove it, and what it held is computed again with: "
+        f"thermograd resume {printable(run)} --repair"
+    )
+    return DamagedRunError(message, (shown,))
