@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 
 from thermograd.errors import DamagedRunError, ForeignDirectoryError, MemoryLimitError
 from thermograd.store.failures import read_failures
@@ -363,3 +364,39 @@ def test_what_the_message_says_to_do_works(run_path, made, tmp_path, place):
     assert everything(train_in_directory(trainer, run_path, Launch(repair=True))) == everything(
         open_run(made)
     )
+
+
+@pytest.mark.parametrize("place", ["train_loss/c/0/0", "committed/c/1"])
+def test_a_chunk_that_would_swell_is_refused_before_it_does(run_path, place):
+    """64 MB of zeros in 2 kB, with the right checksum: zarr makes room for them all before it finds them too many."""
+    codecs, crc = pytest.importorskip("numcodecs"), pytest.importorskip("google_crc32c")
+    packed = codecs.Zstd(3).encode(bytes(64 * MIB))
+    (run_path / "trajectories.zarr" / place).write_bytes(packed + crc.value(packed).to_bytes(4, "little"))
+    array = zarr.open_array(run_path / "trajectories.zarr" / place.split("/c/")[0], mode="r")
+    for read, error, most in (
+        (lambda: array[...], ValueError, np.inf),
+        (lambda: (open_run(run_path).committed, open_run(run_path)["train_loss"]), DamagedRunError, 16 * MIB),
+    ):
+        tracemalloc.start()
+        with pytest.raises(error):
+            read()
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert found < most
+        assert error is DamagedRunError or found > 60 * MIB  # negative control: zarr alone
+
+
+@pytest.mark.parametrize("size", [0, 1, 200, 255, 256, 300, 65_791, 65_792, 70_000, 5 * MIB])
+def test_the_size_that_a_frame_says(size):
+    codecs = pytest.importorskip("numcodecs")
+    from thermograd.store.zstd_frame import HEAD_BYTES, frame_size
+
+    frame = bytes(codecs.Zstd(3).encode(bytes(size))) if size else b"\x28\xb5\x2f\xfd\x20\x00"
+    assert frame_size(frame[:HEAD_BYTES]) == size
+
+
+@pytest.mark.parametrize("head", [b"", b"\x28\xb5\x2f\xfd", b"other bytes", b"\x28\xb5\x2f\xfd\xc0\x00"])
+def test_what_is_no_frame_says_no_size(head):
+    from thermograd.store.zstd_frame import frame_size
+
+    assert frame_size(head) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from thermograd.errors import DamagedRunError
 from thermograd.store.printable import printable
 from thermograd.store.run_file import refuse_escape
 from thermograd.store.zarr_group import GROUP
+from thermograd.store.zstd_frame import HEAD_BYTES, frame_size
 
 Array = npt.NDArray[Any]
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError)
@@ -57,9 +59,11 @@ def read_chunk(run: Path, array: Any, name: str, index: tuple[int, ...]) -> Arra
         for place, length, size in zip(index, array.chunks, array.shape, strict=True)
     )
     try:
-        return np.asarray(array[part])
+        if not _swells(file, array):
+            return np.asarray(array[part])
     except _UNREADABLE:
-        return Damage(shown, name, index[0], "damaged")
+        pass
+    return Damage(shown, name, index[0], "damaged")
 
 
 def read_rows(
@@ -90,7 +94,7 @@ def read_rows(
     ]
     for file in files:
         refuse_escape(run, file)
-    if all(file.is_file() for file in files):
+    if all(file.is_file() and not _swells(file, array) for file in files):
         try:
             return np.asarray(array[rows.start : rows.stop])
         except _UNREADABLE:
@@ -122,6 +126,13 @@ def trusted_chunks(
     for place in range(-(-records // chunks[1])):
         for others in itertools.product(*rest):
             yield (row, place, *others)
+
+
+def _swells(file: Path, array: Any) -> bool:
+    """Whether a chunk would take more memory than a chunk of the array has."""
+    with file.open("rb") as stream:
+        said = frame_size(stream.read(HEAD_BYTES))
+    return said is not None and said > math.prod(array.chunks) * array.dtype.itemsize
 
 
 def damaged(run: Path, damage: list[Damage], total: int) -> DamagedRunError:
