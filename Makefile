@@ -8,7 +8,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export OMP_NUM_THREADS := 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers unit minimal docs browser-setup test-slow bench coverage clean
+.PHONY: help reference demo test lint types layers unit minimal docs browser-setup test-slow bench coverage clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -55,6 +55,9 @@ bench: $(VENV)/.dev ## measured ratios, see benchmarks/README.md
 
 coverage: $(VENV)/.dev ## how often the intervals hold the truth, into docs/coverage.md
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/coverage.py
+
+reference: $(VENV)/.lab ## docs/reference from the code: command line, exit codes, config, plug-ins
+	@$(BIN)/python tests/documents/write_reference.py
 
 browser-setup:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \

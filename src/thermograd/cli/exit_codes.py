@@ -10,7 +10,18 @@ from thermograd.cli import terminal
 from thermograd.errors import InterruptedRunError, ThermogradError
 
 DONE, INCOMPLETE, USAGE, REFUSED, RESOURCE, BUG = 0, 1, 2, 3, 4, 70
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
+MEANINGS = {
+    DONE: "done; trajectories that diverged are a result too",
+    INCOMPLETE: "finished, but something is missing or contradicted: a failed block, a row outside its interval, a fault found",
+    USAGE: "wrong usage or config; nothing was written",
+    REFUSED: "run directory refused: in use, of another experiment, foreign, damaged, of a newer format, environment changed",
+    RESOURCE: "resource: disk or memory full, an extra, a data set or a compiler missing",
+    BUG: "a bug of ours: two lines, and the path of the log with the traceback",
+    INTERRUPTED: "interrupted by Ctrl-C: a run is checkpointed and can be resumed",
+    TERMINATED: "ended by SIGTERM: a run is checkpointed and can be resumed",
+}
+"""What each code says to a script."""
 
 
 def exit_code_of(error: ThermogradError | InterruptedRunError) -> int:

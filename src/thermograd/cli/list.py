@@ -70,6 +70,11 @@ def _plugins(*, as_json: bool) -> int:
         }
         for role in _ROLES
     }
+    from thermograd.ensemble.executors.choice import executor_kinds  # here, so that --help needs no torch
+
+    found["executors"] = {
+        kind: (inspect.getdoc(thing) or "").partition("\n")[0] for kind, thing in executor_kinds().items()
+    }
     if as_json:
         terminal.result_json(found)
         return DONE

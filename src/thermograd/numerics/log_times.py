@@ -40,6 +40,9 @@ class _Regular:
 class Every(_Regular):
     """Every `steps` optimiser steps.
 
+    Attributes:
+        steps: optimiser steps from one time to the next.
+
     >>> Every(4).resolve(10, 5).tolist(), Every(4).kicks(10, 5, seed=0, trajectory=0).tolist()
     ([0, 4, 8, 10], [4, 8])
     """
@@ -59,6 +62,9 @@ class Every(_Regular):
 class Epochs(_Regular):
     """Every `n` epochs.
 
+    Attributes:
+        n: epochs from one time to the next.
+
     >>> Epochs(2).resolve(10, 2).tolist()
     [0, 4, 8, 10]
     """
@@ -76,6 +82,9 @@ class Epochs(_Regular):
 @dataclass(frozen=True)
 class Logarithmic(_Regular):
     """Logarithmically spaced: round(10^(j / per_decade)), j = 0, 1, ..., and 0 and the last step.
+
+    Attributes:
+        per_decade: times in each factor of ten.
 
     >>> Logarithmic(per_decade=2).resolve(100, 1).tolist()
     [0, 1, 3, 10, 32, 100]
@@ -105,6 +114,9 @@ class Logarithmic(_Regular):
 class At(_Regular):
     """At the given steps and no others.
 
+    Attributes:
+        steps: step numbers, 0 or larger.
+
     >>> At((0, 1, 5)).resolve(3, 1).tolist()
     [0, 1]
     """
@@ -132,6 +144,9 @@ class Random:
     Waiting times are w = 1 + ⌊ln u / ln(1 − rate)⌋ ≥ 1, so that each step is a kick with probability
     `rate`, independently. The uniforms are the words of the perturbation stream at step 0, where nothing
     is ever perturbed.
+
+    Attributes:
+        rate: probability of a kick at each step, in (0, 1].
 
     >>> times = Random(rate=0.5).kicks(1000, 1, seed=1, trajectory=0)
     >>> 400 < times.size < 600
