@@ -8,6 +8,7 @@ import pytest
 
 from thermograd.cli import main
 from thermograd.cli.reproduce import table_text
+from thermograd.errors import MissingDataError
 from thermograd.quantities import Estimate, Verdict
 from thermograd.reproductions import catalogue
 from thermograd.reproductions.reproduction import Reproduction, ReproductionExperiment, Row
@@ -58,6 +59,34 @@ def test_a_row_outside_its_interval_is_exit_code_1(paper, capsys):
     paper(True, False)
     assert main(["reproduce", "paper", "--experiment", "part", "--full", "--out", "here"]) == 1
     assert capsys.readouterr().out.splitlines()[-1] == "here/report.html"
+
+
+def _without_data(settings):
+    message = "the data are not here"
+    raise MissingDataError(message)
+    yield
+
+
+def test_all_of_them_one_after_another(monkeypatch, tmp_path, capsys):
+    """Those that cannot be made are said, and the others are made all the same."""
+    monkeypatch.chdir(tmp_path)
+    good = {"part": ReproductionExperiment("two rows", stages_of(True, True), frozenset({"full"}))}
+    other = {"whole": ReproductionExperiment("two rows", stages_of(True, None), frozenset())}
+    known = {"one": good, "two": other}
+    monkeypatch.setattr(catalogue, "available", lambda: known)
+    assert main(["reproduce", "all", "--full", "--out", "here"]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-1] == "here"
+    assert "two has no other size" in err
+    assert (tmp_path / "here/one-part/report.html").exists()
+    assert (tmp_path / "here/two-whole/report.html").exists()
+    known["bare"] = {"x": ReproductionExperiment("none", _without_data, frozenset())}
+    assert main(["reproduce", "all", "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert len(json.loads(out)["reproductions"]) == 2
+    assert "bare: the data are not here" in err
+    assert main(["reproduce", "all", "--live"]) == 2
+    assert "are for one reproduction" in capsys.readouterr().err
 
 
 def test_json_is_one_object_and_the_same_as_the_file(paper, capsys):

@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from thermograd.cli import terminal
 from thermograd.cli.exit_codes import DONE, INCOMPLETE
+from thermograd.errors import ConfigError, ThermogradError
 
 if TYPE_CHECKING:
     from thermograd.reproductions.reproduction import Reproduction
@@ -36,19 +37,68 @@ def reproduce(
     `thermograd list reproductions` shows what there is.
 
     Args:
-        name: which reproduction, first_passage for one.
+        name: which reproduction, first_passage for one; all: every one, each with its first experiment.
         experiment: which of its experiments; the first one if it is not given.
         live: train here, instead of reading recorded runs.
         full: at the paper's size; out of reach of a few cores.
-        out: folder of the page; reproduced/NAME-EXPERIMENT if it is not given.
+        out: folder of the page, of all of them the folder of these; reproduced/NAME-EXPERIMENT if it is not given.
         json: print the table as one JSON object instead.
 
     Returns:
-        The exit code: 1 if a row is outside its interval.
+        The exit code: 1 if a row is outside its interval, or one of all could not be made.
 
     Raises:
         ConfigError: no such reproduction or experiment, or it does not know an option.
     """
+    if name == "all":
+        return _all(experiment, live=live, full=full, out=out or Path("reproduced"), as_json=json)
+    found, page = _made(name, experiment, live=live, full=full, out=out)
+    if json:
+        terminal.result_json(found.content())
+        terminal.say(str(page))
+    else:
+        _show(found)
+        terminal.result(str(page))
+    return INCOMPLETE if found.contradicted else DONE
+
+
+def _all(experiment: str | None, *, live: bool, full: bool, out: Path, as_json: bool) -> int:
+    """Every reproduction, one after another; what one cannot do without is said, and the others go on."""
+    from thermograd.reproductions.catalogue import available  # here, so that --help needs no torch
+
+    if experiment is not None or live:
+        message = (
+            "--experiment and --live are for one reproduction; of all of them the first experiment is made"
+        )
+        raise ConfigError(message)
+    made, missing = [], False
+    for name, experiments in available().items():
+        first, entry = next(iter(experiments.items()))
+        if full and "full" not in entry.options:
+            terminal.say(f"{name} has no other size: --full changes nothing there")
+        wanted = full and "full" in entry.options
+        try:
+            found, page = _made(name, first, live=False, full=wanted, out=out / f"{name}-{first}")
+        except ThermogradError as error:
+            terminal.complain(f"{name}: {error}")
+            missing = True
+            continue
+        made.append(found)
+        if not as_json:
+            _show(found)
+        terminal.say(str(page))
+    if as_json:
+        terminal.result_json({"reproductions": [found.content() for found in made]})
+        terminal.say(str(out))
+    else:
+        terminal.result(str(out))
+    return INCOMPLETE if missing or any(found.contradicted for found in made) else DONE
+
+
+def _made(
+    name: str, experiment: str | None, *, live: bool, full: bool, out: Path | None
+) -> tuple[Reproduction, Path]:
+    """A reproduction and its page, which is written stage by stage."""
     from thermograd.reproductions.catalogue import stages  # here, so that --help needs no torch
     from thermograd.reproductions.page import write_reproduction
     from thermograd.reproductions.reproduction import Settings
@@ -61,14 +111,13 @@ def reproduce(
         folder = out or Path("reproduced") / f"{found.name}-{found.experiment}"
         page = write_reproduction(found, folder, [shlex.join([*command, "--out", str(folder)])])
     assert found is not None  # a reproduction has at least one stage
-    if json:
-        terminal.result_json(found.content())
-        terminal.say(str(page))
-    else:
-        terminal.result(table_text(found, max(_NARROWEST, shutil.get_terminal_size((140, 24)).columns)))
-        terminal.result(found.conclusion().text)
-        terminal.result(str(page))
-    return INCOMPLETE if found.contradicted else DONE
+    assert page is not None
+    return found, page
+
+
+def _show(found: Reproduction) -> None:
+    terminal.result(table_text(found, max(_NARROWEST, shutil.get_terminal_size((140, 24)).columns)))
+    terminal.result(found.conclusion().text)
 
 
 def table_text(found: Reproduction, width: int) -> str:

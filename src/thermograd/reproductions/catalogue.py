@@ -43,7 +43,7 @@ def stages(name: str, experiment: str | None, settings: Settings) -> Stages:
     """
     known = available()
     if name not in known:
-        message = f"no reproduction {name!r}. {nearest(name, known)}"
+        message = f"no reproduction {name!r}. {nearest(name, [*known, 'all'])}"
         raise ConfigError(message)
     experiments = known[name]
     chosen = next(iter(experiments)) if experiment is None else experiment
