@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
+import pytest
 
 from thermograd.report.comparison_page import comparison, distinct
 from thermograd.report.page import report_run
@@ -131,3 +134,13 @@ def test_twelve_runs_fit_on_a_page(run_of, tmp_path):
     text = page.read_text("utf-8")
     assert "seed = 11" in text
     assert "12 runs compared" in text
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_comparison_is_drawn_under_the_policy(browse, run_of, tmp_path, dark):
+    page = report_run(sweep(run_of), tmp_path / "p.html")
+    seen = browse(page, dark=dark)
+    assert seen.ready
+    assert seen.console == ()
+    assert len(re.findall(r'class="plot [^"]*js-plotly-plot', seen.dom)) == 3
