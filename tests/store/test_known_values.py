@@ -8,7 +8,9 @@ from thermograd.ensemble.directory_run import Launch, train_in_directory
 from thermograd.report.ends_of_runs import ends_of_runs
 from thermograd.report.spread import spread
 from thermograd.store.known_values import known_values
+from thermograd.store.memory import MemoryStorage
 from thermograd.store.reader import open_run
+from thermograd.store.run import Run
 
 
 def test_whole_numbers_that_were_not_recorded_are_nan(made):
@@ -38,6 +40,15 @@ def test_what_is_not_committed_is_no_number(stopped):
     found = known_values(stopped, "count")
     assert np.isfinite(found[:, :2]).all()
     assert np.isnan(found[:, 2]).all()
+
+
+def test_what_is_recorded_may_be_known_before_it_is_committed(made):
+    trainer = LogisticTrainer(LogisticMap())
+    storage = MemoryStorage(trainer.header(), trainer)
+    sink = storage.sink(0)
+    sink.record("count", 0, np.array([3, 4]))
+    assert np.isnan(known_values(Run(storage), "count")).all()
+    assert known_values(Run(storage), "count", reached=[0, -1, -1])[:2, 0].tolist() == [3, 4]
 
 
 def test_no_mean_counts_what_is_not_known(stopped, tmp_path):

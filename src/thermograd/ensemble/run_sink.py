@@ -47,7 +47,7 @@ def log_means(
     """
     last = _reached_by_all(run, reached)
     parts = {name: _part(run.times(name), after, last) for name in run.scalars}
-    means = {name: _means(run, name, part) for name, part in parts.items()}
+    means = {name: _means(run, name, part, reached) for name, part in parts.items()}
     steps = {name: run.times(name)[part] for name, part in parts.items()}
     for step in sorted({int(step) for at in steps.values() for step in at}):
         values = {}
@@ -77,14 +77,14 @@ def _part(steps: npt.NDArray[np.int64], after: int, last: int) -> slice:
     return slice(first, max(first, end))
 
 
-def _means(run: Run, name: str, part: slice) -> npt.NDArray[np.float64]:
+def _means(run: Run, name: str, part: slice, reached: npt.ArrayLike | None) -> npt.NDArray[np.float64]:
     """Block by block, so that a large run needs little memory; NaN where nobody is finite."""
     length = part.stop - part.start
     count, total = np.zeros(length), np.zeros(length)
     failed = run.outcome == FAILED
     for block in range(run.source.header.blocks if length else 0):
         rows = _rows(run.source.header.block(block))
-        values = known_values(run, name, rows, part).astype(np.float64)
+        values = known_values(run, name, rows, part, reached=reached).astype(np.float64)
         known = np.isfinite(values) & ~failed[rows, None]
         count += known.sum(axis=0)
         total += np.where(known, values, 0.0).sum(axis=0)

@@ -11,7 +11,12 @@ from thermograd.store.run import Run
 
 
 def known_values(
-    run: Run, name: str, trajectories: slice = slice(None), times: slice = slice(None)
+    run: Run,
+    name: str,
+    trajectories: slice = slice(None),
+    times: slice = slice(None),
+    *,
+    reached: npt.ArrayLike | None = None,
 ) -> npt.NDArray[np.floating[Any]]:
     """Part of a recorded array in which everything that is not known is NaN.
 
@@ -23,6 +28,7 @@ def known_values(
         name: one of its arrays.
         trajectories: a slice with step 1.
         times: a slice with step 1 of record positions.
+        reached: `(block,)` up to which step records are known; `run.committed` if None.
 
     Returns:
         `(trajectory, time, ...)`, floats in their own precision, whole numbers in double precision.
@@ -31,7 +37,8 @@ def known_values(
     if values.dtype.kind == "f":
         return values
     steps = run.times(name)[times]
-    committed = np.repeat(run.committed, run.source.header.block_size)[: run.trajectories][trajectories]
+    last = np.asarray(run.committed if reached is None else reached)
+    committed = np.repeat(last, run.source.header.block_size)[: run.trajectories][trajectories]
     diverged_at = run.diverged_at[trajectories, None]
     unknown = (steps > committed[:, None]) | ((diverged_at >= 0) & (steps >= diverged_at))
     found = values.astype(np.float64)
