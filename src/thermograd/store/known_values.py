@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from thermograd.store.run import Run
+if TYPE_CHECKING:
+    from thermograd.store.run import Run
 
 
 def known_values(

@@ -10,6 +10,7 @@ from thermograd.errors import ThermogradError
 from thermograd.quantity_html import cells_table, escaped, facts_table
 from thermograd.quantity_sketch import curve_sketch, shares_sketch
 from thermograd.quantity_text import digits
+from thermograd.store.known_values import known_values
 from thermograd.store.layout import DIVERGED, FAILED, FINISHED, PENDING
 from thermograd.store.printable import excerpt, printable
 
@@ -78,6 +79,8 @@ def _scalar(run: Run, name: str) -> tuple[str, str]:
     mean[count == 0] = np.nan
     deviation[count < 2] = np.nan
     last = seen[-1]
+    known_times = slice(0, last + 1)
+    steps, mean, deviation = steps[known_times], mean[known_times], deviation[known_times]
     spread = f" ± {digits(deviation[last])}" if count[last] > 1 else ""
     text = f"{digits(mean[last])}{spread} at step {steps[last]}{aside}"
     return escaped(text), curve_sketch(
@@ -91,23 +94,20 @@ def _some(run: Run, name: str) -> tuple[np.ndarray, np.ndarray, str]:
     spec = run.source.header.array(name)
     rows = slice(0, run.trajectories)
     if run.trajectories * steps.size * spec.record_bytes <= MOST_BYTES:
-        return steps, _finite(run, run.array(name, memory_limit=MOST_BYTES), rows), ""
+        return steps, _finite(run, known_values(run, name), rows), ""
     some = np.flatnonzero(run.committed >= 0)
     members = run.source.header.block(int(some[0]) if some.size else 0)
     most = MOST_BYTES // (_POINTS * spec.record_bytes)
     rows = slice(members.start, min(members.stop, members.start + most))
     places = np.unique(np.linspace(0, steps.size - 1, min(steps.size, _POINTS)).round().astype(int))
-    columns = [run.array(name, rows, slice(place, place + 1), MOST_BYTES) for place in places.tolist()]
+    columns = [known_values(run, name, rows, slice(place, place + 1)) for place in places.tolist()]
     values = _finite(run, np.concatenate(columns, axis=1), rows)
     aside = "" if rows == slice(0, run.trajectories) else f", of trajectories {rows.start} to {rows.stop - 1}"
     return steps[places], values, aside
 
 
 def _finite(run: Run, values: np.ndarray, rows: slice) -> np.ndarray:
-    whole = values.dtype.kind != "f"
     values = values.astype(np.float64)
-    if whole:
-        values[values == -1] = np.nan
     values[run.diverged_at[rows] >= 0] = np.nan
     return values
 
