@@ -68,6 +68,27 @@ def test_every_stage_of_a_run_equals_numpy(growing):
     json.dumps(data, allow_nan=False)
 
 
+def test_the_comparison_with_numpy_notices_a_trajectory_too_many(growing, monkeypatch):
+    growing.train(0)
+    monkeypatch.setattr(live_ledger.Ledger, "diverged", lambda self, block: np.zeros(4, bool))
+    with pytest.raises(AssertionError):
+        same_as_numpy(looked(LiveRun(growing.path)), growing.path)
+
+
+def test_nothing_in_the_folder_is_touched(growing):
+    growing.train(0)
+    growing.train(1, 6)
+
+    def everything():
+        return {file: file.stat().st_mtime_ns for file in sorted(growing.path.rglob("*"))}
+
+    before = everything()
+    live = LiveRun(growing.path)
+    looked(live)
+    looked(live)
+    assert everything() == before
+
+
 def test_following_by_versions_ends_with_the_same_as_asking_for_everything(growing):
     live = LiveRun(growing.path)
     version, known = -1, {}
