@@ -61,17 +61,18 @@ def fetched(url):
         return answer.read()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_line_is_the_address_and_the_end_is_quiet(growing, number):
-    with watching(growing.path) as (process, url):
+@pytest.mark.parametrize(
+    ("number", "words", "more"),
+    [(signal.SIGINT, [], "Ctrl-C ends the page, not the run\n"), (signal.SIGTERM, ["--quiet"], "")],
+)
+def test_the_first_line_is_the_address_and_the_end_is_quiet(growing, number, words, more):
+    with watching(growing.path, *words) as (process, url):
         assert url.startswith("http://127.0.0.1:")
         assert b"Small &lt;b&gt;run&lt;/b&gt;" in fetched(url)
         assert json.loads(fetched(f"{url}data.json"))["state"] == "running"
         process.send_signal(number)
-        out, errors = process.communicate(timeout=30)
+        assert process.communicate(timeout=30) == ("", more)
     assert process.returncode == 0
-    assert out == ""
-    assert errors == "Ctrl-C ends the page, not the run\n"
 
 
 def test_beyond_this_machine_a_secret_is_in_the_address(growing):
@@ -85,13 +86,6 @@ def test_beyond_this_machine_a_secret_is_in_the_address(growing):
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 0
     assert "can be reached from other machines, without encryption" in errors
-
-
-def test_quiet_prints_the_address_alone(growing):
-    with watching(growing.path, "--quiet") as (process, url):
-        assert fetched(url)
-        process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=30) == ("", "")
 
 
 def test_a_port_that_is_taken_is_said(growing, capsys):

@@ -445,15 +445,17 @@ def counting(monkeypatch, server, act=lambda number: None):
 
 
 @pytest.mark.browser
-def test_the_page_follows_the_run_and_stops_asking_when_it_is_finished(browse, server, growing, monkeypatch):
+def test_the_page_passes_the_secret_on_and_stops_asking_when_the_run_is_finished(
+    browse, open_server, growing, monkeypatch
+):
     def go_on(number):
         if number == 2:
             growing.train(1, 6)
         elif number == 3:
             growing.finish()
 
-    asked_for = counting(monkeypatch, server, go_on)
-    seen = browse(server.url)
+    asked_for = counting(monkeypatch, open_server, go_on)
+    seen = browse(f"http://127.0.0.1:{open_server.server_port}/{open_server.query}")
     assert len(asked_for) == 3
     assert asked_for[0] == -1 < asked_for[1] < asked_for[2]
     assert "Finished: 9 trajectories reached the end, 1 diverged." in seen.dom
