@@ -11,8 +11,9 @@ import torch
 from thermograd.dynamics.sgld import SGLD
 from thermograd.dynamics.sgworld import SGWORLD
 from thermograd.dynamics.stability import algorithm_of, largest_learning_rate
-from thermograd.ensemble.posterior import batches_of, mean_of_prior, sample_posterior
+from thermograd.ensemble.posterior import batches_of, sample_posterior
 from thermograd.ensemble.potential import Potential
+from thermograd.ensemble.prior import mean_of_prior
 from thermograd.minibatching.without_replacement import WithoutReplacement
 from thermograd.quantities import Advice, Verdict
 from thermograd.theory.posterior import step_size

@@ -16,6 +16,7 @@ from thermograd.dynamics.stability import algorithm_of, check_stability, expecte
 from thermograd.ensemble.experiment import Experiment
 from thermograd.ensemble.posterior_plan import SamplingPlan
 from thermograd.ensemble.potential import Measurement, Potential, measure
+from thermograd.ensemble.prior import checked_precision, mean_of_prior
 from thermograd.ensemble.run import run as run_ensemble
 from thermograd.errors import DivergedError
 from thermograd.estimators.posterior_draws import PosteriorDraws
@@ -109,10 +110,9 @@ def sample_posterior(
     dynamics = SGWORLD() if dynamics is None else dynamics
     algorithm_of(dynamics)  # refuses what is no sampler
     _check_counts(epochs=epochs, burn_in=burn_in, thin=thin, chains=chains, virial_every=virial_every)
-    _check_prior(prior_precision)
     potential = Potential.of(
         problem,
-        prior_precision=prior_precision,
+        prior_precision=checked_precision(prior_precision),
         prior_mean=mean_of_prior(prior_mean, start),
         preconditioner=preconditioner,
     )
@@ -346,28 +346,6 @@ def batches_of(dynamics: Any, batch_size: int, given: Minibatching | None, sampl
     return WithReplacement(batch_size)
 
 
-def mean_of_prior(
-    prior_mean: str | Mapping[str, Tensor], start: Mapping[str, Tensor] | None
-) -> Mapping[str, Tensor] | None:
-    """The mean of the prior by name; None for 0.
-
-    Args:
-        prior_mean: "zero", "start", or tensors by name.
-        start: one set of weights, for "start".
-
-    Raises:
-        ValueError: another word, or "start" without one.
-    """
-    if isinstance(prior_mean, Mapping):
-        return prior_mean
-    if prior_mean == "zero":
-        return None
-    if prior_mean == "start" and start is not None:
-        return start
-    message = f"prior_mean is {prior_mean!r}; use 'zero', 'start' (with start=, one set of weights), or weights by name"
-    raise ValueError(message)
-
-
 def _check_counts(**counts: int) -> None:
     lows = {"epochs": 1, "burn_in": 0, "thin": 1, "chains": 1, "virial_every": 0}
     for name, value in counts.items():
@@ -383,16 +361,4 @@ def _check_directions(directions: Any, size: int) -> None:
     whole = isinstance(directions, int) and not isinstance(directions, bool)
     if not whole or not 0 <= directions <= size:
         message = f"directions is {directions!r}; it must be a whole number from 0 to the {size} weights"
-        raise ValueError(message)
-
-
-def _check_prior(precision: float | None) -> None:
-    if precision is None:
-        return
-    number = isinstance(precision, int | float) and not isinstance(precision, bool)
-    if not number or not 0 <= precision < float("inf"):
-        message = (
-            f"prior_precision is {precision!r}; it must be a finite number, 0 (flat) or larger, or None if the problem's loss "
-            "and regulariser are the negative log posterior already"
-        )
         raise ValueError(message)

@@ -195,16 +195,7 @@ def _aging(
     low, high = value - reach, value + reach
     unsteady = spread.dropped > _MOST_DROPPED
     outcome = "undetermined" if unsteady else aging_outcome(low, high, margin)
-    dropped = (
-        f"{100 * spread.dropped:.0f} % of the resamples reach the thresholds at fewer than {FEWEST} waiting times"
-        if unsteady
-        else ""
-    )
-    single = (
-        "no interval: paths from its waiting times share most of their steps; lower the threshold, or repeat the run"
-        if spread.pieces <= 1
-        else ""
-    )
+    bend = _bend(curves, chosen, spread, level)
     exponent = Estimate(
         value,
         (low, high),
@@ -213,10 +204,10 @@ def _aging(
         note=joined(
             [
                 curves.few(),
-                single,
+                _single(spread),
                 note,
-                _bend(curves, chosen, spread, level),
-                dropped,
+                bend,
+                _dropped(spread),
                 _rounding(curves, chosen),
                 curves.note,
             ]
@@ -267,6 +258,19 @@ def _without(curves: DisplacementCurves, candidates: ThresholdTimes, why: str) -
         candidates.used,
         curves.trajectories,
     )
+
+
+def _single(spread: AgingSpread) -> str:
+    if spread.pieces > 1:
+        return ""
+    return "no interval: paths from its waiting times share most of their steps; lower the threshold, or repeat the run"
+
+
+def _dropped(spread: AgingSpread) -> str:
+    if spread.dropped <= _MOST_DROPPED:
+        return ""
+    share = f"{100 * spread.dropped:.0f} % of the resamples"
+    return f"{share} reach the thresholds at fewer than {FEWEST} waiting times"
 
 
 def _bend(curves: DisplacementCurves, chosen: ThresholdTimes, spread: AgingSpread, level: float) -> str:

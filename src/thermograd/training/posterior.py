@@ -13,10 +13,12 @@ from thermograd.dynamics.sgld import SGLD
 from thermograd.dynamics.sgworld import SGWORLD
 from thermograd.dynamics.stability import check_stability
 from thermograd.errors import DivergedError
+from thermograd.training.epoch_place import EpochPlace
 from thermograd.training.langevin_noise import LangevinNoise
 from thermograd.training.live_potential import (
     CURVATURE_SAMPLES,
     LivePotential,
+    Loss,
     check_gradients,
     check_mean,
     check_separable,
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
     from torch.utils.data import Dataset
 
     from thermograd.estimators.posterior_draws import PosteriorDraws
-from thermograd.training.live_potential import Loss
 
 _CHECKED_STEPS = 2
 
@@ -128,7 +129,8 @@ class PosteriorSampler(torch.optim.Optimizer):
             preconditioner=scale,
         )
         self._supply = Supply(data, self._batches, num_workers, collate_fn, one.device)
-        self._epoch, self._position, self._sizes = 0, -1, self._batches.sizes
+        self._sizes = self._batches.sizes
+        self._place = EpochPlace(len(self._sizes))
         self._curvature = float("nan")
         self._now = 0.0, 0.0
         self._batch: Any = None
@@ -137,12 +139,9 @@ class PosteriorSampler(torch.optim.Optimizer):
         facts = facts_of(
             dynamics,
             one.dtype,
+            self._batches,
             precision=prior_precision,
             random=self._random,
-            batch_size=batch_size,
-            steps_per_epoch=len(self._sizes),
-            samples=samples,
-            seed=seed,
             preconditioned=scale is not None,
         )
         self._record = PosteriorRecord(named, facts)
@@ -174,7 +173,7 @@ class PosteriorSampler(torch.optim.Optimizer):
             UnstableStepSizeError: η is beyond the limit of stability.
         """
         self.begin_epoch()
-        for batch in self._supply.epoch(self._epoch):
+        for batch in self._supply.epoch(self._place.epoch):
             self._batch = batch if self._unchecked else None
             yield batch
         self.end_epoch()
@@ -188,12 +187,7 @@ class PosteriorSampler(torch.optim.Optimizer):
             RuntimeError: the epoch before was not ended.
             UnstableStepSizeError: a ValueError: η is beyond the limit of stability.
         """
-        if self._position >= 0:
-            message = (
-                f"epoch {self._epoch} was not gone through to its end: step() was called {self._position} times for "
-                f"{len(self._sizes)} batches; go through all of sampler.epoch(), or call end_epoch()"
-            )
-            raise RuntimeError(message)
+        self._place.check_ended()
         check_separable(self._model)
         expected, self._expected = self._expected, None
         if expected is not None and expected != self._fingerprint():
@@ -203,22 +197,23 @@ class PosteriorSampler(torch.optim.Optimizer):
             )
             raise RuntimeError(message)
         if self._schedule is not None:
-            rate, temperature = self._schedule(self._epoch)
+            rate, temperature = self._schedule(self._place.epoch)
             self.param_groups[0]["lr"] = self._dynamics.learning_rate * rate
             self.param_groups[0]["temperature"] = self._dynamics.temperature * temperature
         self._now = float(self.param_groups[0]["lr"]), float(self.param_groups[0]["temperature"])
-        if self._epoch == 0 or (self._check_every and self._epoch % self._check_every == 0):
+        epoch = self._place.epoch
+        if epoch == 0 or (self._check_every and epoch % self._check_every == 0):
             chosen = self._batches.subset(CURVATURE_SAMPLES)
             self._curvature = self._potential.largest_curvature(self._supply, chosen)
             self._record.curvature = self._curvature
         check_stability(self._dynamics, self._curvature, len(self._sizes), learning_rate=self._now[0])
-        self._position = 0
+        self._place.begin()
         if isinstance(self._dynamics, SGWORLD):
             self._correct(self._dynamics)
 
     def epoch_batches(self) -> list[list[int]]:
         """The samples of each batch of the epoch that has begun, or begins next, by their numbers in the dataset."""
-        return self._batches.epoch(self._epoch)
+        return self._batches.epoch(self._place.epoch)
 
     def end_epoch(self) -> None:
         """What comes after the last batch; then the weights are a draw.
@@ -227,20 +222,12 @@ class PosteriorSampler(torch.optim.Optimizer):
             RuntimeError: `step()` was not called once for each batch.
             DivergedError: the weights are infinite or NaN; `.partial` holds the draws recorded before.
         """
-        if self._position != len(self._sizes):
-            count = max(self._position, 0)
-            self._position = -1
-            message = (
-                f"step() was called {count} times in an epoch of {len(self._sizes)} batches; call it once for each batch of "
-                "sampler.epoch() (a GradScaler leaves steps out where gradients overflow: use bfloat16 or float32)"
-            )
-            raise RuntimeError(message)
-        self._position, self._epoch = -1, self._epoch + 1
+        self._place.end()
         if isinstance(self._dynamics, SGWORLD) and self._dynamics.variant == "published":
             self._noise.release([value.data for value in self._parameters])
         if not all(bool(value.isfinite().all()) for value in self._parameters):
             message = (
-                f"the weights became infinite in epoch {self._epoch} at learning_rate {self._now[0]:.3g}, where the largest "
+                f"the weights became infinite in epoch {self._place.epoch} at learning_rate {self._now[0]:.3g}, where the largest "
                 f"curvature was {self._curvature:.4g} when last looked at; take a smaller one, or start from trained weights. "
                 f"The {self._record.count} draws made before are in .partial"
             )
@@ -259,7 +246,8 @@ class PosteriorSampler(torch.optim.Optimizer):
         if closure is not None:
             message = "a sampler takes no closure: call loss(net, batch).backward() before step()"
             raise RuntimeError(message)
-        self._check_place()
+        self._place.check_inside()
+        self._check_rate()
         gradients = [value.grad for value in self._parameters]
         if any(gradient is None for gradient in gradients):
             name = next(name for name, value in self._named.items() if value.grad is None)
@@ -270,12 +258,12 @@ class PosteriorSampler(torch.optim.Optimizer):
             self._unchecked -= 1
             check_gradients(self._potential, self._parameters, batch, gradients, random=self._random)
         rate, temperature = self._now
-        size = self._sizes[self._position]
+        size = self._sizes[self._place.updates]
         share = len(self._sizes) * size if self._batches.reshuffled else self._batches.samples
         parameters = [value.data for value in self._parameters]
         self._potential.descend(gradients, rate, float(share))
         self._noise.stir(self._dynamics, parameters, rate, temperature)
-        self._position += 1
+        self._place.advance()
 
     def _correct(self, dynamics: SGWORLD) -> None:
         """SGWORLD's correction: of weights, or of the published variant into what is added at the end of the epoch."""
@@ -285,7 +273,7 @@ class PosteriorSampler(torch.optim.Optimizer):
         if dynamics.correction:
             published = dynamics.variant == "published"
             drift, square = self._potential.epoch_drift(
-                self._supply, batches, self._epoch, rate, published=published
+                self._supply, batches, self._place.epoch, rate, published=published
             )
             self._record.squares.append((1 - batches.size / batches.samples) / 2 * square)
         if dynamics.variant == "published":
@@ -304,15 +292,8 @@ class PosteriorSampler(torch.optim.Optimizer):
         Raises:
             RuntimeError: inside an epoch, or before the first.
         """
-        if self._position >= 0 or self._epoch == 0:
-            where = (
-                f"after {self._position} of {len(self._sizes)} batches"
-                if self._epoch or self._position >= 0
-                else "before the first epoch"
-            )
-            message = f"record() was called {where}; weights are draws at the ends of epochs only"
-            raise RuntimeError(message)
-        if self._epoch % every:
+        self._place.check_drawn()
+        if self._place.epoch % every:
             return
         rate, temperature = self._now
         measured = None
@@ -320,7 +301,7 @@ class PosteriorSampler(torch.optim.Optimizer):
             everything = self._batches.subset(self._batches.samples)
             measured = self._potential.value_and_gradient(self._supply, everything)
             self._measure_batches()
-        self._record.keep(self._epoch, rate * len(self._sizes), temperature, measured)
+        self._record.keep(self._place.epoch, rate * len(self._sizes), temperature, measured)
 
     def _measure_batches(self) -> None:
         """The noise of minibatches, where no correction tells it."""
@@ -328,7 +309,7 @@ class PosteriorSampler(torch.optim.Optimizer):
             return
         if 2 * self._batches.size > self._batches.samples:
             return
-        first, second = (self._supply.batch(chosen) for chosen in self._batches.pair(self._epoch))
+        first, second = (self._supply.batch(chosen) for chosen in self._batches.pair(self._place.epoch))
         square = self._potential.distance(first, second)
         self._record.squares.append((1 - self._batches.size / self._batches.samples) / 2 * square)
 
@@ -347,13 +328,13 @@ class PosteriorSampler(torch.optim.Optimizer):
         Raises:
             RuntimeError: inside an epoch.
         """
-        if self._position >= 0:
-            message = f"state_dict() was called after {self._position} of {len(self._sizes)} batches; call it at the end of an epoch"
+        if self._place.inside:
+            message = f"state_dict() was called after {self._place.updates} of {len(self._sizes)} batches; call it at the end of an epoch"
             raise RuntimeError(message)
         own = {
             "made_by": self._record.identity,
             "weights": self._fingerprint(),
-            "epoch": self._epoch,
+            "epoch": self._place.epoch,
             "now": list(self._now),
             "curvature": self._curvature,
             "stiffest": self._potential.stiffest,
@@ -371,7 +352,7 @@ class PosteriorSampler(torch.optim.Optimizer):
         Raises:
             RuntimeError: inside an epoch, or after the first draw.
         """
-        if self._position >= 0 or self._record.count:
+        if self._place.inside or self._record.count:
             message = "recentre() belongs between two epochs of the burn-in, before the first record()"
             raise RuntimeError(message)
         self._record.recentre()
@@ -391,31 +372,17 @@ class PosteriorSampler(torch.optim.Optimizer):
         own = checked_state(state_dict.get("sampler"), self._record.identity, self._noise.size)
         self._expected = own["weights"]
         super().load_state_dict({name: value for name, value in state_dict.items() if name != "sampler"})
-        self._epoch, self._position = own["epoch"], -1
+        self._place.go_on_after(own["epoch"])
         self._now = own["now"][0], own["now"][1]
         self._curvature, self._potential.stiffest = own["curvature"], own["stiffest"]
         self._noise.load_state_dict(own["noise"])
         self._record.load_state_dict(own["record"])
 
-    def _check_place(self) -> None:
-        if self._position < 0 or self._position >= len(self._sizes):
-            where = (
-                "outside an epoch"
-                if self._position < 0
-                else f"more than {len(self._sizes)} times in an epoch"
-            )
-            message = f"step() was called {where}; call it once for each batch of sampler.epoch()"
-            raise RuntimeError(message)
+    def _check_rate(self) -> None:
         rate, temperature = self.param_groups[0]["lr"], self.param_groups[0]["temperature"]
         if (rate, temperature) != self._now:
             message = (
                 f"the learning rate changed inside an epoch, from {self._now[0]:.6g} to {rate:.6g} before step() "
-                f"{self._position + 1}: call scheduler.step() once an epoch, after sampler.epoch() has ended"
-            )
-            raise RuntimeError(message)
-        missing = [name for name, value in self._named.items() if value.grad is None]
-        if missing:
-            message = (
-                f"step() found no gradient of {missing[0]!r}: call loss(net, batch).backward() before it"
+                f"{self._place.updates + 1}: call scheduler.step() once an epoch, after sampler.epoch() has ended"
             )
             raise RuntimeError(message)

@@ -11,6 +11,7 @@ from torch import Tensor
 from thermograd.dynamics.preconditioner import frozen_preconditioner
 from thermograd.dynamics.sgld import SGLD
 from thermograd.dynamics.sgworld import SGWORLD
+from thermograd.training.posterior_batches import EpochBatches
 
 
 def check_arguments(dynamics: Any, batch_size: Any, samples: int, precision: Any) -> None:
@@ -107,16 +108,23 @@ def mean_of_prior(prior_mean: str | Mapping[str, Tensor], named: Mapping[str, Te
 
 
 def facts_of(
-    dynamics: SGLD | SGWORLD, dtype: torch.dtype, *, precision: float, random: bool, **known: Any
+    dynamics: SGLD | SGWORLD,
+    dtype: torch.dtype,
+    batches: EpochBatches,
+    *,
+    precision: float,
+    random: bool,
+    preconditioned: bool,
 ) -> dict[str, Any]:
     """How draws are made, in values that JSON has.
 
     Args:
         dynamics: the sampler.
         dtype: of the weights.
+        batches: what each update takes its gradient of.
         precision: of the prior.
         random: whether the forward pass draws random numbers.
-        **known: what else there is to tell.
+        preconditioned: whether there is a preconditioner.
     """
     notes = []
     if precision == 0:
@@ -132,7 +140,11 @@ def facts_of(
         "sampler": type(dynamics).__name__,
         **fields,
         "prior_precision": precision,
-        **known,
+        "batch_size": batches.size,
+        "steps_per_epoch": batches.steps,
+        "samples": batches.samples,
+        "seed": batches.seed,
+        "preconditioned": preconditioned,
         "notes": notes,
     }
 

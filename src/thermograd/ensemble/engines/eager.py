@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,6 +15,7 @@ from torch.func import vmap
 
 from thermograd.ensemble.block import BlockState, Tensors, part, prefixed
 from thermograd.ensemble.engines.accumulations import Accumulations, joined, parted, rejoined
+from thermograd.ensemble.engines.divergence import diverged_at, sum_of_weights
 from thermograd.ensemble.engines.members import concatenated, each, stacked
 from thermograd.ensemble.engines.one_thread import one_thread
 from thermograd.ensemble.engines.oracle import EagerOracle, InputNeededError
@@ -96,7 +96,7 @@ class EagerEngine:
                 experiment.seed, tuple(trajectories), self._problem.samples
             ),
             metric=np.full(count, np.nan),
-            diverged_at=self._divergence(weights, np.full(count, -1, np.int64), 0),
+            diverged_at=diverged_at(weights, np.full(count, -1, np.int64), 0),
             accumulators=each(self._accumulations.start, weights) if self._accumulations else {},
         )
 
@@ -178,7 +178,7 @@ class EagerEngine:
 
     def with_weights(self, block: BlockState, weights: Tensors, state: Tensors) -> BlockState:
         """The block with other weights and state (a perturbation), divergence looked for."""
-        diverged = self._divergence(weights, block.diverged_at, block.step)
+        diverged = diverged_at(weights, block.diverged_at, block.step)
         return replace(block, weights=weights, state=state, diverged_at=diverged)
 
     def _steps_of(self, block: BlockState) -> OneTrajectory:
@@ -204,7 +204,7 @@ class EagerEngine:
                     kept = self._accumulations.after_update(kept, step, weights, moved, gradient)
                 weights = moved
                 state = state | prefixed(inner, "optimizer") | prefixed(problem.buffers, "buffers")
-                totals.append(_total(weights))
+                totals.append(sum_of_weights(weights))
             return weights, rejoined(state, kept), totals
 
         return one
@@ -245,7 +245,7 @@ class EagerEngine:
         return one
 
     def _moved(self, block: BlockState, weights: Tensors, state: Tensors, batch: Drawn) -> BlockState:
-        diverged = self._divergence(weights, block.diverged_at, block.step + 1)
+        diverged = diverged_at(weights, block.diverged_at, block.step + 1)
         if (diverged >= 0).any():
             gone = torch.as_tensor(diverged >= 0, device=self._problem.device)
             weights = {
@@ -358,16 +358,6 @@ class EagerEngine:
             first_draw=first_draw,
         )
 
-    def _divergence(
-        self, weights: Tensors, before: npt.NDArray[np.int64], step: int
-    ) -> npt.NDArray[np.int64]:
-        """`before`, with `step` for trajectories that have just become non-finite."""
-        if _all_finite(weights):
-            return before
-        rows = [value.reshape(len(value), -1).isfinite().all(1) for value in weights.values()]
-        finite = torch.stack(rows).all(0)
-        return np.where((before < 0) & ~finite.cpu().numpy(), step, before)
-
 
 def _with_hyperparameters(dynamics: Any, changed: Tensors) -> Any:
     """The dynamics with hyperparameters of one trajectory that a perturbation has changed."""
@@ -390,12 +380,3 @@ def _checked(update: Any, weights: Tensors) -> tuple[Tensors, Tensors]:
         message = f"the update rule returned weights {got}; expected {expected}"
         raise ValueError(message)
     return update
-
-
-def _all_finite(weights: Tensors) -> bool:
-    """Whether no weight is infinite or NaN: by their sum, which may overflow, so False is only a hint."""
-    return math.isfinite(float(_total(weights)))
-
-
-def _total(weights: Tensors) -> torch.Tensor:
-    return torch.stack([value.sum() for value in weights.values()]).sum()
