@@ -5,7 +5,7 @@ from __future__ import annotations
 from thermograd.problems.digits import Digits
 from thermograd.reproductions.aging_figures import ageing_figures
 from thermograd.reproductions.aging_rows import depth_row, subaging_row, threshold_row
-from thermograd.reproductions.aging_training import Network, Sizes, Trained, depth_name, trained
+from thermograd.reproductions.aging_training import Network, Sizes, Trained, depth_name, in_turn
 from thermograd.reproductions.reproduction import Reproduction, Row, Settings, Stages
 
 SMALL = Sizes(trajectories=48, steps=100_000, waiting=1000)
@@ -35,12 +35,11 @@ def stages(settings: Settings, sizes: Sizes) -> Stages:
     Yields:
         What is there after each depth.
     """
-    done: list[Trained] = []
-    for hidden in DEPTHS:
-        problem = Digits(hidden=hidden, regulariser=1e-4, initial="glorot")
-        network = Network(depth_name(hidden), problem, batch_size=50)
-        settings.say(f"{network.name}: {sizes.trajectories} × {sizes.steps} steps")
-        done.append(trained(network, sizes, settings.seed))
+    networks = (
+        Network(depth_name(hidden), Digits(hidden=hidden, regulariser=1e-4, initial="glorot"), batch_size=50)
+        for hidden in DEPTHS
+    )
+    for done in in_turn(networks, sizes, settings):
         yield _stage(done, sizes)
 
 

@@ -11,7 +11,7 @@ from thermograd.report.figure import Figure
 from thermograd.report.weighted_mean import weighted_mean
 from thermograd.reproductions.aging_figures import ageing_figures
 from thermograd.reproductions.aging_rows import PAPER, exponent_row, subaging_row, threshold_row, window
-from thermograd.reproductions.aging_training import THRESHOLD, Network, Sizes, Trained, trained
+from thermograd.reproductions.aging_training import THRESHOLD, Network, Sizes, Trained, in_turn
 from thermograd.reproductions.reproduction import Reproduction, Row, Settings, Stages
 
 SMALL = Sizes(trajectories=16, steps=100_000, waiting=1000)
@@ -45,12 +45,15 @@ def stages(settings: Settings, sizes: Sizes, widths: Sequence[int], samples: int
     Yields:
         What is there after each width.
     """
-    done: list[Trained] = []
-    for width in widths:
-        problem = MnistTanh(hidden=(width,) * 3, train_samples=samples)
-        network = Network(f"784-{width}-{width}-{width}-10", problem, batch_size=50)
-        settings.say(f"{network.name}: {sizes.trajectories} × {sizes.steps} steps")
-        done.append(trained(network, sizes, settings.seed))
+    networks = (
+        Network(
+            f"784-{width}-{width}-{width}-10",
+            MnistTanh(hidden=(width,) * 3, train_samples=samples),
+            batch_size=50,
+        )
+        for width in widths
+    )
+    for done in in_turn(networks, sizes, settings):
         yield _stage(done, sizes, samples, complete=len(done) == len(widths))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,6 +19,7 @@ from thermograd.numerics.log_times import Logarithmic
 from thermograd.observables.accuracy import Accuracy
 from thermograd.observables.loss import Loss
 from thermograd.observables.two_time_displacement import TwoTimeDisplacement
+from thermograd.reproductions.reproduction import Settings
 from thermograd.store.run import Run
 
 LEARNING_RATE = 0.05
@@ -116,6 +117,27 @@ def depth_name(hidden: Sequence[int]) -> str:
     ('1 hidden layer', '3 hidden layers')
     """
     return f"{len(hidden)} hidden layer{'' if len(hidden) == 1 else 's'}"
+
+
+def in_turn(
+    networks: Iterable[Network], sizes: Sizes, settings: Settings, observe: Sequence[Any] = ()
+) -> Iterator[list[Trained]]:
+    """Train one network after another.
+
+    Args:
+        networks: what is trained.
+        sizes: how much.
+        settings: its seed; `say` is told what is being done.
+        observe: what is recorded besides.
+
+    Yields:
+        After each network, all that are trained.
+    """
+    done: list[Trained] = []
+    for network in networks:
+        settings.say(f"{network.name}: {sizes.trajectories} × {sizes.steps} steps")
+        done.append(trained(network, sizes, settings.seed, observe))
+        yield done.copy()
 
 
 def trained(network: Network, sizes: Sizes, seed: int, observe: Sequence[Any] = ()) -> Trained:

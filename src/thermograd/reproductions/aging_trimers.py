@@ -22,7 +22,7 @@ from thermograd.reproductions.aging_rows import (
     subaging_row,
     threshold_row,
 )
-from thermograd.reproductions.aging_training import Network, Sizes, Trained, depth_name, trained
+from thermograd.reproductions.aging_training import Network, Sizes, Trained, depth_name, in_turn
 from thermograd.reproductions.reproduction import Reproduction, Row, Settings, Stages
 
 SMALL = Sizes(trajectories=48, steps=150_000, waiting=4000)
@@ -56,11 +56,8 @@ def stages(settings: Settings, sizes: Sizes) -> Stages:
     Yields:
         What is there after each depth.
     """
-    done: list[Trained] = []
-    for hidden in DEPTHS:
-        network = Network(depth_name(hidden), LennardJones(hidden=hidden), batch_size=100)
-        settings.say(f"{network.name}: {sizes.trajectories} × {sizes.steps} steps")
-        done.append(trained(network, sizes, settings.seed, observed()))
+    networks = (Network(depth_name(hidden), LennardJones(hidden=hidden), batch_size=100) for hidden in DEPTHS)
+    for done in in_turn(networks, sizes, settings, observed()):
         yield _stage(done, sizes)
 
 
