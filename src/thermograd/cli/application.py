@@ -38,7 +38,10 @@ VERBS = {
         "thermograd.cli.reproduce:reproduce",
         "A paper's numbers beside ours: paper, ours, verdict, and the figures.",
     ),
-    "report": ("thermograd.cli.report:report", "One self-contained HTML page of a run."),
+    "report": (
+        "thermograd.cli.report:report",
+        "One self-contained HTML page of a run, or of several compared.",
+    ),
     "list": (
         "thermograd.cli.list:list_",
         "Plug-ins, runs in a folder, estimates, predictions, reproductions, or the config schema.",

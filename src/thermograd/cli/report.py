@@ -25,7 +25,7 @@ def report(
     page then says so.
 
     Args:
-        run: run directories.
+        run: run directories; several are compared.
         out: file to write; RUN/report.html of the first run if it is not given.
         salvage: of a damaged run show what can be trusted, and name what cannot.
 
