@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,18 @@ from thermograd.ensemble.interruption import Interruption
 from thermograd.ensemble.launch import Launch
 from thermograd.ensemble.progress import ProgressMeter
 from thermograd.ensemble.sink_log import SinkLog
-from thermograd.errors import BlockFailedError, DamagedRunError, ForeignDirectoryError, RunInUseError
+from thermograd.errors import (
+    BlockFailedError,
+    DamagedRunError,
+    EnvironmentChangedError,
+    ForeignDirectoryError,
+    RunInUseError,
+)
 from thermograd.store.block_progress import BlockProgress, clear_progress, read_progress
 from thermograd.store.disk_space import release_reserve
 from thermograd.store.events import append_event
 from thermograd.store.layout import Checkpoint
+from thermograd.store.printable import printable
 from thermograd.store.reader import open_run
 from thermograd.store.writer import DirectoryStorage
 
@@ -38,6 +46,7 @@ class BlockBoard:
 
     Attributes:
         failed: reports of the blocks that failed in this start.
+        notes: what else a reader of the numbers should know.
     """
 
     def __init__(
@@ -50,6 +59,7 @@ class BlockBoard:
         interruption: Interruption,
     ) -> None:
         self.failed: dict[int, BlockReport] = {}
+        self.notes: list[str] = []
         self._storage = storage
         self._path: Path = storage.path
         self._generation = storage.manifest.generation
@@ -110,6 +120,7 @@ class BlockBoard:
         block = report.block
         if self._foreign(report):
             return
+        self._compare(report)
         if report.outcome in {FINISHED, FAILED} or report.step >= 0:
             self._note_begun(block)
             self._note_commit(block, report.step)
@@ -218,6 +229,20 @@ class BlockBoard:
         )
         self._end_all(ForeignDirectoryError(message))
         return True
+
+    def _compare(self, report: BlockReport) -> None:
+        """Note that a machine is not like the one that the run began on; this one was compared at the start."""
+        if not report.changed or report.host == socket.gethostname():
+            return
+        note = (
+            f"bits may differ in the last place on host {printable(report.host)}: {printable(report.changed)}"
+        )
+        if note in self.notes:
+            return
+        self.notes.append(note)
+        self._launch.say(note)
+        if self._launch.strict:
+            self._end_all(EnvironmentChangedError(f"{note}; without --strict the run goes on with a note"))
 
     def _fail(self, report: BlockReport) -> None:
         report = with_advice(report, self._storage.header, workers=self._kind.workers)

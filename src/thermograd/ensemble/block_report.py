@@ -32,6 +32,7 @@ class BlockReport:
         damage: the files that cannot be trusted.
         run_id: the run that the owner saw.
         host: its machine.
+        changed: how versions or processor there differ from those the run began with, "" if they do not.
         diverged: trajectories that diverged.
         mean: mean of the first observable at its last time, NaN where nobody knows.
     """
@@ -47,6 +48,7 @@ class BlockReport:
     damage: tuple[str, ...] = ()
     run_id: str = ""
     host: str = field(default_factory=socket.gethostname)
+    changed: str = ""
     diverged: int = 0
     mean: float = math.nan
 

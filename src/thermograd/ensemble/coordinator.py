@@ -153,7 +153,7 @@ class Coordinator:
         unfinished = storage.unfinished()
         diverged_at = open_run(self._path).diverged_at
         diverged = int((diverged_at >= 0).sum())
-        notes = self._manifest.notes
+        notes = tuple(dict.fromkeys((*self._manifest.notes, *board.notes)))
         if diverged:
             note = f"{diverged} of {diverged_at.size} trajectories diverged by step {diverged_at.max()}"
             rate = getattr(getattr(self._trainer.experiment, "dynamics", None), "learning_rate", None)

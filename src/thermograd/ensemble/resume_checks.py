@@ -13,6 +13,7 @@ import numpy.typing as npt
 from thermograd.ensemble.directory_creation import EXPERIMENT, LARGEST_EXPERIMENT, experiment_text
 from thermograd.errors import DamagedRunError, ExperimentMismatchError, OlderFormatError
 from thermograd.store import manifest_file
+from thermograd.store.block_progress import FILE as PROGRESS
 from thermograd.store.chunks import Damage, damaged, read_chunk, read_rows, trusted_chunks
 from thermograd.store.layout import Header
 from thermograd.store.manifest import Manifest
@@ -47,7 +48,8 @@ def sweep_leftovers(run: Path) -> None:
     for folder in (run, run / "blocks", run / "trajectories.zarr"):
         found = folder.glob("*") if folder == run else folder.rglob("*")
         for file in found:
-            if file.suffix in {".tmp", ".partial"} or file.name.startswith(".clock-"):
+            left = file.suffix in {".tmp", ".partial"} or file.name.startswith(".clock-")
+            if left or file.name == PROGRESS:
                 with contextlib.suppress(FileNotFoundError):
                     file.unlink()
 

@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import torch
 from thermograd import ensemble  # its lazy door: the core works without what a config needs
 from thermograd.ensemble.block_report import FAILED, LEFT, STALE, STOPPED, BlockReport
 from thermograd.ensemble.block_work import BlockTask, BlockTrainer, work_on
+from thermograd.ensemble.environment import differences, environment
 from thermograd.ensemble.executors.process_worker import die_with
 from thermograd.ensemble.identity import describe
 from thermograd.ensemble.stop_file import StopWatch
@@ -66,8 +67,18 @@ def train_block(run: str, block: int, generation: int) -> BlockReport:
         task, lambda: _workplace(path, manifest.run_id, generation, threading.get_ident()), onlooker
     )
     outcome = LEFT if done.outcome == STOPPED and watch.noticed else done.outcome
-    found = onlooker.progress
-    return replace(done, outcome=outcome, run_id=manifest.run_id, diverged=found.diverged, mean=found.mean)
+    changed = differences(manifest.environment, _environment(), compiled=manifest.engine != "eager")
+    return replace(
+        done,
+        outcome=outcome,
+        run_id=manifest.run_id,
+        changed=", ".join(changed),
+        diverged=onlooker.progress.diverged,
+        mean=onlooker.progress.mean,
+    )
+
+
+_environment = cache(environment)
 
 
 class _Onlooker:
