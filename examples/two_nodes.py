@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import thermograd as tg
@@ -37,10 +37,19 @@ EXPERIMENT = tg.Experiment(
 
 
 @contextlib.contextmanager
-def started(folder: Path, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+def started(folder: Path, *words: str) -> Generator[subprocess.Popen[bytes]]:
     """A process of Dask in a folder of its own, its messages in a file there."""
     folder.mkdir()
-    command = [sys.executable, "-m", "dask", *words, "--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"]
+    command = [
+        sys.executable,
+        "-m",
+        "dask",
+        *words,
+        "--host",
+        "127.0.0.1",
+        "--dashboard-address",
+        "127.0.0.1:0",
+    ]
     with (folder / "log").open("wb") as log, subprocess.Popen(command, cwd=folder, stderr=log) as process:
         try:
             yield process
@@ -72,7 +81,9 @@ def run_on_two_nodes(shared: Path) -> tg.Run:
         run = tg.run(EXPERIMENT, store=shared / "run", executor=Dask(str(file)), progress=progress)
         for block in range(12):
             lines = read_owners(run.path, block)
-            told = ", ".join(f"{line.event.replace('begins', 'begun')} on {nodes[line.process]}" for line in lines)
+            told = ", ".join(
+                f"{line.event.replace('begins', 'begun')} on {nodes[line.process]}" for line in lines
+            )
             print(f"  block {block:2d}: {told}")
         return run
 

@@ -19,7 +19,6 @@ from thermograd.numerics.log_times import Every
 from thermograd.observables import Displacement, Loss
 from thermograd.problems import Quadratic
 
-
 Make = Callable[..., Experiment]
 
 

@@ -50,7 +50,7 @@ def sbatch(script: str) -> None:
             )
         (FOLDER / f"{job}.pid").write_text(str(process.pid))
         process.returncode = 0  # it goes on without this one
-    print(f"Submitted batch job {number}")
+    sys.stdout.write(f"Submitted batch job {number}\n")
 
 
 def srun(*words: str) -> None:
@@ -72,9 +72,10 @@ def scancel(job: str, *_: str) -> None:
 
 def sacct(*_: str) -> None:
     """Say which jobs run."""
-    print("JobID|State|NodeList")
+    sys.stdout.write("JobID|State|NodeList\n")
     for file in sorted(FOLDER.glob("*.pid")):
-        print(f"{file.stem}|{'RUNNING' if alive(int(file.read_text())) else 'COMPLETED'}|here")
+        state = "RUNNING" if alive(int(file.read_text())) else "COMPLETED"
+        sys.stdout.write(f"{file.stem}|{state}|here\n")
 
 
 def alive(pid: int) -> bool:

@@ -21,10 +21,10 @@ from thermograd.ensemble.executors import dask
 from thermograd.ensemble.executors.dask import Dask
 from thermograd.ensemble.executors.dask_blocks import _warn_of_threads
 from thermograd.ensemble.executors.dask_client import DaskClient
-from thermograd.errors import ConfigError, EngineUnavailableError, MissingExtraError
 from thermograd.ensemble.resume import resume
 from thermograd.ensemble.run import run as run_experiment
 from thermograd.ensemble.stop_file import LOOK_SECONDS
+from thermograd.errors import ConfigError, EngineUnavailableError, MissingExtraError
 from thermograd.store.block_log import overlapping, read_owners
 from thermograd.store.manifest import read_manifest, write_manifest
 from thermograd.store.reader import open_run
@@ -177,7 +177,10 @@ def test_ctrl_c_in_a_terminal_checkpoints_and_leaves_nothing_behind(gated, gate,
     (gate / "hold-0").touch()
     words = ["resume", str(path), "--executor", "dask", "--workers", "1", "--allow-import"]
     with subprocess.Popen(
-        [sys.executable, "-m", "thermograd", *words], start_new_session=True, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "thermograd", *words],
+        start_new_session=True,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         worker = held(gate, 0)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
@@ -223,7 +226,9 @@ def test_leaving_ends_processes_at_work(run, importable):
     with Dask(workers=1).open(run) as executor:
         executor.submit(chores.wait, str(run), 0, 1)
         pids = chores.begun(run, range(1))
-        (folder,) = {worker["local_directory"] for worker in executor._client.scheduler_info()["workers"].values()}
+        (folder,) = {
+            worker["local_directory"] for worker in executor._client.scheduler_info()["workers"].values()
+        }
         assert alive(pids[0])
     assert not alive(pids[0])
     assert not Path(folder).exists()
@@ -233,10 +238,14 @@ def test_leaving_ends_processes_at_work(run, importable):
 
 
 def test_nobody_at_the_address(run, monkeypatch):
-    with pytest.raises(EngineUnavailableError, match=r"there is no scheduler file .*/none\.json.*--scheduler-file"):
+    with pytest.raises(
+        EngineUnavailableError, match=r"there is no scheduler file .*/none\.json.*--scheduler-file"
+    ):
         Dask(str(run / "none.json")).open(run).__enter__()
     monkeypatch.setattr(dask, "_CONNECT_SECONDS", 0.5)
-    with pytest.raises(EngineUnavailableError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:1 .*dask scheduler"):
+    with pytest.raises(
+        EngineUnavailableError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:1 .*dask scheduler"
+    ):
         Dask("tcp://127.0.0.1:1").open(run).__enter__()
 
 
@@ -266,7 +275,9 @@ def test_a_missing_package_is_named_with_its_pip_line(run, monkeypatch, package,
 
 def test_threads_that_will_idle_are_told_of():
     _warn_of_threads({"tcp://a": 1, "tcp://b": 1})
-    with pytest.warns(RuntimeWarning, match=r"1 of 2 Dask workers have several threads \(tcp://b: 8\).*--nthreads 1"):
+    with pytest.warns(
+        RuntimeWarning, match=r"1 of 2 Dask workers have several threads \(tcp://b: 8\).*--nthreads 1"
+    ):
         _warn_of_threads({"tcp://a": 1, "tcp://b": 8})
 
 
@@ -292,10 +303,15 @@ def test_the_job_script_holds_the_options(cluster, options, lines):
         assert line in script, script
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of a cluster refused half-made
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # of a cluster refused half-made
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"que": "long", "memory": "1GB"}, "unexpected keyword argument 'que'"), ({}, "how much cores and memory")],
+    [
+        ({"que": "long", "memory": "1GB"}, "unexpected keyword argument 'que'"),
+        ({}, "how much cores and memory"),
+    ],
 )
 def test_options_unknown_to_the_queue_system_are_errors_of_the_config(options, message):
     pytest.importorskip("dask_jobqueue")

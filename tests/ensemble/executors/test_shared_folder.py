@@ -37,7 +37,9 @@ def test_an_old_view_is_refused_when_it_stays_old(run):
     manifest = read_manifest(run)
     report = refused(run, 7, manifest.run_id, manifest.generation + 1, patience=0)
     assert (report.outcome, report.run_id) == ("stale", manifest.run_id)
-    assert re.search(r"still sees start number 1 of .*, not 2, after 0 s: .* one shared file system", report.message)
+    assert re.search(
+        r"still sees start number 1 of .*, not 2, after 0 s: .* one shared file system", report.message
+    )
 
 
 def test_a_file_system_that_is_behind_is_waited_for(run):

@@ -2,17 +2,24 @@
 
 import gc
 import os
+import pickle
 import shutil
 import signal
 import stat
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import chores
 import pytest
+from gate import held
+from logistic_map import everything
 from queue_of_one_machine import alive, gone, install
 
 from thermograd.ensemble.executors.submitit import Submitit
+from thermograd.ensemble.resume import resume
+from thermograd.ensemble.run import run as run_experiment
 from thermograd.errors import ConfigError, EngineUnavailableError, MissingExtraError
+from thermograd.store.block_log import overlapping, read_owners
 
 submitit = pytest.importorskip("submitit")
 
@@ -37,11 +44,16 @@ def test_jobs_of_this_machine(run, importable):
     kind = Submitit(cluster="local")
     with kind.open(run) as blocks:
         futures = [blocks.submit(chores.where, str(run), block, 1) for block in range(3)]
-        died, refused = blocks.submit(chores.die, str(run), 3, 1), blocks.submit(chores.refuse, str(run), 4, 1)
+        died, refused = (
+            blocks.submit(chores.die, str(run), 3, 1),
+            blocks.submit(chores.refuse, str(run), 4, 1),
+        )
         found = [future.result() for future in futures]
         assert [entry[:3] for entry in found] == [(str(run), block, 1) for block in range(3)]
         assert len({entry[3] for entry in found} | {os.getpid()}) == 4
-        with pytest.raises(submitit.core.utils.UncompletedJobError, match=r"ended without a result; see .*_log.err") as lost:
+        with pytest.raises(
+            submitit.core.utils.UncompletedJobError, match=r"ended without a result; see .*_log.err"
+        ) as lost:
             died.result()
         assert kind.lost(lost.value)
         with pytest.raises(RuntimeError, match="ArithmeticError: block 4 cannot be") as raised:
@@ -95,7 +107,14 @@ def test_blocks_of_a_queue_are_one_array(run, queue):
         assert [future.result()[1] for future in futures] == [0, 1]
     (script,) = queue.glob("*.script")
     text = script.read_text()
-    for line in ("--array=0-1%2", "--time=90", "--partition=long", "--mem=2GB", "--cpus-per-task=2", "--signal=USR2@90"):
+    for line in (
+        "--array=0-1%2",
+        "--time=90",
+        "--partition=long",
+        "--mem=2GB",
+        "--cpus-per-task=2",
+        "--signal=USR2@90",
+    ):
         assert f"#SBATCH {line}" in text, text
 
 
@@ -111,11 +130,11 @@ def test_a_job_of_a_queue_gets_notice_and_is_cancelled_when_left(run, queue):
 
 def test_what_is_not_there(run, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(EngineUnavailableError, match="executor.cluster is 'slurm': .*srun"):
+    with pytest.raises(EngineUnavailableError, match=r"executor\.cluster is 'slurm': .*srun"):
         Submitit(cluster="slurm").open(run).__enter__()
-    with pytest.raises(EngineUnavailableError, match="executor.cluster is 'lsf'.*lsf"):
+    with pytest.raises(EngineUnavailableError, match=r"executor\.cluster is 'lsf'.*lsf"):
         Submitit(cluster="lsf").open(run).__enter__()
-    with pytest.raises(ConfigError, match=r"executor.parameters: .*colour") as raised:
+    with pytest.raises(ConfigError, match=r"executor\.parameters: .*colour") as raised:
         Submitit(cluster="local", parameters={"slurm_colour": "red"}).open(run).__enter__()
     assert [path for path, _ in raised.value.problems] == ["executor.parameters"]
     monkeypatch.setitem(sys.modules, "submitit", None)
@@ -127,3 +146,51 @@ def test_what_is_not_there(run, monkeypatch):
 def test_options_that_make_no_sense(options):
     with pytest.raises(ValueError, match=f"{next(iter(options))} is .*; it must be a whole number"):
         Submitit(**options)
+
+
+def test_a_run_has_the_bits_of_the_caller_through_a_killed_job_and_one_that_got_notice(
+    gated, gate, tmp_path, importable
+):
+    experiment, _, truth = gated
+    (gate / "once-2").touch()
+    (gate / "hold-3").touch()
+
+    def give_notice():
+        os.kill(held(gate, 3), signal.SIGUSR2)
+        (gate / "hold-3").unlink()
+
+    with ThreadPoolExecutor(1) as threads:
+        noticed = threads.submit(give_notice)
+        found = run_experiment(experiment, store=tmp_path / "run", executor=Submitit(cluster="local"))
+        noticed.result()
+    assert (found.state, everything(found)) == ("finished", truth)
+    assert [event["blocks"] for event in found.events() if event["event"] == "worker_lost"] == [[2]]
+    owners = [read_owners(tmp_path / "run", block) for block in range(6)]
+    assert [overlapping(lines) for lines in owners] == [[]] * 6
+    begun = [[line.process for line in lines if line.event == "begins"] for lines in owners]
+    assert [len(processes) for processes in begun] == [1, 1, 2, 2, 1, 1]
+    assert not any(alive(process) for processes in begun for process in processes)
+
+
+def test_a_queue_has_the_bits_of_the_caller(gated, gate, tmp_path, queue):
+    experiment, _, truth = gated
+    found = run_experiment(experiment, store=tmp_path / "run", executor=Submitit(cluster="slurm"))
+    assert (found.state, everything(found)) == ("finished", truth)
+    assert "--array=0-5" in next(queue.glob("*.script")).read_text()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # its own log file, left open
+def test_what_an_earlier_start_left_is_not_read(gated, gate, tmp_path, importable):
+    experiment, _, truth = gated
+    run_experiment(experiment, store=tmp_path / "run", until=7)
+    trap = tmp_path / "trap"
+    for folder in (tmp_path / "run" / "submitit", tmp_path / "run" / "submitit" / "start-old"):
+        folder.mkdir()
+        for name in ("1_0_result.pkl", "1_submitted.pkl"):
+            (folder / name).write_bytes(b"cposix\nsystem\n(S'touch %s'\ntR." % str(trap).encode())
+    found = resume(tmp_path / "run", executor={"kind": "submitit", "cluster": "debug"}, allow_import=True)
+    gc.collect()
+    assert everything(found) == truth
+    assert not trap.exists()
+    pickle.loads((tmp_path / "run/submitit/1_0_result.pkl").read_bytes())
+    assert trap.exists()  # the trap works

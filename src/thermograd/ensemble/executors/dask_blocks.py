@@ -13,7 +13,6 @@ from thermograd.ensemble.notice import notice_from
 from thermograd.errors import EngineUnavailableError
 from thermograd.store.manifest import read_manifest
 
-
 _RUNNING = {"init", "running", "paused"}
 
 

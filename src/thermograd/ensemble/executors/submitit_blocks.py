@@ -28,9 +28,7 @@ class SubmititBlocks:
         died: makes the error of a process that left nothing.
     """
 
-    def __init__(
-        self, executor: Any, run_id: str, width: int, died: Callable[[str], Exception]
-    ) -> None:
+    def __init__(self, executor: Any, run_id: str, width: int, died: Callable[[str], Exception]) -> None:
         self.died = died
         self.processes = executor.cluster == "local"
         self._executor = executor
@@ -128,7 +126,9 @@ class SubmititBlock:
             message = "the block was taken back before it was submitted"
             raise CancelledError(message)
         if self._blocks.processes and not self.job.paths.result_pickle.exists():
-            error = self._blocks.died(f"job {self.job.job_id} ended without a result; see {self.job.paths.stderr}")
+            error = self._blocks.died(
+                f"job {self.job.job_id} ended without a result; see {self.job.paths.stderr}"
+            )
             raise error
         answer = self.job.result()
         if isinstance(answer, Raised):
