@@ -39,6 +39,12 @@ class Material(Protocol):
     def part(self, role: str) -> Any:
         """A part of it, `weights.trajectories` for one."""
 
+    source: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the recorded arrays."""
+
     def record(self, name: str) -> Any:
         """A recorded array, None if there is none of that name."""
 
@@ -137,7 +143,8 @@ class Recipe:
                 option_name(name): annotation_text(kind).upper() for name, kind in self.options().items()
             }
             wanted = " and ".join(f"{option} {kinds[option]}" for option in missing)
-            message = f"{self.name} needs {wanted}"
+            arrays = any(is_array(self.options()[name]) for name in self.needed() if name not in values)
+            message = f"{self.name} needs {wanted}{_held(source) if arrays else ''}"
             raise ConfigError(message)
         try:
             return self._call(values, source)
@@ -166,15 +173,27 @@ class Recipe:
             asked = None if written else name if words is None else words[0]
             found = source.record(asked) if source is not None and asked is not None else None
             if found is None and words is not None:
-                found = _array_or_word(option_name(name), annotation, words)
+                found = _array_or_word(option_name(name), annotation, words, source)
             if found is not None:
                 values[name] = found
 
 
-def _array_or_word(option: str, annotation: Any, words: list[str]) -> Any:
+def _array_or_word(option: str, annotation: Any, words: list[str], source: Material | None) -> Any:
     """An array; where text is allowed too, one word that is neither numbers nor a file."""
     text = may_be_text(annotation) and len(words) == 1 and numbers_of(words) is None
-    return words[0] if text and "." not in words[0] else array_of(option, words)
+    if text and "." not in words[0]:
+        return words[0]
+    try:
+        return array_of(option, words)
+    except ConfigError as error:
+        message = f"{error}{_held(source)}"
+        raise ConfigError(message) from error
+
+
+def _held(source: Material | None) -> str:
+    """Which arrays a source has, as the end of a message."""
+    names = source.names if source is not None else ()
+    return f". {printable(source.source)} holds: {printable(', '.join(names))}" if source and names else ""
 
 
 def doors(package: types.ModuleType) -> dict[str, types.ModuleType]:

@@ -66,17 +66,29 @@ class RecordedSource:
     def record(self, name: str) -> Array | None:
         """The recorded array of that name: of a run, an npz, or a column of a csv; None if there is none."""
         place = Path(self.source)
-        if (place / MANIFEST).exists():
-            return self._run[name] if name in self._run.names else None
-        if place.suffix == ".npz" and zipfile.is_zipfile(place):
+        if name not in self.names:
+            return None
+        if place.suffix == ".npz":
             with place.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-                return archive[name] if name in archive.files else None
-        if place.suffix == ".csv" and place.is_file() and not name.isdecimal():
+                found: Array = archive[name]
+                return found
+        return table_of(place)[name] if place.suffix == ".csv" else self._run[name]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The arrays that can be asked for by name."""
+        place = Path(self.source)
+        if (place / MANIFEST).exists():
+            return tuple(self._run.names)
+        if place.suffix == ".npz" and zipfile.is_zipfile(place):
+            with zipfile.ZipFile(place) as archive:
+                return tuple(name.removesuffix(".npy") for name in archive.namelist())
+        if place.suffix == ".csv" and place.is_file():
             try:
-                return table_of(place).get(name)
-            except ConfigError:
-                return None
-        return None
+                return tuple(name for name in table_of(place) if not name.isdecimal())
+            except ConfigError:  # a log of another layout holds no arrays
+                return ()
+        return ()
 
     @cached_property
     def _log(self) -> Trajectories:

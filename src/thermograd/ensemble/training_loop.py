@@ -26,6 +26,7 @@ from thermograd.store.layout import DIVERGED, FINISHED, PENDING, ArraySpec, Bloc
 
 if TYPE_CHECKING:
     from thermograd.ensemble.experiment import Experiment
+    from thermograd.protocols import Times
 
 _SECONDS_PER_CALL = 0.2
 Visit = Callable[[BlockState], BlockState]
@@ -52,7 +53,9 @@ class Trainer:
         self.total = experiment.total_steps
         per_epoch = experiment.steps_per_epoch
         self._times = {
-            observable.name: observable.at.resolve(self.total, per_epoch)
+            observable.name: _resolved(
+                f"observable {observable.name!r}: its `at`", observable.at, self.total, per_epoch
+            )
             for observable in experiment.observables
         }
         for name, times in self._times.items():
@@ -61,7 +64,7 @@ class Trainer:
                     f"observable {name!r}: its `at` has no time within the {self.total} steps of the run"
                 )
                 raise ValueError(message)
-        saved = (experiment.save_weights or At(())).resolve(self.total, per_epoch)
+        saved = _resolved("save_weights", experiment.save_weights or At(()), self.total, per_epoch)
         self._saved = np.unique(np.append(saved, self.total))
         one = self.engine.start(range(1))
         self._tracked = TrackedRun.rehearsed(experiment.trackers, one.weights, self.total)
@@ -301,3 +304,12 @@ def _metric(records: dict[str, npt.NDArray[Any]], state: BlockState) -> npt.NDAr
 def _outcome(state: BlockState, total: int) -> npt.NDArray[np.uint8]:
     ended = FINISHED if state.step >= total else PENDING
     return np.where(state.diverged_at >= 0, DIVERGED, ended).astype(np.uint8)
+
+
+def _resolved(place: str, times: Times, total: int, steps_per_epoch: int) -> npt.NDArray[np.int64]:
+    """The steps of recording times; where they are refused, the message begins with their place."""
+    try:
+        return times.resolve(total, steps_per_epoch)
+    except ValueError as error:
+        message = f"{place}: {error}"
+        raise ValueError(message) from error
