@@ -54,6 +54,7 @@ class ProgressMeter:
         self._diverged: dict[int, int] = {}
         self._observable = header.arrays[0].name if header.arrays else ""
         self._mean = math.nan
+        self._newest: npt.NDArray[Any] | None = None
         self._started = time.monotonic()
         self._before = 0
         self._shown = -SECONDS_BETWEEN
@@ -66,9 +67,7 @@ class ProgressMeter:
     def recorded(self, block: int, step: int, values: dict[str, npt.NDArray[Any]]) -> None:
         """Take what a block recorded at one time."""
         self._steps[block] = max(step, self._steps[block])
-        if self._observable in values:
-            finite = values[self._observable][np.isfinite(values[self._observable])]
-            self._mean = float(finite.mean()) if finite.size else math.nan
+        self._newest = values.get(self._observable, self._newest)
         self.show_in_time()
 
     def committed(self, block: int, checkpoint: Checkpoint) -> None:
@@ -80,7 +79,8 @@ class ProgressMeter:
         """Take what a block elsewhere tells of itself."""
         self._steps[block] = max(step, self._steps[block])
         self._diverged[block] = diverged
-        self._mean = self._mean if math.isnan(mean) else mean
+        if not math.isnan(mean):
+            self._mean, self._newest = mean, None
 
     def finished(self, block: int) -> None:
         """A block needs no more work."""
@@ -98,6 +98,9 @@ class ProgressMeter:
         if self._show is None:
             return
         self._shown = time.monotonic()
+        if self._newest is not None:  # a mean of every record would take longer than to store it
+            finite = self._newest[np.isfinite(self._newest)]
+            self._mean, self._newest = float(finite.mean()) if finite.size else math.nan, None
         done = sum(step * len(self._header.block(block)) for block, step in self._steps.items())
         self._show(
             Progress(
