@@ -9,6 +9,7 @@ export OMP_NUM_THREADS := 2
 
 .DEFAULT_GOAL := help
 .PHONY: help reference demo test lint types layers unit minimal docs browser-setup test-slow bench coverage clean
+.PHONY: help demo test lint types layers unit minimal docs browser-setup test-slow bench coverage reliability clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -58,6 +59,8 @@ coverage: $(VENV)/.dev ## how often the intervals hold the truth, into docs/cove
 
 reference: $(VENV)/.lab ## docs/reference from the code: command line, exit codes, config, plug-ins
 	@$(BIN)/python tests/documents/write_reference.py
+reliability: $(VENV)/.dev ## what a run survives, at nightly counts, into docs/reliability.md
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/reliability.py
 
 browser-setup:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
