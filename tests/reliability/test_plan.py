@@ -23,12 +23,14 @@ FEW = {
     "kills": 6,
     "kills at writes": 8,
     "disk faults": 16,
+    "disk faults of workers": 4,
     "damage": 20,
     "same bits": 3,
     "four at once": 4,
     "orphans": 4,
     "poison block": 3,
     "signals": 6,
+    "spoilt files": 100,
 }
 CONTROLS = {
     "commit order swapped": "committed after it|is wrong|other numbers",

@@ -15,7 +15,7 @@ from thermograd.reproductions.running_reliability import PlayedRow, reproduce
     [
         (Counted("a", "b", 300), "failure rate < 1 % at 95 %", True),
         (Counted("a", "b", 15), "failure rate < 20 % at 95 %", True),
-        (Counted("a", "b", 3), "too few rounds for a rate", True),
+        (Counted("a", "b", 3), "held, in too few rounds for a rate", True),
         (Counted("a", "b", 157, exhaustive=True), "exhaustive: there is no other case", True),
         (Counted("a", "b", 9, ("x", "y")), "2 of 9 failed", False),
         (Counted("a", "b", 0, missing="no Dask"), "", None),

@@ -48,7 +48,9 @@ class Counted:
         if self.exhaustive:
             return "exhaustive: there is no other case"
         bound = 300 / self.rounds
-        return f"failure rate < {bound:.2g} % at 95 %" if bound < 100 else "too few rounds for a rate"
+        return (
+            f"failure rate < {bound:.2g} % at 95 %" if bound < 100 else "held, in too few rounds for a rate"
+        )
 
     @property
     def verdict(self) -> Verdict:

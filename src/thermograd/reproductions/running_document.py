@@ -11,9 +11,8 @@ _INTRODUCTION = """\
 # What a run survives
 
 Each row does something to runs, again and again, and then compares all of their numbers, byte for byte, with those of one
-run that nothing happened to. A row with *n* rounds and no failure says that the failure rate is below 3/*n* at 95 %; an
-exhaustive row has tried every case there is. The negative controls are rows too: there a fault was built in on purpose,
-and the row holds if the harness noticed it.
+run that nothing happened to. Of *n* rounds without a failure follows a failure rate below 3/*n* at 95 %; an exhaustive row
+has tried every case there is. In a negative control a fault was built in on purpose, and the row holds if it was noticed.
 
 ```bash
 thermograd reproduce running          # fewer rounds, a few minutes
@@ -23,17 +22,22 @@ thermograd reproduce running --full   # the counts below
 _MEANING = """\
 ## What this proves, and what it does not
 
-SIGKILL takes a process away between any two writes, and a write that the kernel has taken stays: that is the fate of a
-process, on any machine whose kernel lives on. Power loss and a crash of the kernel are not played. Checkpoints and the
-manifest are flushed before they replace the old ones (`fsync`); chunks of arrays are not, unless the run was made with
-`fsync = true` under `[store]`, so without it a run whose machine lost power may come back damaged. It is then named, since
-every chunk has a checksum and every chunk that was committed must exist, and `thermograd resume RUN --repair` computes the
-same bits again. Rounds with workers start them by a fork from a warm process, so that hundreds of rounds take minutes; every
-50th run of the first row, and the comparison of executors, start them as a user does. A full disk is a refusal of every
-write from one on, and once a real file system. Memory that runs out is played as the SIGKILL by which the kernel answers
-it. Several machines on one shared file system are played as several processes on this one: a network file system that
-lies about renames or locks is not. All runs are small: one to twenty blocks of few trajectories, of parabolas or of a
-chaotic map.
+Proved is what becomes of a run when processes die at any time, when the disk refuses, when a file is spoilt, and when several
+want the same run: its numbers are those of a run that nothing happened to, or the fault is named. **Power loss and a crash of
+the kernel are not played**: a process that is killed leaves every write that it has made, a machine that stops may not.
+Checkpoints and the manifest are flushed to the disk before they replace older ones; chunks of arrays are only with
+`fsync = true` under `[store]`. Without it a run may come back damaged from a power cut. Then every chunk is read when it is
+resumed, one that is lost or spoilt is named, and `thermograd resume RUN --repair` computes the same bytes again.
+
+Where a round is not the real thing:
+
+- Workers are forked from a warm process, so that hundreds of rounds take minutes. Those of every 50th run of the first row, and
+  of the comparison of executors, are started as a user starts them.
+- A full disk is one that refuses every write from one on; once, it is a real file system of 4 MiB.
+- Memory that runs out is the SIGKILL with which the kernel answers.
+- Workers on other machines are processes of this one that outlive their coordinator. A network file system that lies about
+  renames or locks is not played.
+- All runs are small: up to 20 blocks of a few parabolas, or of a chaotic map.
 """
 
 

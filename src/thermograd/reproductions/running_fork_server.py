@@ -27,6 +27,7 @@ from thermograd.ensemble.config import load_config
 from thermograd.ensemble.run import run
 from thermograd.reproductions.running_ambush import COORDINATOR
 from thermograd.reproductions.running_controls import UnknownFaultError
+from thermograd.reproductions.running_faulty_disk import FaultyDisk
 from thermograd.reproductions.running_forked_workers import nurse, use_forked_workers
 from thermograd.reproductions.running_jobs import Job, perform, prepare
 from thermograd.reproductions.running_tiny_experiment import TinyExperiment
@@ -199,6 +200,7 @@ def _nurse(job: Job, connection: socket.socket, child: int) -> int | None:
     if pid == 0:
         with contextlib.suppress(UnknownFaultError):  # the coordinator tells
             prepare(job)
+        FaultyDisk(job["run"], job.get("worker_at"), job.get("fault", "kill"))
         os.environ[COORDINATOR] = str(child)
         nurse(connection)
     return pid

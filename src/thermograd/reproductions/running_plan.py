@@ -18,6 +18,7 @@ from thermograd.reproductions import (
     running_same_bits,
     running_signals,
     running_spoilt_files,
+    running_worker_disk_faults,
 )
 from thermograd.reproductions.running_counted import Counted
 from thermograd.reproductions.running_harness import Harness
@@ -58,6 +59,7 @@ PLAN: dict[str, PlannedRow] = {
     "kills": PlannedRow(running_kills.rounds, 15, 300),
     "kills at writes": PlannedRow(running_kills_at_writes.rounds),
     "disk faults": PlannedRow(running_disk_faults.rounds, 120),
+    "disk faults of workers": PlannedRow(running_worker_disk_faults.rounds, 12),
     "full disk": PlannedRow(running_full_disk.rounds),
     "damage": PlannedRow(running_damage.rounds, 80),
     "same bits": PlannedRow(running_same_bits.rounds),

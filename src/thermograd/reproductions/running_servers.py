@@ -56,7 +56,8 @@ class Servers:
 
         Args:
             job: see `running_jobs`; `hits` is a list of (seconds since its start, signal number, "coordinator" or
-                "worker 1"), `forked_workers` makes the executor `process` take its workers from a fork, and with
+                "worker 1"), `forked_workers` makes the executor `process` take its workers from a fork, whose disk fails
+                from their change `worker_at` on, and with
                 `leave_workers` those that are at work when it ends live on, to the end of the round or to the next
                 job without it.
 
