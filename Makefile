@@ -8,8 +8,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export OMP_NUM_THREADS := 2
 
 .DEFAULT_GOAL := help
-.PHONY: help reference demo test lint types layers unit minimal docs browser-setup test-slow bench coverage clean
-.PHONY: help demo test lint types layers unit minimal docs browser-setup test-slow bench coverage reliability clean
+.PHONY: help reference demo test lint types layers unit minimal docs browser-setup test-slow bench coverage reliability clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
