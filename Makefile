@@ -58,6 +58,7 @@ coverage: $(VENV)/.dev ## how often the intervals hold the truth, into docs/cove
 
 reference: $(VENV)/.lab ## docs/reference from the code: command line, exit codes, config, plug-ins
 	@$(BIN)/python tests/documents/write_reference.py
+
 reliability: $(VENV)/.dev ## what a run survives, at nightly counts, into docs/reliability.md
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/reliability.py
 
