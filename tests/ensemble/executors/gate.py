@@ -73,7 +73,7 @@ def own_block() -> int:
     return -1
 
 
-def held(folder: Path, block: int, seconds: float = 60.0) -> int:
+def held(folder: Path, block: int, seconds: float = 120.0) -> int:
     """The process that waits at the gate with a block, once it does."""
     deadline = time.monotonic() + seconds
     while not (folder / f"held-{block}").exists():

@@ -153,12 +153,13 @@ def test_a_worker_that_is_retired_leaves_its_block_to_another(blocks, gated, gat
     left = []
 
     def retire():
-        pid = held(gate, 0)
-        workers = blocks._client.run(os.getpid)
-        (address,) = [address for address, number in workers.items() if number == pid]
-        blocks._client.retire_workers([address], close_workers=False, remove=False)
-        left.append(pid)
-        (gate / "hold-0").unlink()
+        try:
+            left.append(held(gate, 0))
+            workers = blocks._client.run(os.getpid)
+            (address,) = [address for address, number in workers.items() if number == left[0]]
+            blocks._client.retire_workers([address], close_workers=False, remove=False)
+        finally:
+            (gate / "hold-0").unlink()
 
     with ThreadPoolExecutor(1) as threads:
         retired = threads.submit(retire)

@@ -76,7 +76,7 @@ def test_leaving_ends_jobs_at_work(run, importable):
         os.kill(int(at_work.job.job_id), signal.SIGINT)  # as Ctrl-C does, to all of a terminal
         os.kill(pid, signal.SIGINT)
         assert not at_work.done()
-    assert not alive(pid)
+    assert gone(pid)
     assert at_work.done()
 
 
@@ -153,11 +153,13 @@ def test_a_run_has_the_bits_of_the_caller_through_a_killed_job_and_one_that_got_
 ):
     experiment, _, truth = gated
     (gate / "once-2").touch()
-    (gate / "hold-3").touch()
+    (gate / "hold-1").touch()
 
     def give_notice():
-        os.kill(held(gate, 3), signal.SIGUSR2)
-        (gate / "hold-3").unlink()
+        try:
+            os.kill(held(gate, 1), signal.SIGUSR2)
+        finally:
+            (gate / "hold-1").unlink()
 
     with ThreadPoolExecutor(1) as threads:
         noticed = threads.submit(give_notice)
@@ -168,7 +170,7 @@ def test_a_run_has_the_bits_of_the_caller_through_a_killed_job_and_one_that_got_
     owners = [read_owners(tmp_path / "run", block) for block in range(6)]
     assert [overlapping(lines) for lines in owners] == [[]] * 6
     begun = [[line.process for line in lines if line.event == "begins"] for lines in owners]
-    assert [len(processes) for processes in begun] == [1, 1, 2, 2, 1, 1]
+    assert [len(processes) for processes in begun] == [1, 2, 2, 1, 1, 1]
     assert not any(alive(process) for processes in begun for process in processes)
 
 
