@@ -117,11 +117,12 @@ def test_3_a_folder_that_is_no_run(tmp_path):
 
 
 @pytest.mark.parametrize(("package", "verb"), [("zarr", "run"), ("pydantic", "run"), ("plotly", "report")])
-def test_4_a_missing_extra(tmp_path, package, verb):
+def test_4_a_missing_extra(tmp_path, package, verb, monkeypatch):
     (tmp_path / "a.toml").write_text("problem = 'quadratic'\nsteps = 3\n", "utf-8")
     words = ["run", "a.toml", "--out", "made"]
     if verb == "report":
-        assert started(*words, cwd=tmp_path).returncode == 0
+        monkeypatch.chdir(tmp_path)
+        assert main(words) == 0
         words = ["report", "made"]
     done = started(*words, before=_ABSENT.format(package=package), cwd=tmp_path)
     assert (done.returncode, done.stdout) == (4, "")
