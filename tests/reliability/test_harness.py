@@ -65,6 +65,11 @@ def test_a_fault_that_cannot_be_built_in_is_no_failed_round(harness):
         harness.train(harness.fresh(), TINY, controls=["no gravity"])
 
 
+def test_a_child_that_hangs_is_no_failed_round(harness):
+    with pytest.raises(RuntimeError, match="it did not end and was killed"):
+        harness.train(harness.fresh(), TINY, pause=60, longest=0.1)
+
+
 def test_a_run_that_is_not_what_it_promises_is_noticed(harness):
     """Negative control: truths that differ in one committed record, in one outcome."""
     truth = harness.truth(SMALL)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from thermograd.quantities import Verdict
 from thermograd.reproductions.reproduction import Row
 
+NOTICED = "some round fails: the harness notices"
+"""What must hold of a negative control."""
 _SHOWN = 3
 
 

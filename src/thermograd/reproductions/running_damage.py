@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from thermograd.errors import ThermogradError
-from thermograd.reproductions.running_counted import Counted
+from thermograd.reproductions.running_counted import NOTICED, Counted
 from thermograd.reproductions.running_harness import SMALL, Harness, chosen, digests
 from thermograd.reproductions.running_numbers import everything
 from thermograd.store.reader import open_run
@@ -44,7 +44,7 @@ def rounds(harness: Harness, count: int | None, seed: int, controls: tuple[str, 
         records = [case for case in cases if case[0] == whole and "/c/" in case[1]]
         found = harness.until_noticed(read, records, seed)
         what = f"negative control, {', '.join(controls)}: {WHAT}"
-        return Counted(what, "noticed", len(found), tuple(filter(None, found)), control=True)
+        return Counted(what, NOTICED, len(found), tuple(filter(None, found)), control=True)
     played = cases if count is None else _of_every_kind(cases, count, seed)
     found = harness.servers.each(partial(_harmed_and_repaired, harness, whole), played)
     return Counted(WHAT, MUST_HOLD, len(played), tuple(filter(None, found)), len(played) == len(cases))

@@ -37,7 +37,7 @@ _LAZY = (
     "thermograd.cli.resume thermograd.ensemble.preparation thermograd.ensemble.resume"
 ).split()
 _LOOK_SECONDS = 0.002
-_PATIENCE = 60.0
+_PATIENCE, _LONGEST = 60.0, 150.0
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -49,6 +49,7 @@ class _Child:
     answer: int
     out: IO[str]
     errors: IO[str]
+    longest: float
     nurse: int | None = None
     status: int | None = None
     hits: list[str] = field(default_factory=list)
@@ -140,10 +141,19 @@ def _served(job: Job, nurses: _Nurses) -> list[dict[str, Any]]:
             time.sleep(_LOOK_SECONDS)
         if not children[0].ended():
             _hit(children[0], number, whom)
+    if "race" in job:
+        _finish_race(children, Path(job["race"]), begun + job["patience"])
     answers = [_answer(child, begun) for child in children]
     for child in children:
         nurses.leave(child)
     return answers
+
+
+def _finish_race(children: list[_Child], file: Path, deadline: float) -> None:
+    """Let the one that works go on when the others have ended; or all, if more than one does."""
+    while sum(not child.ended() for child in children) > 1 and time.monotonic() < deadline:
+        time.sleep(_LOOK_SECONDS)
+    file.touch()
 
 
 def _hit(child: _Child, number: int, whom: str) -> None:
@@ -178,7 +188,7 @@ def _forked(job: Job) -> _Child:
     ours.close()
     os.close(writing)
     os.set_blocking(reading, False)
-    child = _Child(pid, reading, out, errors, _nurse(job, nurses, child=pid))
+    child = _Child(pid, reading, out, errors, job.get("longest", _LONGEST), _nurse(job, nurses, child=pid))
     nurses.close()
     return child
 
@@ -210,6 +220,8 @@ def _answer(child: _Child, begun: float) -> dict[str, Any]:
     """What a child said before it ended, however it ended."""
     while not child.ended():
         time.sleep(_LOOK_SECONDS)
+        if time.monotonic() - begun > child.longest:
+            os.kill(child.pid, signal.SIGKILL)
     ended = time.monotonic()
     said = b""
     with contextlib.suppress(BlockingIOError):  # a process of it lives on and holds the other end
@@ -221,6 +233,7 @@ def _answer(child: _Child, begun: float) -> dict[str, Any]:
         "killed": os.WIFSIGNALED(status),
         "code": -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status),
         "ended": ended,
+        "hung": ended - begun > child.longest,
         "seconds": ended - begun,
         "hits": child.hits,
         "workers": len(left),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from thermograd.reproductions.running_counted import Counted
+from thermograd.reproductions.running_counted import NOTICED, Counted
 from thermograd.reproductions.running_harness import SMALL, Harness
 from thermograd.reproductions.running_numbers import everything
 from thermograd.reproductions.running_servers import Answer
@@ -13,7 +13,7 @@ from thermograd.store.reader import open_run
 
 WHAT = "4 simultaneous starts of the same run, made or resumed"
 MUST_HOLD = "exactly one works, three exit 3 and write nothing; equal bytes"
-_PAUSE = 0.03
+_PATIENCE = 60.0
 
 
 def rounds(harness: Harness, count: int | None, seed: int, controls: tuple[str, ...] = ()) -> Counted:
@@ -33,7 +33,7 @@ def rounds(harness: Harness, count: int | None, seed: int, controls: tuple[str, 
     if controls:
         found = harness.until_noticed(partial(_raced, harness, controls), [stopped] * (count or 20), seed)
         what = f"negative control, {', '.join(controls)}: {WHAT}"
-        return Counted(what, "noticed", len(found), tuple(filter(None, found)), control=True)
+        return Counted(what, NOTICED, len(found), tuple(filter(None, found)), control=True)
     cases = [made if place % 4 == 3 else stopped for place in range(count or 0)]
     found = harness.servers.each(partial(_raced, harness, ()), cases)
     return Counted(WHAT, MUST_HOLD, len(found), tuple(filter(None, found)))
@@ -41,8 +41,11 @@ def rounds(harness: Harness, count: int | None, seed: int, controls: tuple[str, 
 
 def _raced(harness: Harness, controls: tuple[str, ...], start: Path) -> str:
     resumed = start.exists()
+    patience = 1.0 if controls else _PATIENCE  # without a lock nobody ends before the others
     run = harness.copy(start) if resumed else harness.fresh()
-    answers = harness.train_at_once(run, SMALL, 4, pause=_PAUSE, controls=controls)
+    answers = harness.train_at_once(
+        run, SMALL, 4, race=run.parent / "race", patience=patience, controls=controls
+    )
     wrong = _wrong(harness, run, answers, ["started", "resumed"][: 1 + resumed])
     harness.drop(run)
     return wrong

@@ -8,6 +8,7 @@ import runpy
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from thermograd.ensemble.directory_run import Launch, train_in_directory
@@ -48,11 +49,16 @@ def perform(job: Job) -> dict[str, Any]:
 
 
 def _train_map(job: Job) -> dict[str, Any]:
-    """Keys: `map` fields, `time_chunk`, `seconds` between checkpoints, `pause` per step, `until`, `repair`."""
+    """Keys: `map` fields, `time_chunk`, `seconds` between checkpoints, `pause` per step, `until`, `repair`.
+
+    With `race`, the path of a file, no step is made before it is there.
+    """
     fields: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in job["map"].items()
     }
-    trainer = LogisticTrainer(LogisticMap(**fields), pause=job.get("pause", 0.0))
+    trainer = LogisticTrainer(
+        LogisticMap(**fields), job.get("pause", 0.0), Path(job["race"]) if "race" in job else None
+    )
     options = StoreOptions(time_chunk=job.get("time_chunk", 2), checkpoint_seconds=job.get("seconds", 60.0))
     launch = Launch(options=options, until=job.get("until"), repair=job.get("repair", False))
     return _told(lambda: (train_in_directory(trainer, job["run"], launch), {"blocks": trainer.calls})[1])

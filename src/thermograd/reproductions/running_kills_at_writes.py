@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from thermograd.reproductions.running_counted import Counted
+from thermograd.reproductions.running_counted import NOTICED, Counted
 from thermograd.reproductions.running_harness import TINY, Harness, chosen
 from thermograd.reproductions.running_numbers import everything, untrue
 from thermograd.store.reader import open_run
@@ -36,7 +36,7 @@ def rounds(harness: Harness, count: int | None, seed: int, controls: tuple[str, 
     if controls:
         found = harness.until_noticed(play, while_it_runs, seed)
         what = f"negative control, {', '.join(controls)}: {WHAT}"
-        return Counted(what, "noticed", len(found), tuple(filter(None, found)), control=True)
+        return Counted(what, NOTICED, len(found), tuple(filter(None, found)), control=True)
     making: list[Case] = [(None, at) for at in range(1, _writes(harness, None) - running + 1)]
     while_it_is_made = chosen(making, count, seed)
     found = harness.servers.each(play, [*while_it_is_made, *while_it_runs])

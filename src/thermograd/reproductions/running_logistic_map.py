@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -35,13 +36,20 @@ class LogisticMap:
 
 
 class LogisticTrainer:
-    """Stands for a trainer: the same verbs, the same order of record, commit and stop."""
+    """Stands for a trainer: the same verbs, the same order of record, commit and stop.
+
+    Args:
+        experiment: the map.
+        pause: seconds at every step.
+        wait_for: a file without which no step is made.
+    """
 
     notes: tuple[str, ...] = ("one sample sits out",)
 
-    def __init__(self, experiment: LogisticMap, pause: float = 0.0) -> None:
+    def __init__(self, experiment: LogisticMap, pause: float = 0.0, wait_for: Path | None = None) -> None:
         self.experiment = experiment
         self.pause = pause
+        self.wait_for = wait_for
         self.calls: list[int] = []
 
     def header(self, name: str = "") -> Header:
@@ -83,6 +91,8 @@ class LogisticTrainer:
         stop = map_.steps if until is None else min(until, map_.steps)
         while step < stop and not sink.stopping() and (diverged_at < 0).any():
             time.sleep(self.pause)
+            while self.wait_for is not None and not self.wait_for.exists():
+                time.sleep(0.01)
             x, step = map_.rate * x * (1 - x), step + 1
             gone = np.isin(members, map_.diverging) & (step >= map_.steps // 2) & (diverged_at < 0)
             diverged_at[gone] = step

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from thermograd.reproductions.running_counted import Counted
+from thermograd.reproductions.running_counted import NOTICED, Counted
 from thermograd.reproductions.running_harness import Harness
 from thermograd.reproductions.running_numbers import everything
 from thermograd.reproductions.running_tiny_experiment import TinyExperiment
@@ -19,7 +19,8 @@ WHAT = "the coordinator is killed, its workers live on, the run is resumed at on
 MUST_HOLD = "equal bytes once the orphans have left too; no two owners of a block at once in its log"
 _EXPERIMENT = TinyExperiment(steps=30)
 _WORKERS = ("--executor", "process", "--workers", "2")
-_PAUSE = 0.03
+_PAUSES = (0.03, 0.2, 1.0)
+"""Seconds at every update; longer where the machine is so busy that workers had left before anybody looked."""
 
 
 def rounds(harness: Harness, count: int | None, seed: int, controls: tuple[str, ...] = ()) -> Counted:
@@ -38,28 +39,33 @@ def rounds(harness: Harness, count: int | None, seed: int, controls: tuple[str, 
     if controls:
         found = harness.until_noticed(play, list(range(count or 20)), seed)
         what = f"negative control, {', '.join(controls)}: {WHAT}"
-        return Counted(what, "noticed", len(found), tuple(filter(None, found)), control=True)
+        return Counted(what, NOTICED, len(found), tuple(filter(None, found)), control=True)
     found = harness.servers.each(play, range(count or 0))
     return Counted(WHAT, MUST_HOLD, len(found), tuple(filter(None, found)))
 
 
 def _orphaned(harness: Harness, seed: int, controls: tuple[str, ...], place: int) -> str:
     generator = np.random.default_rng([seed, place])
-    run = harness.fresh()
-    ambush = {
-        "do": "signal",
-        "number": int(signal.SIGKILL),
-        "times": 1,
-        "file": str(run.parent / "sent"),
-        # the first two blocks begin together; in the second half of theirs nobody would be left to live on
-        "trajectory": int(generator.integers(2 * _EXPERIMENT.block_size)),
-        "step": int(generator.integers(1, _EXPERIMENT.steps // 2)),
-        "pause": _PAUSE,
-    }
+    # the first two blocks begin together; in the second half of theirs nobody would be left to live on
+    trajectory = int(generator.integers(2 * _EXPERIMENT.block_size))
+    step = int(generator.integers(1, _EXPERIMENT.steps // 2))
     more = {"forked_workers": True, "controls": controls, "leave_workers": True}
-    killed = harness.ambushed(run, _EXPERIMENT, ambush, *_WORKERS, **more)
-    if not killed["killed"] or not killed["workers"]:
-        return f"round {place}: no coordinator was killed over live workers: {killed}"
+    for pause in _PAUSES:
+        run = harness.fresh()
+        ambush = {
+            "do": "signal",
+            "number": int(signal.SIGKILL),
+            "times": 1,
+            "file": str(run.parent / "sent"),
+            "trajectory": trajectory,
+            "step": step,
+            "pause": pause,
+        }
+        killed = harness.ambushed(run, _EXPERIMENT, ambush, *_WORKERS, **more)
+        if killed["workers"]:
+            break
+    else:
+        return f"round {place}: no worker outlived its coordinator: {killed['errors']}"
     resumed = harness.command(run, "resume", run, *_WORKERS, **more)
     harness.servers.ask({"do": "wait for workers"})
     if resumed["code"]:

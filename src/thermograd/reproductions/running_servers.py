@@ -54,17 +54,19 @@ class Servers:
     def ask(self, job: Job) -> Answer:
         """Do one job.
 
+        Besides the keys of `running_jobs` a job may have: `hits`, a list of (seconds since its start, signal number,
+        "coordinator" or "worker 1"); `longest`, the seconds after which it has hung; `race`, a file that is made when all
+        children but one have ended, or when the seconds of `patience` are over; `forked_workers`, with which the executor
+        `process` takes its workers from a fork; `worker_at`, from which change on their disk fails; `leave_workers`,
+        with which those at work when it ends live on, to the end of the round or of the next job without it.
+
         Args:
-            job: see `running_jobs`; `hits` is a list of (seconds since its start, signal number, "coordinator" or
-                "worker 1"), `forked_workers` makes the executor `process` take its workers from a fork, whose disk fails
-                from their change `worker_at` on, and with
-                `leave_workers` those that are at work when it ends live on, to the end of the round or to the next
-                job without it.
+            job: what to do.
 
         Returns:
-            `code` the exit code (minus the signal that ended it), `killed`, `seconds` it took, `ended` by the monotonic
-            clock, `hits` that met somebody, how many `workers` live on, and their `pids`, `out` and `errors` what it wrote, and what the job
-            tells.
+            `code`, the exit code, minus the signal that ended it; `killed`, whether one did; `seconds` it took and when
+            it `ended` by the monotonic clock; `hits` that met somebody; how many `workers` live on, and their `pids`;
+            `out` and `errors` that it wrote; and what the job tells.
         """
         return self.ask_all(job)[0]
 
@@ -72,7 +74,7 @@ class Servers:
         """Do one job `at_once` times at once; see `ask`.
 
         Raises:
-            RuntimeError: what was to be broken on purpose is not there to be broken.
+            RuntimeError: what was to be broken on purpose is not there to be broken, or a child did not end.
         """
         mine: _Server | None = getattr(self._mine, "server", None)
         server = self._free.get() if mine is None else mine
@@ -84,6 +86,9 @@ class Servers:
         for answer in answers:
             if "unprepared" in answer:
                 message = f"the harness does not fit the package: {answer['unprepared']}"
+                raise RuntimeError(message)
+            if answer.get("hung"):
+                message = f"it did not end and was killed: {job}; it had said: {answer['errors']}"
                 raise RuntimeError(message)
         return answers
 
