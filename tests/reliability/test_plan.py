@@ -35,7 +35,7 @@ FEW = {
 CONTROLS = {
     "commit order swapped": "committed after it|is wrong|other numbers",
     "no checksums": "a wrong number was read",
-    "no fence": "had two owners|other numbers",
+    "no fence": "had two owners|other numbers|exit 1",
     "no lock": "exit codes|the events tell",
 }
 PROMISES = [name for name in PLAN if name not in CONTROLS]

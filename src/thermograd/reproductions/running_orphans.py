@@ -11,6 +11,7 @@ import numpy as np
 from thermograd.reproductions.running_counted import NOTICED, Counted
 from thermograd.reproductions.running_harness import Harness
 from thermograd.reproductions.running_numbers import everything
+from thermograd.reproductions.running_servers import Answer
 from thermograd.reproductions.running_tiny_experiment import TinyExperiment
 from thermograd.store.block_log import overlapping, read_owners
 from thermograd.store.reader import open_run
@@ -68,16 +69,16 @@ def _orphaned(harness: Harness, seed: int, controls: tuple[str, ...], place: int
         return f"round {place}: no worker outlived its coordinator: {killed['errors']}"
     resumed = harness.command(run, "resume", run, *_WORKERS, **more)
     harness.servers.ask({"do": "wait for workers"})
-    if resumed["code"]:
-        return f"round {place}: exit {resumed['code']}: {resumed['errors']}"
-    wrong = _wrong(harness, run)
+    wrong = _wrong(harness, run, resumed)
     harness.drop(run)
     return f"round {place}: {wrong}" if wrong else ""
 
 
-def _wrong(harness: Harness, run: Path) -> str:
+def _wrong(harness: Harness, run: Path, resumed: Answer) -> str:
     for block in range(-(-_EXPERIMENT.trajectories // _EXPERIMENT.block_size)):
         twice = overlapping(read_owners(run, block))
         if twice:
             return f"block {block} had two owners: {twice[0]}"
+    if resumed["code"]:
+        return f"exit {resumed['code']}: {resumed['errors']}"
     return "" if everything(open_run(run)) == harness.truth(_EXPERIMENT) else "other numbers"

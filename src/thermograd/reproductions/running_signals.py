@@ -74,7 +74,8 @@ def _wrong(
     seconds = answer["ended"] - float(sent)
     if seconds > SECONDS:
         return f"took {seconds:.1f} s"
-    if stopped_at_once and later:
+    # those up to the next record may be made in one call
+    if stopped_at_once and len("".join(later)) >= _EXPERIMENT.every:
         return f"{len(later[0])} further updates"
     if "Traceback" in answer["errors"] + answer["out"] or f"thermograd resume {run}" not in answer["errors"]:
         return f"said: {answer['errors']}"
