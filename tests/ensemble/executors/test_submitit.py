@@ -7,6 +7,7 @@ import shutil
 import signal
 import stat
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import chores
@@ -18,6 +19,7 @@ from queue_of_one_machine import alive, gone, install
 from thermograd.ensemble.executors.submitit import Submitit
 from thermograd.ensemble.resume import resume
 from thermograd.ensemble.run import run as run_experiment
+from thermograd.ensemble.stop_file import LOOK_SECONDS
 from thermograd.errors import ConfigError, EngineUnavailableError, MissingExtraError
 from thermograd.store.block_log import overlapping, read_owners
 
@@ -158,6 +160,7 @@ def test_a_run_has_the_bits_of_the_caller_through_a_killed_job_and_one_that_got_
     def give_notice():
         try:
             os.kill(held(gate, 1), signal.SIGUSR2)
+            time.sleep(2 * LOOK_SECONDS)  # a worker looks that often
         finally:
             (gate / "hold-1").unlink()
 
