@@ -40,16 +40,8 @@ EXPERIMENT = tg.Experiment(
 def started(folder: Path, *words: str) -> Generator[subprocess.Popen[bytes]]:
     """A process of Dask in a folder of its own, its messages in a file there."""
     folder.mkdir()
-    command = [
-        sys.executable,
-        "-m",
-        "dask",
-        *words,
-        "--host",
-        "127.0.0.1",
-        "--dashboard-address",
-        "127.0.0.1:0",
-    ]
+    here = ("--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0")
+    command = [sys.executable, "-m", "dask", *words, *here]
     with (folder / "log").open("wb") as log, subprocess.Popen(command, cwd=folder, stderr=log) as process:
         try:
             yield process
@@ -81,10 +73,8 @@ def run_on_two_nodes(shared: Path) -> tg.Run:
         run = tg.run(EXPERIMENT, store=shared / "run", executor=Dask(str(file)), progress=progress)
         for block in range(12):
             lines = read_owners(run.path, block)
-            told = ", ".join(
-                f"{line.event.replace('begins', 'begun')} on {nodes[line.process]}" for line in lines
-            )
-            print(f"  block {block:2d}: {told}")
+            told = [f"{line.event} on {nodes[line.process]}" for line in lines]
+            print(f"  block {block:2d}: {', '.join(told)}")
         return run
 
 
