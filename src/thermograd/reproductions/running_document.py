@@ -15,15 +15,15 @@ run that nothing happened to. Of *n* rounds without a failure follows a failure 
 has tried every case there is. In a negative control a fault was built in on purpose, and the row holds if it was noticed.
 
 ```bash
-thermograd reproduce running          # fewer rounds, a few minutes
-thermograd reproduce running --full   # the counts below
+thermograd reproduce running          # a few minutes on two idle cores
+thermograd reproduce running --full   # more rounds, a quarter of an hour
 ```
 """
 _MEANING = """\
 ## What this proves, and what it does not
 
-Proved is what becomes of a run when processes die at any time, when the disk refuses, when a file is spoilt, and when several
-want the same run: its numbers are those of a run that nothing happened to, or the fault is named. **Power loss and a crash of
+Shown, as far as the counts go, is what becomes of a run when processes die at any time, when the disk refuses, when a file is
+spoilt, and when several want the same run: its numbers are those of a run that nothing happened to, or the fault is named. **Power loss and a crash of
 the kernel are not played**: a process that is killed leaves every write that it has made, a machine that stops may not.
 Checkpoints and the manifest are flushed to the disk before they replace older ones; chunks of arrays are only with
 `fsync = true` under `[store]`. Without it a run may come back damaged from a power cut. Then every chunk is read when it is
@@ -53,7 +53,11 @@ def document(played: Sequence[PlayedRow], *, full: bool) -> str:
     """
     seconds = sum(row.seconds for row in played)
     facts = "; ".join(value for _, value in machine())
-    command = "make reliability" if full else "a quick run of the same code, with fewer rounds"
+    command = (
+        "`make reliability`"
+        if full
+        else "`python benchmarks/reliability.py --quick`, with fewer rounds than `make reliability`,"
+    )
     lines = [
         _INTRODUCTION,
         f"Made by {command} in {seconds / 60:.0f} minutes on {time.strftime('%Y-%m-%d', time.gmtime())}. {facts}.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Iterator
@@ -77,6 +78,9 @@ def machine() -> list[tuple[str, str]]:
     """Where and with what the rounds are played: (name, value)."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "zarr"))
     return [
-        ("Machine", f"{platform.system()} {platform.release()} on {platform.machine()}"),
+        (
+            "Machine",
+            f"{platform.system()} {platform.release()} on {platform.machine()}, {os.cpu_count()} cores",
+        ),
         ("Versions", f"thermograd {thermograd.__version__}, Python {platform.python_version()}, {packages}"),
     ]
