@@ -16,7 +16,6 @@ FILE = "manifest.json"
 FORMAT = "thermograd-run"
 FORMAT_VERSION = 1
 _LARGEST_FILE = 16 * 2**20
-_LARGEST_NUMBER = 2**63
 
 
 def manifest_text(content: dict[str, Any]) -> str:

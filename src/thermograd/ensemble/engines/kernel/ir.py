@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 Shape = tuple[int, ...]
-FLOAT64, FLOAT32, INT64, BOOL = "float64", "float32", "int64", "bool"
+FLOAT64, FLOAT32, BOOL = "float64", "float32", "bool"
 FLOATS = (FLOAT64, FLOAT32)
 
 UNARY: tuple[str, ...] = (
