@@ -137,7 +137,7 @@ class MeanField:
         loss, error = self.train_loss[:, -1].mean(), self.generalization_error[:, -1].mean()
         return (
             f"MeanField({count} solutions of {steps} steps; at the end overlap {self.overlap[:, -1].mean():.4g}, "
-            f"train loss {loss:.4g}, generalization error {error:.4g}; {self.rests_on})"
+            f"train loss {loss:.4g}, generalisation error {error:.4g}; {self.rests_on})"
         )
 
 
