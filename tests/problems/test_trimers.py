@@ -128,7 +128,7 @@ def test_shares_and_predictability():
     [
         ({"samples": 0}, "samples is 0"),
         ({"samples": True}, "samples is True"),
-        ({"coordinates": 4}, "coordinates is 4; it must be a whole number, 1 to 3"),
+        ({"coordinates": 4}, "coordinates is 4; it must be a whole number from 1 to 3"),
         ({"descent_steps": -1}, "descent_steps is -1"),
         ({"seed": 0.5}, "seed is 0.5"),
         ({"box": 0.0}, "box is 0"),

@@ -23,6 +23,7 @@ from thermograd.estimators.posterior_draws import PosteriorDraws
 from thermograd.minibatching.with_replacement import WithReplacement
 from thermograd.minibatching.without_replacement import WithoutReplacement
 from thermograd.numerics.log_times import At
+from thermograd.numerics.whole_number import check_whole_number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -349,9 +350,7 @@ def batches_of(dynamics: Any, batch_size: int, given: Minibatching | None, sampl
 def _check_counts(**counts: int) -> None:
     lows = {"epochs": 1, "burn_in": 0, "thin": 1, "chains": 1, "virial_every": 0}
     for name, value in counts.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < lows[name]:
-            message = f"{name} is {value!r}; it must be a whole number, {lows[name]} or larger"
-            raise ValueError(message)
+        check_whole_number(name, value, lows[name])
     if counts["burn_in"] >= counts["epochs"]:
         message = f"burn_in is {counts['burn_in']} of {counts['epochs']} epochs, which leaves no draw; take burn_in < epochs"
         raise ValueError(message)

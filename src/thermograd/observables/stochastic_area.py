@@ -12,6 +12,7 @@ import torch
 from torch.nn.functional import linear
 
 from thermograd.numerics.log_times import Epochs, Every
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.observables.displacement import check_centre
 
 if TYPE_CHECKING:
@@ -64,9 +65,7 @@ class StochasticArea:
 
     def __post_init__(self) -> None:
         check_centre(self.centre)
-        if not isinstance(self.seed, int) or self.seed < 0:
-            message = f"seed is {self.seed!r}; it must be a whole number, 0 or larger"
-            raise ValueError(message)
+        check_whole_number("seed", self.seed, 0)
         number: Any = np.asarray(self.directions)[()]
         if isinstance(number, np.integer):
             object.__setattr__(self, "directions", int(number))

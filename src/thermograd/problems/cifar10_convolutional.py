@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.problems.cifar10_images import read_cifar10
 from thermograd.problems.data_folder import LabelledImages, first_images
 from thermograd.problems.problem import Data, Problem
@@ -39,10 +40,7 @@ class CIFAR10Convolutional:
 
     def __post_init__(self) -> None:
         for name in ("train_samples", "test_samples"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                message = f"{name} is {value!r}; it must be a whole number, 1 or larger"
-                raise ValueError(message)
+            check_whole_number(name, getattr(self, name), 1)
 
     def build(self) -> Problem:
         """The problem with its data.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.problems.digits_images import read_digits
-from thermograd.problems.linear_classifier import check_count, linear_classifier
+from thermograd.problems.linear_classifier import linear_classifier
 from thermograd.problems.problem import Problem
 
 _IMAGES = 1797
@@ -29,7 +30,7 @@ class DigitsLinear:
     dtype: str = "float64"
 
     def __post_init__(self) -> None:
-        check_count("train_samples", self.train_samples)
+        check_whole_number("train_samples", self.train_samples, 1)
         if self.train_samples > _IMAGES:
             message = f"train_samples is {self.train_samples}; there are {_IMAGES}"
             raise ValueError(message)

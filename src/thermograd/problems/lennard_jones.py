@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.problems.perceptron import checked_hidden, parameter_count, perceptron
 from thermograd.problems.problem import Problem
-from thermograd.problems.trimers import check_view, check_whole, make_trimers, trimer_energy
+from thermograd.problems.trimers import check_view, make_trimers, trimer_energy
 from thermograd.store.array_cache import content_hash
 
 __all__ = ["LennardJones", "make_trimers", "trimer_energy"]
@@ -52,8 +53,8 @@ class LennardJones:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden", checked_hidden(self.hidden))
-        check_whole("samples", self.samples, 1)
-        check_whole("test_samples", self.test_samples, 1)
+        check_whole_number("samples", self.samples, 1)
+        check_whole_number("test_samples", self.test_samples, 1)
         check_view(self.coordinates, self.descent_steps, self.seed)
 
     @property

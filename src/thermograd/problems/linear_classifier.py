@@ -38,20 +38,5 @@ def linear_classifier(
     )
 
 
-def check_count(name: str, value: object) -> None:
-    """Refuse what is not a whole number of samples.
-
-    Args:
-        name: of the field.
-        value: its value.
-
-    Raises:
-        ValueError: it is not a whole number from 1.
-    """
-    if not isinstance(value, int) or value < 1:
-        message = f"{name} is {value!r}; it must be a whole number, 1 or larger"
-        raise ValueError(message)
-
-
 def _squared_distance(outputs: Tensor, targets: Tensor) -> Tensor:
     return (outputs - targets).square().sum(-1)

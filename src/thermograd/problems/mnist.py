@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.problems.data_folder import LabelledImages, first_images
 from thermograd.problems.mnist_images import CLASSES, PIXELS, read_mnist
 from thermograd.problems.perceptron import parameter_count, perceptron
@@ -41,9 +42,7 @@ class MNIST:
         object.__setattr__(self, "hidden", tuple(self.hidden))
         sizes = {"train_samples": self.train_samples, "test_samples": self.test_samples}
         for name, size in (sizes | {f"hidden[{n}]": width for n, width in enumerate(self.hidden)}).items():
-            if not isinstance(size, int) or size < 1:
-                message = f"{name} is {size!r}; it must be a whole number, 1 or larger"
-                raise ValueError(message)
+            check_whole_number(name, size, 1)
 
     def build(self) -> Problem:
         """The problem with its data.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.problems.data_folder import first_images
-from thermograd.problems.linear_classifier import check_count, linear_classifier
+from thermograd.problems.linear_classifier import linear_classifier
 from thermograd.problems.mnist_images import read_mnist
 from thermograd.problems.problem import Problem
 
@@ -28,7 +29,7 @@ class MnistLinear:
     dtype: str = "float64"
 
     def __post_init__(self) -> None:
-        check_count("train_samples", self.train_samples)
+        check_whole_number("train_samples", self.train_samples, 1)
 
     def build(self) -> Problem:
         """The problem with its data.

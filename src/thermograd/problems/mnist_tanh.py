@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.problems.data_folder import LabelledImages, first_images
-from thermograd.problems.linear_classifier import check_count
 from thermograd.problems.mnist_images import CLASSES, PIXELS, read_mnist
 from thermograd.problems.perceptron import check_initial, checked_hidden, parameter_count, perceptron
 from thermograd.problems.problem import Data, Problem
@@ -44,8 +44,8 @@ class MnistTanh:
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden", checked_hidden(self.hidden))
         check_initial(self.initial)
-        check_count("train_samples", self.train_samples)
-        check_count("test_samples", self.test_samples)
+        check_whole_number("train_samples", self.train_samples, 1)
+        check_whole_number("test_samples", self.test_samples, 1)
         if self.data is not None:
             object.__setattr__(self, "data", str(self.data))
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.problems.data_folder import first_images, present_files
 from thermograd.problems.digits import Digits
 from thermograd.problems.mnist_images import DATA_SET, FORMS, read_mnist
@@ -71,9 +72,8 @@ class PhaseRetrieval:
                 raise ValueError(message)
         for name, least in (("train_samples", 2), ("test_samples", 1)):
             count = getattr(self, name)
-            if count is not None and (not isinstance(count, int) or count < least):
-                message = f"{name} is {count!r}; it must be a whole number, {least} or larger"
-                raise ValueError(message)
+            if count is not None:
+                check_whole_number(name, count, least)
 
     def build(self) -> Problem:
         """The problem with its data.

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.problems.trimer_energy import trimer_energy
 from thermograd.problems.trimer_search import descend
 from thermograd.store.array_cache import ArrayCache
@@ -57,7 +58,7 @@ def make_trimers(
     >>> bool(np.allclose(inputs.max(axis=1), np.where(labels == 0, *lengths), atol=1e-3))
     True
     """
-    check_whole("samples", samples, 1)
+    check_whole_number("samples", samples, 1)
     check_view(coordinates, descent_steps, seed)
     if not 0 < box < math.inf:
         message = f"box is {box!r}; it is the side of a cube, larger than 0"
@@ -84,33 +85,15 @@ def make_trimers(
     return kept["distances"][:samples, :coordinates].copy(), kept["labels"][:samples].copy()
 
 
-def check_whole(name: str, value: object, low: int, high: float = math.inf) -> None:
-    """Refuse what is no whole number of a range.
-
-    Args:
-        name: of the argument.
-        value: its value.
-        low: least that is allowed.
-        high: most that is allowed.
-
-    Raises:
-        ValueError: it is not.
-    """
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        allowed = f"{low} to {high}" if high < math.inf else f"{low} or larger"
-        message = f"{name} is {value!r}; it must be a whole number, {allowed}"
-        raise ValueError(message)
-
-
 def check_view(coordinates: object, descent_steps: object, seed: object) -> None:
     """Refuse what `make_trimers` cannot show.
 
     Raises:
         ValueError: one of them is not a whole number of its range.
     """
-    check_whole("coordinates", coordinates, 1, 3)
-    check_whole("descent_steps", descent_steps, 0)
-    check_whole("seed", seed, 0)
+    check_whole_number("coordinates", coordinates, 1, 3)
+    check_whole_number("descent_steps", descent_steps, 0)
+    check_whole_number("seed", seed, 0)
 
 
 def _descended(

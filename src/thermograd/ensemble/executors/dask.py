@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal
 from thermograd.ensemble.executors.dask_blocks import DaskBlocks, worker_died
 from thermograd.ensemble.executors.terminal_signals import unheard_by_children
 from thermograd.errors import ConfigError, EngineUnavailableError, MissingExtraError
+from thermograd.numerics.whole_number import check_whole_number
 
 _OWN_WORKERS = 2
 _CONNECT_SECONDS = 30
@@ -56,10 +57,7 @@ class Dask:
 
     def __post_init__(self) -> None:
         for name, least in (("workers", 0), ("threads_per_worker", 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= 4096:
-                message = f"{name} is {value!r}; it must be a whole number from {least} to 4096"
-                raise ValueError(message)
+            check_whole_number(name, getattr(self, name), least, 4096)
         if self.cluster not in {"", *_QUEUES}:
             message = f"cluster is {self.cluster!r}; known: {', '.join(_QUEUES)}"
             raise ValueError(message)

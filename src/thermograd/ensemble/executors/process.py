@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from thermograd.ensemble.executors.process_worker import become_worker
+from thermograd.numerics.whole_number import check_whole_number
 
 _BLOCKED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -45,10 +46,7 @@ class Process:
 
     def __post_init__(self) -> None:
         for name in ("workers", "threads_per_worker"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 4096:
-                message = f"{name} is {value!r}; it must be a whole number from 1 to 4096"
-                raise ValueError(message)
+            check_whole_number(name, getattr(self, name), 1, 4096)
 
     @contextlib.contextmanager
     def open(self, run: Path) -> Generator[ProcessPoolExecutor]:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from thermograd.ensemble.executors.submitit_blocks import SubmititBlocks
 from thermograd.errors import ConfigError, EngineUnavailableError, MissingExtraError
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.store.manifest import read_manifest
 
 FOLDER = "submitit"
@@ -54,10 +55,7 @@ class Submitit:
 
     def __post_init__(self) -> None:
         for name, least in (("workers", 0), ("threads_per_worker", 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= 4096:
-                message = f"{name} is {value!r}; it must be a whole number from {least} to 4096"
-                raise ValueError(message)
+            check_whole_number(name, getattr(self, name), least, 4096)
 
     @contextlib.contextmanager
     def open(self, run: Path) -> Generator[SubmititBlocks]:

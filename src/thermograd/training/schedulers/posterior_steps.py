@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from thermograd.numerics.whole_number import check_whole_number
+
 
 @dataclass(frozen=True)
 class cyclical:  # ruff: ignore[invalid-class-name]  # called like a function, and compared and printed like a value
@@ -26,9 +28,7 @@ class cyclical:  # ruff: ignore[invalid-class-name]  # called like a function, a
     explore: float = 0.8
 
     def __post_init__(self) -> None:
-        if not isinstance(self.cycle_epochs, int) or self.cycle_epochs < 1:
-            message = f"cycle_epochs is {self.cycle_epochs!r}; it must be a whole number, 1 or larger"
-            raise ValueError(message)
+        check_whole_number("cycle_epochs", self.cycle_epochs, 1)
         if not 0 <= self.explore < 1:
             message = f"explore is {self.explore!r}; it must be a share, 0 or larger and below 1"
             raise ValueError(message)
