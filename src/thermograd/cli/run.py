@@ -73,7 +73,7 @@ def run(
         message = "give at least one config file: thermograd run CONFIG"
         raise ConfigError(message)
     if out is not None and len(files) > 1:
-        message = f"--out names one run directory, but {len(files)} configs were given"
+        message = f"--out names one run directory, but {len(files)} configs were given; without it each gets its own"
         raise ConfigError(message)
     if dry_run:
         return _dry_run(files, overrides, out, as_json=json, allow_import=allow_import)

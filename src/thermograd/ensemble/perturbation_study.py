@@ -223,7 +223,7 @@ class PerturbationStudy:
     def _checked_interval(self, interval: int) -> int:
         length = self.interval + self.horizon
         if not 1 <= interval <= length:
-            message = f"interval {interval} is outside 1 to {length} (interval + horizon of the study)"
+            message = f"interval {interval} is outside 1 to {length} (interval + horizon of the study); take one of these, or a longer horizon"
             raise ValueError(message)
         return int(interval)
 

@@ -122,7 +122,7 @@ def _storage(experiment: Experiment | None, resume: Run | None, name: str | None
                 f"{entry}: {getattr(known, entry)!r} in the run, {getattr(experiment, entry)!r} given"
                 for entry in fields
             )
-            message = f"the run to resume is of another experiment ({shown})"
+            message = f"the run to resume is of another experiment ({shown}); without resume= the one given starts anew"
             raise ExperimentMismatchError(message)
     return source.copy()
 

@@ -318,7 +318,7 @@ def _horizon(passages: FirstPassageTimes, horizon: int | None) -> int:
 
 def _check(passages: FirstPassageTimes, level: float, table: int, resamples: int | None = None) -> None:
     if not len(passages):
-        message = "no trajectory to estimate from"
+        message = "there is no trajectory to estimate from; at least one is needed"
         raise ConfigError(message)
     if not 0.0 < level < 1.0:
         message = f"level must be between 0 and 1 (0.95 for 95 %), got {level}"

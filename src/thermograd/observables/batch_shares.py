@@ -25,7 +25,7 @@ def shares_of(batches: Sequence[Any] | None, weights: Iterable[float] | None) ->
             raise ConfigError(message)
         return (1.0,)
     if not batches:
-        message = "batches is empty"
+        message = "batches is empty; give at least one batch, or leave it out"
         raise ConfigError(message)
     if weights is None:
         sizes = (

@@ -100,7 +100,7 @@ def _of_module(
     copied = copy.deepcopy(module).to(torch.float64).eval()
     weights = {name: value.detach() for name, value in copied.named_parameters() if value.requires_grad}
     if not weights:
-        message = "the model has no trainable parameters"
+        message = "the model has no trainable parameters; set requires_grad on those to be trained"
         raise ConfigError(message)
     shapes = {name: tuple(value.shape) for name, value in weights.items()}
     start = torch.cat([value.reshape(-1) for value in weights.values()])

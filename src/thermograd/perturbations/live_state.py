@@ -50,7 +50,7 @@ class LiveState:
             name: value for name, value in self.model.named_parameters() if value.requires_grad
         }
         if not self._parameters:
-            message = "the model has no trainable parameters"
+            message = "the model has no trainable parameters; set requires_grad on those to be trained"
             raise ValueError(message)
         known = {id(value) for value in self.model.parameters()}
         foreign = [p for group in optimizer.param_groups for p in group["params"] if id(p) not in known]

@@ -52,7 +52,7 @@ class FunctionalProblem:
         self.buffers: State = {}
         weights, buffers = self.draw_initial(0)
         if not weights:
-            message = "the model has no trainable parameters"
+            message = "the model has no trainable parameters; set requires_grad on those to be trained"
             raise ValueError(message)
         self.shapes = {name: tuple(value.shape) for name, value in weights.items()}
         self.parameters = sum(value.numel() for value in weights.values())
@@ -172,7 +172,7 @@ class FunctionalProblem:
             raise ValueError(message)
         data = self.train if name == "train" else self.test
         if data is None:
-            message = "split='test' was asked for, but the problem has no test data (test=None)"
+            message = "split='test' was asked for, but the problem has no test data: make it with test=, or use split='train'"
             raise ValueError(message)
         return data
 

@@ -114,6 +114,6 @@ def _checked(name: str, data: Any) -> Data:
         if tensor.is_floating_point():
             bad = torch.nonzero(~torch.isfinite(tensor))
             if len(bad):
-                message = f"{name} {part} hold NaN or infinity, first at index {tuple(bad[0].tolist())}"
+                message = f"{name} {part} hold NaN or infinity, first at index {tuple(bad[0].tolist())}; leave such samples out"
                 raise ValueError(message)
     return inputs.detach(), targets.detach()

@@ -73,7 +73,7 @@ def _scalar(folder: Path, run: Run, metric: str | None) -> str:
     if name in scalars:
         return name
     if not scalars:
-        message = f"{printable(folder)} recorded no scalar"
+        message = f"{printable(folder)} recorded no scalar, which is what is read: its experiment must observe one, as loss or accuracy"
     elif metric is None:
         message = f"{printable(folder)} recorded several scalars; choose with metric: {', '.join(scalars)}"
     else:

@@ -54,7 +54,7 @@ def check_parameters(named: Mapping[str, Tensor]) -> None:
         ValueError: none, or several types or devices.
     """
     if not named:
-        message = "the model has no trainable parameters"
+        message = "the model has no trainable parameters; set requires_grad on those to be trained"
         raise ValueError(message)
     kinds = {(value.dtype, value.device) for value in named.values()}
     dtype = next(iter(kinds))[0]

@@ -42,7 +42,7 @@ def check_arguments(
             message = f"{name} is {share!r}; it lies between 0 and 1"
             raise ValueError(message)
     if not view.parameters:
-        message = "the optimizer has no parameter that requires a gradient"
+        message = "the optimizer has no parameter that requires a gradient; give it those that are trained"
         raise ValueError(message)
     if view.sharded and process_group is None:
         message = "the parameters are sharded over ranks (DTensor); give process_group=, over which their sums are taken"
