@@ -12,6 +12,7 @@ from thermograd.cli.exit_codes import DONE
 
 def advise(
     source: Annotated[tuple[str, ...], Parameter(negative=())],
+    /,
     *,
     target: float,
     direction: Literal["up", "down"] = "up",

@@ -20,6 +20,7 @@ _ROLES = ("problems", "minibatching", "dynamics", "perturbations", "observables"
 def list_(
     what: str = "plugins",
     which: str | None = None,
+    /,
     *,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:

@@ -23,6 +23,7 @@ _NARROWEST = 100
 
 def reproduce(
     name: str,
+    /,
     *,
     experiment: str | None = None,
     live: Annotated[bool, Parameter(negative=())] = False,

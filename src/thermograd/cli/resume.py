@@ -17,6 +17,7 @@ from thermograd.cli.run import show_run
 
 def resume(
     run: Path,
+    /,
     *,
     executor: str | None = None,
     workers: int | None = None,

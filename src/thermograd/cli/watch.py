@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 def watch(
     run: Path,
+    /,
     *,
     host: str = "127.0.0.1",
     port: int = 0,
