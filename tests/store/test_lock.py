@@ -75,12 +75,29 @@ def test_a_reused_process_number_is_no_holder(tmp_path):
 def test_a_living_holder_here_is_respected_even_without_its_file_lock(tmp_path):
     other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(30)"])
     try:
-        written(tmp_path, pid=other.pid, process_started=lock._process_started(other.pid))
+        written(tmp_path, pid=other.pid, process_started=lock._process(other.pid)[1])
         with pytest.raises(RunInUseError, match=f"process {other.pid} "), lock.hold(tmp_path):
             pass
     finally:
         other.kill()
         other.wait()
+
+
+def test_a_killed_holder_whose_parent_has_not_asked_for_it_is_gone(tmp_path):
+    """In a container without an init, and under a script that never waits, it stays in the table of processes."""
+    script = "import sys; from pathlib import Path; from thermograd.store import lock\n" + (
+        f"with lock.hold(Path({str(tmp_path)!r})): print('held', flush=True); sys.stdin.read()"
+    )
+    killed = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with killed:
+        assert killed.stdout.readline() == b"held\n"
+        assert lock.running(tmp_path)
+        killed.kill()
+        os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and is not reaped
+        os.kill(killed.pid, 0)
+        assert not lock.running(tmp_path)
+        with lock.hold(tmp_path) as dead:
+            assert dead.pid == killed.pid
 
 
 @pytest.mark.parametrize(("silence", "free"), [(3, False), (100, False), (121, True), (5000, True)])
@@ -116,7 +133,7 @@ def test_a_file_system_without_locks_is_said(tmp_path, without_locks):
         assert "no file locks" in said[0]
     other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(30)"])
     try:
-        written(tmp_path, pid=other.pid, process_started=lock._process_started(other.pid))
+        written(tmp_path, pid=other.pid, process_started=lock._process(other.pid)[1])
         with pytest.raises(RunInUseError), lock.hold(tmp_path):
             pass
     finally:

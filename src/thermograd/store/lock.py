@@ -24,6 +24,7 @@ TOUCH_SECONDS = 10.0
 STALE_SECONDS = 120.0
 _LONGEST = 4096
 _BYTES = 512  # of one record, blanks included: written at once, so that nobody meets half of it
+_DEAD = {"Z", "X", "x"}  # of a process that has ended, of whose end its parent has not asked yet
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
@@ -57,14 +58,15 @@ class Holder:
 
     @property
     def alive(self) -> bool:
-        """Whether that process still runs; only meaningful `here`."""
+        """Whether that process still runs, and is not only unburied by its parent; only meaningful `here`."""
         try:
             os.kill(self.pid, 0)
         except ProcessLookupError:
             return False
         except (PermissionError, OverflowError):
             pass
-        return self.process_started == _process_started(self.pid)
+        state, started = _process(self.pid)
+        return self.process_started == started and state not in _DEAD
 
 
 @contextlib.contextmanager
@@ -174,15 +176,17 @@ def boot_id() -> str:
 def _self() -> Holder:
     pid = os.getpid()
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    return Holder(socket.gethostname(), pid, boot_id(), _process_started(pid), now)
+    return Holder(socket.gethostname(), pid, boot_id(), _process(pid)[1], now)
 
 
-def _process_started(pid: int) -> str:
+def _process(pid: int) -> tuple[str, str]:
+    """State and start time of a process, empty where they are not known."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return ""
-    return stat.rpartition(")")[2].split()[19]
+        return "", ""
+    fields = stat.rpartition(")")[2].split()
+    return fields[0], fields[19]
 
 
 def _opened(folder: Path, flags: int) -> int:
