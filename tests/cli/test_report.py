@@ -83,6 +83,15 @@ def test_a_damaged_run_is_refused_and_salvaged_on_demand(run_folder, tmp_path):
     assert "1 file of the run is lost or damaged" in (copy / "report.html").read_text("utf-8")
 
 
+def test_what_salvage_cannot_read_either_is_not_offered(run_folder, tmp_path):
+    copy = shutil.copytree(run_folder, tmp_path / "copy")
+    (copy / "manifest.json").unlink()
+    done = call(copy)
+    assert done.returncode == 3
+    assert "--repair" in done.stderr
+    assert "--salvage" not in done.stderr
+
+
 def test_a_foreign_folder_is_refused_without_torch(tmp_path):
     done = call(tmp_path)
     assert done.returncode == 3

@@ -149,11 +149,40 @@ def test_a_lost_chunk_is_named_and_the_rest_can_be_salvaged(run_path, recorded):
     with pytest.raises(DamagedRunError, match="train_loss/c/1/2 is lost") as caught:
         run["train_loss"]
     assert caught.value.damage == ("trajectories.zarr/train_loss/c/1/2",)
-    assert "blocks 1; 88.9 % of what was asked for is intact" in str(caught.value)
+    assert "block 1; 88.9 % of what was asked for is intact" in str(caught.value)
     salvaged = open_run(run_path, salvage=True)["train_loss"]
     expected = recorded["train_loss"].copy()
     expected[2:4, 10:] = np.nan
     np.testing.assert_array_equal(salvaged, expected)
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_what_an_array_without_its_description_holds_is_not_known_and_the_rest_is(run_path, recorded, cut):
+    described = run_path / "trajectories.zarr/train_loss/zarr.json"
+    described.write_bytes(described.read_bytes()[:50]) if cut else described.unlink()
+    with pytest.raises(DamagedRunError, match=r"train_loss/zarr.json (cannot be read|is gone)"):
+        open_run(run_path)["train_loss"]
+    salvaged = open_run(run_path, salvage=True)
+    assert np.isnan(salvaged["train_loss"]).all()
+    assert salvaged.source.damage == ("trajectories.zarr/train_loss/zarr.json",)
+    np.testing.assert_array_equal(salvaged["count"], recorded["count"])
+
+
+def test_without_the_description_of_what_is_committed_nothing_is_trusted(run_path):
+    (run_path / "trajectories.zarr/committed/zarr.json").unlink()
+    salvaged = open_run(run_path, salvage=True)
+    assert (salvaged.committed == -1).all()
+    assert (salvaged.outcome == 0).all()
+    assert np.isnan(salvaged["train_loss"]).all()
+    assert salvaged.source.damage == ("trajectories.zarr/committed/zarr.json",)
+
+
+@pytest.mark.parametrize("salvage", [True, False])
+def test_a_lost_time_is_said_to_be_one_and_how_to_get_it_back(run_path, salvage):
+    (run_path / "trajectories.zarr/time/c/0").unlink()
+    with pytest.raises(DamagedRunError, match=r"time/c/0 is lost, and .*--repair$") as caught:
+        open_run(run_path, salvage=salvage)
+    assert caught.value.damage == ("trajectories.zarr/time/c/0",)
 
 
 def test_only_committed_records_are_shown(run_path, recorded):

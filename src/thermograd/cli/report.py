@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from cyclopts import Parameter
 
 from thermograd.cli import terminal
 from thermograd.cli.exit_codes import DONE
-from thermograd.errors import ConfigError, DamagedRunError
+from thermograd.errors import ConfigError, DamagedRunError, ThermogradError
 
 
 def report(
@@ -44,9 +45,21 @@ def report(
     try:
         page = report_run(run, out, salvage=salvage)
     except DamagedRunError as error:
-        if salvage:
+        if salvage or not _readable(run):
             raise
         message = f"{error}; with --salvage the page shows what is left"
         raise DamagedRunError(message, error.damage) from error
     terminal.result(str(page))
     return DONE
+
+
+def _readable(folders: Iterable[Path]) -> bool:
+    """Whether all of them can be opened without what is damaged."""
+    from thermograd.store.reader import open_run  # here, so that `--help` needs no numpy
+
+    try:
+        for folder in folders:
+            open_run(folder, salvage=True)
+    except ThermogradError:
+        return False
+    return True

@@ -141,10 +141,12 @@ def damaged(run: Path, damage: list[Damage], total: int) -> DamagedRunError:
         f"; and {len(damage) - 5} more" if len(damage) > 5 else ""
     )
     blocks = sorted({entry.row for entry in damage})
-    intact = 100 * (1 - len(damage) / max(total, 1))
+    where = ("block " if len(blocks) == 1 else "blocks ") + ", ".join(map(str, blocks[:8]))
+    where += ", ..." if len(blocks) > 8 else ""
+    if len(damage) < total:
+        where += f"; {100 * (1 - len(damage) / total):.3g} % of what was asked for is intact"
     message = (
-        f"{printable(run)}: {shown} (blocks {', '.join(map(str, blocks[:8]))}{', ...' if len(blocks) > 8 else ''}; "
-        f"{intact:.3g} % of what was asked for is intact). open_run(path, salvage=True) reads the rest as recorded; "
+        f"{printable(run)}: {shown} ({where}). open_run(path, salvage=True) reads the rest as recorded; "
         f"thermograd resume {printable(run)} --repair recomputes the same bits"
     )
     return DamagedRunError(message, tuple(entry.file for entry in damage))

@@ -36,7 +36,8 @@ def open_run(path: str | Path, *, salvage: bool = False) -> Run:
 
     Args:
         path: the run directory.
-        salvage: read what cannot be trusted as NaN instead of raising.
+        salvage: read what cannot be trusted as NaN instead of raising; manifest, record times and the
+            description of the group must be whole.
 
     Returns:
         The run; `run.state` and the arrays follow the disk as the run goes on.
@@ -65,12 +66,11 @@ class DirectorySource:
         self._arrays = {array.name: array for array in self._manifest.arrays}
         self.header = _header(self._manifest, times)
         described = bookkeeping(self._manifest, times)
-        self._bookkeeping = {
-            name: open_array(path, self._root, name, described[name])
-            for name in ("outcome", "diverged_at", "committed")
-        }
         self._open: dict[str, Any] = {}
         self._lost: set[str] = set()
+        self._bookkeeping = {
+            name: self._trusted(name, described[name]) for name in ("outcome", "diverged_at", "committed")
+        }
 
     @property
     def damage(self) -> tuple[str, ...]:
@@ -152,6 +152,8 @@ class DirectorySource:
         blocks = range(rows.start // length, -(-rows.stop // length))
         trusted = np.searchsorted(spec.times, self._committed(blocks), side="right")
         opened = self._opened(array)
+        if opened is None:
+            return found
         damage: list[Damage] = []
         total = 0
         for block, count in zip(blocks, trusted, strict=True):
@@ -176,6 +178,8 @@ class DirectorySource:
 
     def _rows(self, name: str, rows: range, missing: int) -> Array:
         array = self._bookkeeping[name]
+        if array is None:
+            return np.full(len(rows), missing)
         try:
             return read_rows(self._path, array, name, rows, missing)
         except DamagedRunError as error:
@@ -186,8 +190,18 @@ class DirectorySource:
 
     def _opened(self, array: StoredArray) -> Any:
         if array.name not in self._open:
-            self._open[array.name] = open_array(self._path, self._root, array.disk_name, metadata(array))
+            self._open[array.name] = self._trusted(array.disk_name, metadata(array))
         return self._open[array.name]
+
+    def _trusted(self, name: str, described: dict[str, Any]) -> Any:
+        """An open array; None, and its description named as lost, if that cannot be trusted and `salvage`."""
+        try:
+            return open_array(self._path, self._root, name, described)
+        except DamagedRunError as error:
+            if not self._salvage:
+                raise
+            self._lost.update(error.damage)
+            return None
 
     def _check_group(self) -> None:
         if dict(self._root.attrs) == group_attributes(self._manifest):
@@ -216,7 +230,14 @@ class DirectorySource:
         times = {}
         for name, size in lengths.items():
             opened = open_array(self._path, self._root, name, described[name])
-            times[name] = read_rows(self._path, opened, name, range(size), -1).astype(np.int64)
+            found = read_chunk(self._path, opened, name, (0,)) if size else np.empty(0)
+            if isinstance(found, Damage):
+                message = (
+                    f"{found}, and without it nobody knows which step a record is of; recover with: "
+                    f"thermograd resume {printable(self._path)} --repair"
+                )
+                raise DamagedRunError(message, (found.file,))
+            times[name] = found.astype(np.int64)
             if (np.diff(times[name]) <= 0).any():
                 message = f"{GROUP}/{name} does not increase"
                 raise DamagedRunError(message, (f"{GROUP}/{name}/c/0",))
