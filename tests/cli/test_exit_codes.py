@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 
-from thermograd import errors
+from thermograd import errors, open_run
 from thermograd.cli import exit_codes
 from thermograd.cli.command_line import main
 
@@ -54,6 +54,20 @@ _ABSENT = """
 from importlib.machinery import PathFinder
 known = PathFinder.find_spec
 PathFinder.find_spec = lambda name, *more: None if name.partition('.')[0] == '{package}' else known(name, *more)
+"""
+
+
+_PLUGIN = """
+from dataclasses import dataclass
+from thermograd.numerics.log_times import Epochs
+
+@dataclass(frozen=True)
+class Mine:
+    at: Epochs = Epochs()
+    name: str = "mine"
+
+    def measure(self, weights, problem, oracle):
+        raise KeyError("no such weight")
 """
 
 
@@ -163,6 +177,37 @@ def test_a_reader_that_left_is_met_in_silence():
         process.stdout.close()
         said = process.stderr.read()
         assert (process.wait(100), said) == (0, "")
+
+
+def test_a_run_outlives_whoever_read_its_progress(tmp_path):
+    """As `thermograd run a.toml 2>&1 | head -1`: a line that nobody reads is no fault of a block."""
+    (tmp_path / "a.toml").write_text("problem = 'quadratic'\nsteps = 30\nengine = 'eager'\n", "utf-8")
+    with subprocess.Popen(
+        [sys.executable, "-m", "thermograd", "run", "a.toml", "--out", "made"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+    ) as process:
+        process.stderr.close()
+        said = process.stdout.read()
+        assert (process.wait(100), said) == (0, f"{tmp_path / 'made'}\n")
+    run = open_run(tmp_path / "made")
+    assert (run.state, run.failures) == ("finished", ())
+
+
+def test_a_fault_of_a_plug_in_is_not_called_ours(tmp_path):
+    (tmp_path / "mine.py").write_text(_PLUGIN, "utf-8")
+    (tmp_path / "a.toml").write_text("problem = 'quadratic'\nsteps = 3\nobserve = ['mine:Mine']\n", "utf-8")
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = started("run", "a.toml", "--out", "made", "--allow-import", cwd=tmp_path, env=environment)
+    assert (done.returncode, done.stdout) == (exit_codes.USAGE, "")
+    first, second = done.stderr.splitlines()
+    place = f"measure, {tmp_path / 'mine.py'}:11"
+    assert first == f"KeyError: 'no such weight', in code that is not thermograd's: {place}"
+    (log,) = tmp_path.glob("thermograd-traceback-*.log")
+    assert str(log) in second
+    assert not (tmp_path / "made").exists()
 
 
 def test_an_interrupt_is_130(monkeypatch, capsys):

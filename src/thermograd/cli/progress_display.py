@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 from types import TracebackType
@@ -41,19 +42,22 @@ class ProgressDisplay:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._live is not None:
-            self._live.stop()
+            with contextlib.suppress(OSError):  # the terminal is gone; the run is not
+                self._live.stop()
 
     def say(self, line: str) -> None:
         """A line above the table."""
         if self._live is None:
             terminal.say(line)
         else:
-            self._live.console.print(line, markup=False, highlight=False)
+            with contextlib.suppress(OSError):
+                self._live.console.print(line, markup=False, highlight=False)
 
     def show(self, progress: Progress) -> None:
         """The present state."""
         if self._live is not None:
-            self._live.update(self._table(progress))
+            with contextlib.suppress(OSError):
+                self._live.update(self._table(progress))
             return
         tenth = int(10 * progress.steps_done / max(progress.steps_total, 1))
         if tenth > self._tenth:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
 import sys
 from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TextIO
 
 from thermograd.store.printable import printable
 
+_NOBODY_THERE = {errno.EPIPE, errno.EIO}
 _QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
 
 
@@ -28,12 +30,16 @@ def quiet() -> bool:
 def say(line: str) -> None:
     """Something a person may want to know."""
     if not quiet():
-        print(_harmless(line), file=sys.stderr, flush=True)
+        complain(line)
 
 
 def complain(line: str) -> None:
-    """An error."""
-    print(_harmless(line), file=sys.stderr, flush=True)
+    """An error; nobody being left to hear it is none (`2>&1 | head`, a window that was closed)."""
+    try:
+        print(_harmless(line), file=sys.stderr, flush=True)
+    except OSError as error:
+        if error.errno in _NOBODY_THERE:
+            _discard(sys.stderr)
 
 
 def _harmless(text: str) -> str:
@@ -70,7 +76,13 @@ def reader_left() -> int:
 
 def discard_output() -> None:
     """Send stdout nowhere, so that flushing it at the end cannot fail once more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _discard(sys.stdout)
+
+
+def _discard(stream: TextIO) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def _finite(value: Any) -> Any:
