@@ -73,8 +73,8 @@ def train_in_directory(trainer: BlockTrainer, path: str | Path, launch: Launch |
         The run; incomplete after `until`, and where blocks failed (`run.failures`).
 
     Raises:
-        ConfigError: an executor that does not exist, or one that works elsewhere for Python objects that no text
-            can name.
+        ConfigError: an executor that does not exist or cannot work, or one that works elsewhere for Python objects
+            that no text can name.
         ExperimentMismatchError: the run there is of another experiment; names the fields.
         RunInUseError: somebody else works on it.
         ForeignDirectoryError: something else is there.
@@ -118,6 +118,7 @@ def _owned(
         manifest = new_manifest(header, description, launch.options, trainer.notes).replace(
             threads_per_worker=threads
         )
+        kind.check()
         with created(run, header, manifest):
             yield manifest
         return
@@ -132,6 +133,8 @@ def _owned(
                 launch.say(f"repaired: {line}")
         manifest = read_manifest(run)
         check_same(run, manifest, description)
+        if manifest.state != "finished":  # else it is returned as it is, and nobody is needed
+            kind.check()
         yield manifest
 
 

@@ -17,6 +17,7 @@ from thermograd.ensemble.plugin_fields import ROLES
 from thermograd.ensemble.training_loop import Trainer
 from thermograd.errors import ConfigError, MemoryLimitError, ThermogradError
 from thermograd.store.layout import Header
+from thermograd.store.manifest import read_manifest
 from thermograd.store.printable import excerpt
 from thermograd.store.stored_array import StoredArray, planned_files, stored_arrays
 
@@ -79,11 +80,15 @@ def prepare_run(config: Config, source: str, out: Path | None = None) -> Prepare
 
     Raises:
         ConfigError: it cannot run; dotted path, what was got, what is allowed.
+        MissingExtraError: its executor needs a package that is not installed.
         EngineUnavailableError: an engine asked for by name is not there.
         MemoryLimitError: the model does not fit in the memory of this machine.
     """
     try:
         header, trainer, arrays = _planned(config, out or Path("runs"))
+        path = out or Path("runs") / f"{slug(header.name)}-{config.identity[:8]}"
+        if not _finished(path):  # else it is shown as it is, and nobody is needed
+            executor_of(config.executor).check()
     except ConfigError as error:
         problems = error.problems or [("", str(error))]
         refused: ConfigError = config_error(source, problems)
@@ -91,7 +96,6 @@ def prepare_run(config: Config, source: str, out: Path | None = None) -> Prepare
     except MemoryLimitError as error:
         message = f"{source}: {error}"
         raise MemoryLimitError(message) from error
-    path = out or Path("runs") / f"{slug(header.name)}-{config.identity[:8]}"
     return Prepared(source, config, trainer, header, arrays, path)
 
 
@@ -117,6 +121,13 @@ def _planned(config: Config, out: Path) -> tuple[Header, Trainer, tuple[StoredAr
         trainer,
         stored_arrays(header, config.store.time_chunk, free=shutil.disk_usage(folder).free),
     )
+
+
+def _finished(run: Path) -> bool:
+    try:
+        return read_manifest(run).state == "finished"
+    except (ThermogradError, OSError):
+        return False
 
 
 def slug(name: str) -> str:

@@ -20,7 +20,7 @@ from thermograd.ensemble.executors.submitit import Submitit
 from thermograd.ensemble.resume import resume
 from thermograd.ensemble.run import run as run_experiment
 from thermograd.ensemble.stop_file import LOOK_SECONDS
-from thermograd.errors import ConfigError, EngineUnavailableError, MissingExtraError
+from thermograd.errors import ConfigError, MissingExtraError
 from thermograd.store.block_log import overlapping, read_owners
 
 submitit = pytest.importorskip("submitit")
@@ -132,9 +132,9 @@ def test_a_job_of_a_queue_gets_notice_and_is_cancelled_when_left(run, queue):
 
 def test_what_is_not_there(run, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(EngineUnavailableError, match=r"executor\.cluster is 'slurm': .*srun"):
+    with pytest.raises(ConfigError, match=r"executor\.cluster: 'slurm' is not there: .*srun"):
         Submitit(cluster="slurm").open(run).__enter__()
-    with pytest.raises(EngineUnavailableError, match=r"executor\.cluster is 'lsf'.*lsf"):
+    with pytest.raises(ConfigError, match=r"executor\.cluster: 'lsf' is not there: .*lsf"):
         Submitit(cluster="lsf").open(run).__enter__()
     with pytest.raises(ConfigError, match=r"executor\.parameters: .*colour") as raised:
         Submitit(cluster="local", parameters={"slurm_colour": "red"}).open(run).__enter__()

@@ -106,7 +106,7 @@ def _given(choice: Any) -> ExecutorKind:
 
 
 def _is_kind(choice: Any) -> bool:
-    verbs = ("open", "alone", "lost")
+    verbs = ("check", "open", "alone", "lost")
     return not isinstance(choice, type) and all(callable(getattr(choice, verb, None)) for verb in verbs)
 
 

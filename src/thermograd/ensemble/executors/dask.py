@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import shutil
 import signal
 import tempfile
 from collections.abc import Generator, Mapping
@@ -18,8 +19,9 @@ from thermograd.errors import ConfigError, EngineUnavailableError, MissingExtraE
 from thermograd.numerics.whole_number import check_whole_number
 
 _OWN_WORKERS = 2
-_CONNECT_SECONDS = 30
+_CONNECT_SECONDS = 10
 _QUEUES = {"slurm": "SLURMCluster", "pbs": "PBSCluster"}
+_COMMANDS = {"slurm": "sbatch", "pbs": "qsub"}
 _SCHEDULER = {"allowed_failures": 0, "dashboard": False}
 _QUIET = 50  # logging.CRITICAL: lost workers are told of by the run
 
@@ -67,6 +69,26 @@ class Dask:
         if self.cluster_options and not self.cluster:
             message = f"cluster_options are {dict(self.cluster_options)!r}, but no cluster is named: {', '.join(_QUEUES)}"
             raise ValueError(message)
+
+    def check(self) -> None:
+        """Connect to the scheduler at `address`, or make a cluster without a job, and let go of it.
+
+        Raises:
+            ConfigError: no scheduler answers, the commands of the queue system are not on this machine, or an option
+                that dask-jobqueue does not know.
+            MissingExtraError: a package is not installed.
+        """
+        _module("distributed", "dask")
+        if self.cluster:
+            with self._jobs():
+                self._check_commands()
+        if self.address:
+            try:
+                with _connected(self.address):
+                    pass
+            except EngineUnavailableError as absent:
+                error = _refused("address", absent)
+                raise error from absent
 
     @contextlib.contextmanager
     def open(self, run: Path) -> Generator[DaskBlocks]:
@@ -135,6 +157,16 @@ class Dask:
                 finally:
                     _end_workers(cluster)
 
+    def _check_commands(self) -> None:
+        command = _COMMANDS[self.cluster]
+        if shutil.which(command) is None:
+            error = _refused(
+                "cluster",
+                f"{self.cluster!r} needs the command {command}, which is not on the PATH of this machine; start the run "
+                "on a node from which jobs are submitted",
+            )
+            raise error
+
     @contextlib.contextmanager
     def _jobs(self) -> Generator[Any]:
         """A cluster of dask-jobqueue that has no job yet."""
@@ -147,8 +179,8 @@ class Dask:
             with _one_block_a_worker(), unheard_by_children():
                 cluster = cluster_type(scheduler_options=scheduler, **options)
         except (TypeError, ValueError) as refused:
-            message = f"executor.cluster_options: {refused}"
-            raise ConfigError(message, (("executor.cluster_options", str(refused)),)) from refused
+            error = _refused("cluster_options", refused)
+            raise error from refused
         with cluster:
             yield cluster
 
@@ -172,6 +204,10 @@ def _connected(place: Any) -> Generator[Any]:
         raise EngineUnavailableError(message) from error
     with client:
         yield client
+
+
+def _refused(option: str, why: object) -> ConfigError:
+    return ConfigError(f"executor.{option}: {why}", ((f"executor.{option}", str(why)),))
 
 
 def _end_workers(cluster: Any) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from thermograd.ensemble.executors.dask_blocks import DaskBlocks, worker_died
+from thermograd.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,16 @@ class DaskClient:
     def workers(self) -> int:
         """How many worker processes there are now."""
         return len(self.client.nthreads())
+
+    def check(self) -> None:
+        """Refuse a client that has lost its scheduler, or was closed.
+
+        Raises:
+            ConfigError: it is.
+        """
+        if self.client.status != "running":
+            message = f"the Dask client is {self.client.status}; give one that is connected to its scheduler"
+            raise ConfigError("executor: " + message, (("executor", message),))
 
     @contextlib.contextmanager
     def open(self, run: Path) -> Generator[DaskBlocks]:

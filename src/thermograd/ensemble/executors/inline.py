@@ -39,6 +39,9 @@ class Inline:
     remote: ClassVar[bool] = False
     survives_loss: ClassVar[bool] = True
 
+    def check(self) -> None:
+        """Nothing can be missing."""
+
     @contextlib.contextmanager
     def open(self, run: Path) -> Generator[InlineExecutor]:
         """The caller itself.

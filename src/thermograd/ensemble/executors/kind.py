@@ -28,6 +28,14 @@ class ExecutorKind(Protocol):
     def survives_loss(self) -> bool:
         """Whether an open executor goes on when a worker dies; otherwise it is opened anew."""
 
+    def check(self) -> None:
+        """Refuse now what could not run a block, before anything is written.
+
+        Raises:
+            ConfigError: an option that the kind's packages do not know, or a scheduler or queue that is not there.
+            MissingExtraError: a package is not installed.
+        """
+
     def open(self, run: Path) -> AbstractContextManager[Executor]:
         """An executor; leaving the context waits for nothing without end and leaves no process behind."""
 

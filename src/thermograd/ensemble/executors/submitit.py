@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from thermograd.ensemble.executors.submitit_blocks import SubmititBlocks
-from thermograd.errors import ConfigError, EngineUnavailableError, MissingExtraError
+from thermograd.errors import ConfigError, MissingExtraError
 from thermograd.numerics.whole_number import check_whole_number
 from thermograd.store.manifest import read_manifest
 
@@ -57,6 +57,16 @@ class Submitit:
         for name, least in (("workers", 0), ("threads_per_worker", 1)):
             check_whole_number(name, getattr(self, name), least, 4096)
 
+    def check(self) -> None:
+        """Make what submits jobs, in a folder that is thrown away, and submit none.
+
+        Raises:
+            ConfigError: there is no such cluster here, or a parameter that submitit does not know.
+            MissingExtraError: submitit is not installed.
+        """
+        with tempfile.TemporaryDirectory(prefix="thermograd-submitit-") as folder:
+            self._submitter(folder)
+
     @contextlib.contextmanager
     def open(self, run: Path) -> Generator[SubmititBlocks]:
         """Submit to a queue; jobs that are left over are cancelled.
@@ -69,20 +79,14 @@ class Submitit:
 
         Raises:
             MissingExtraError: submitit is not installed.
-            EngineUnavailableError: there is no such cluster here.
-            ConfigError: a parameter that submitit does not know.
+            ConfigError: there is no such cluster here, or a parameter that submitit does not know.
         """
         submitit = _submitit()
         folder = run / FOLDER
         folder.mkdir(mode=0o700, exist_ok=True)
         # a fresh one each time: jobs of this machine are named by process numbers, which come again
         fresh = tempfile.mkdtemp(prefix="start-", dir=folder)
-        try:
-            executor = submitit.AutoExecutor(folder=fresh, cluster=self.cluster or None)
-        except (RuntimeError, ValueError) as error:
-            message = f"executor.cluster is {self.cluster!r}: {error}"
-            raise EngineUnavailableError(message) from error
-        self._configure(executor)
+        executor = self._submitter(fresh)
         here = executor.cluster in {"local", "debug"}
         width = (self.workers or _HERE_WORKERS) if here else 0
         blocks = SubmititBlocks(
@@ -101,6 +105,16 @@ class Submitit:
             return False
         utils = _submitit().core.utils
         return isinstance(error, utils.UncompletedJobError) and not isinstance(error, utils.FailedJobError)
+
+    def _submitter(self, folder: str) -> Any:
+        try:
+            executor = _submitit().AutoExecutor(folder=folder, cluster=self.cluster or None)
+        except (RuntimeError, ValueError) as error:
+            message = f"{self.cluster!r} is not there: {error}"
+            problems = (("executor.cluster", message),)
+            raise ConfigError("executor.cluster: " + message, problems) from error
+        self._configure(executor)
+        return executor
 
     def _configure(self, executor: Any) -> None:
         parameters = {
