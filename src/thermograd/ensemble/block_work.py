@@ -112,6 +112,8 @@ def work_on(task: BlockTask, workplace: Workplace, onlooker: Onlooker) -> BlockR
         with hold_block(task.run, task.block, wait=wait, give_up=onlooker.stopping) as owned:
             if not owned:
                 return _not_owned(task, report, onlooker, wait)
+            if onlooker.stopping():  # asked while it waited for the block, or prepared for it
+                return replace(report, outcome=STOPPED)
             with logged_owner(task.run, task.block, task.generation) as how:
                 onlooker.begun(task.block)
                 report = _worked(task, workplace, onlooker)

@@ -8,6 +8,7 @@ from pathlib import Path
 from thermograd.ensemble.block_board import BlockBoard
 from thermograd.ensemble.block_work import BlockTrainer
 from thermograd.ensemble.dispatch import Dispatch
+from thermograd.ensemble.earlier_owners import earlier_owners
 from thermograd.ensemble.environment import changed_data, differences, environment
 from thermograd.ensemble.executors.kind import ExecutorKind
 from thermograd.ensemble.failure_policy import all_failed, fewer_blocks
@@ -134,6 +135,9 @@ class Coordinator:
         idle = fewer_blocks(self._header, self._kind.workers) if self._kind.remote else None
         if idle is not None:
             launch.say(idle)
+        earlier = earlier_owners(self._path, pending) if self._manifest.generation > 1 else ""
+        if earlier:
+            launch.say(earlier)
         threads = self._manifest.threads_per_worker
         if getattr(self._kind, "threads_per_worker", threads) != threads:
             launch.say(f"threads_per_worker stays {threads}, with which the run began")

@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import torch
 
 from thermograd import ensemble  # its lazy door: the core works without what a config needs
 from thermograd.ensemble.block_report import FAILED, LEFT, STALE, STOPPED, BlockReport
-from thermograd.ensemble.block_work import BlockTask, BlockTrainer, work_on
+from thermograd.ensemble.block_work import BlockTask, BlockTrainer, Workplace, work_on
 from thermograd.ensemble.environment import differences, environment
 from thermograd.ensemble.executors.process_worker import die_with
 from thermograd.ensemble.identity import describe
@@ -57,15 +57,16 @@ def train_block(run: str, block: int, generation: int) -> BlockReport:
         watch = StopWatch(path, generation)
         if watch.stopping():
             return replace(report, outcome=LEFT if watch.noticed else STOPPED)
+        workplace = partial(_workplace, path, manifest.run_id, generation, threading.get_ident())
+        _prepare(workplace)
     except RunInUseError as error:
         return replace(report, outcome=STALE, message=str(error))
     except (ThermogradError, OSError) as error:
         return report.with_error(error)
     task = BlockTask(path, block, generation, watch.until)
     onlooker = _Onlooker(path, generation, watch)
-    done = work_on(
-        task, lambda: _workplace(path, manifest.run_id, generation, threading.get_ident()), onlooker
-    )
+    _prepare(workplace)
+    done = work_on(task, workplace, onlooker)
     outcome = LEFT if done.outcome == STOPPED and watch.noticed else done.outcome
     changed = differences(manifest.environment, _environment(), compiled=manifest.engine != "eager")
     return replace(
@@ -79,6 +80,22 @@ def train_block(run: str, block: int, generation: int) -> BlockReport:
 
 
 _environment = cache(environment)
+
+
+def _prepare(workplace: Workplace) -> None:
+    """Make what trains before the block is owned: importing, reading and planning take seconds, with no step among them.
+
+    An owner that did it would let a later start wait all that time. What else is wrong is raised again by the owner.
+
+    Raises:
+        RunInUseError: a later start owns the run.
+    """
+    try:
+        workplace()
+    except RunInUseError:
+        raise
+    except Exception:
+        return
 
 
 class _Onlooker:
@@ -135,8 +152,11 @@ def _mean(values: npt.NDArray[Any]) -> float:
 @lru_cache(maxsize=8)
 def _workplace(run: Path, run_id: str, generation: int, thread: int) -> tuple[DirectoryStorage, BlockTrainer]:
     """The open run and its trainer, kept from block to block by each thread for itself."""
-    del run_id, generation, thread
+    del run_id, thread
     manifest = read_manifest(run)
+    if manifest.generation != generation:
+        message = f"start number {manifest.generation} owns the run now, this is number {generation}"
+        raise RunInUseError(message)
     if not _in_coordinator(run):
         torch.set_num_threads(manifest.threads_per_worker)
     trainer = _trainer(run, manifest)

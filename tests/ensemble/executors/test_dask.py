@@ -255,6 +255,8 @@ def test_nobody_at_the_address(run, monkeypatch):
         ({"workers": -1}, "workers is -1; it must be a whole number from 0 to 4096"),
         ({"workers": True}, "workers is True"),
         ({"threads_per_worker": 0}, "threads_per_worker is 0; it must be a whole number from 1"),
+        ({"address": "head"}, "address is 'head'; it must be what a scheduler prints"),
+        ({"address": "tcp://head"}, r"such as tcp://head:8786, or the file that it writes, \*\.json"),
         ({"cluster": "lsf"}, "cluster is 'lsf'; known: slurm, pbs"),
         ({"cluster": "slurm", "address": "tcp://a:1"}, "give one of them"),
         ({"cluster_options": {"queue": "long"}}, "no cluster is named: slurm, pbs"),

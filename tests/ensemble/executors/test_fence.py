@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,15 +16,17 @@ from coordinate import experiment
 from logistic_map import everything
 from waiting import gone, until
 
+from thermograd.ensemble import worker as worker_module
 from thermograd.ensemble.block_report import BUSY, FINISHED, STALE
 from thermograd.ensemble.block_work import BlockTask, work_on
+from thermograd.ensemble.launch import Launch
 from thermograd.ensemble.resume import resume
 from thermograd.ensemble.run import run
 from thermograd.ensemble.stop_file import StopRequest, StopWatch, ask_to_stop
 from thermograd.ensemble.worker import train_block
 from thermograd.errors import RunInUseError
 from thermograd.store.block_lock import hold_block
-from thermograd.store.block_log import overlapping, read_owners
+from thermograd.store.block_log import logged_owner, overlapping, read_owners
 from thermograd.store.manifest import read_manifest, write_manifest
 from thermograd.store.reader import open_run
 from thermograd.store.writer import DirectoryStorage
@@ -174,15 +177,51 @@ def test_a_block_that_somebody_does_not_leave_is_busy(made, tmp_path):
     assert f"process {os.getpid()} on host" in report.message
 
 
+@pytest.mark.parametrize("prepared", [True, False])
+def test_a_worker_overtaken_while_it_prepares_never_owns_the_block(made, tmp_path, monkeypatch, prepared):
+    """The next owner need not wait for its imports. A worker that owns first, the negative control, is in the log."""
+    monkeypatch.setattr("thermograd.ensemble.stop_file.LOOK_SECONDS", 0.0)
+    path = tmp_path / "run"
+    started(path, made)
+    before = read_owners(path, 0)
+    prepare = worker_module._workplace
+
+    def overtaken(*arguments):
+        made_ready = prepare(*arguments)
+        write_manifest(path, read_manifest(path).replace(generation=3))
+        return made_ready
+
+    monkeypatch.setattr(worker_module, "_workplace", overtaken)
+    if not prepared:
+        monkeypatch.setattr(worker_module, "_prepare", lambda workplace: None)
+    report = train_block(str(path), 0, 2)
+    assert report.outcome == STALE
+    assert "start number 3" in report.message
+    assert (read_owners(path, 0) == before) is prepared
+
+
+def test_a_worker_does_not_take_the_manifest_of_a_later_start_for_its_own(made, tmp_path):
+    path = tmp_path / "run"
+    started(path, made, generation=3)
+    with pytest.raises(RunInUseError, match="start number 3 owns the run now, this is number 2"):
+        worker_module._workplace(path, read_manifest(path).run_id, 2, 0)
+
+
 def test_a_busy_block_is_told_when_the_others_are_done(made, tmp_path, monkeypatch, truth):
     monkeypatch.setattr("thermograd.ensemble.block_work.WAIT_SECONDS", 0.0)
     path = tmp_path / "run"
     run(made(), store=path, until=7)
+    said: list[str] = []
     with (
         hold_block(path, 3),
+        logged_owner(path, 3, 1),
         pytest.raises(RunInUseError, match=r"block 3 is still owned.*the other blocks are done"),
     ):
-        resume(path)
+        resume(path, launch=Launch(say=said.append))
+    assert re.match(
+        rf"workers of an earlier start are still at work: block 3 \(process {os.getpid()} on host .*up to 30 s",
+        said[0],
+    )
     assert open_run(path).state == "interrupted"
     assert open_run(path).committed.tolist() == [20, 20, 20, 7, 20]
     assert everything(resume(path)) == truth

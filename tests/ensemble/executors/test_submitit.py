@@ -139,6 +139,7 @@ def test_what_is_not_there(run, monkeypatch):
     with pytest.raises(ConfigError, match=r"executor\.parameters: .*colour") as raised:
         Submitit(cluster="local", parameters={"slurm_colour": "red"}).open(run).__enter__()
     assert [path for path, _ in raised.value.problems] == ["executor.parameters"]
+    assert "\n" not in str(raised.value)
     monkeypatch.setitem(sys.modules, "submitit", None)
     with pytest.raises(MissingExtraError, match=r"submitit.*pip install 'thermograd\[slurm\]'"):
         Submitit().open(run).__enter__()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -21,6 +22,7 @@ from thermograd.numerics.whole_number import check_whole_number
 _OWN_WORKERS = 2
 _CONNECT_SECONDS = 10
 _QUEUES = {"slurm": "SLURMCluster", "pbs": "PBSCluster"}
+_ADDRESS = re.compile(r".+\.json|inproc://.+|([a-z]+://)?[^/\s]+:\d+")
 _COMMANDS = {"slurm": "sbatch", "pbs": "qsub"}
 _SCHEDULER = {"allowed_failures": 0, "dashboard": False}
 _QUIET = 50  # logging.CRITICAL: lost workers are told of by the run
@@ -62,6 +64,12 @@ class Dask:
             check_whole_number(name, getattr(self, name), least, 4096)
         if self.cluster not in {"", *_QUEUES}:
             message = f"cluster is {self.cluster!r}; known: {', '.join(_QUEUES)}"
+            raise ValueError(message)
+        if self.address and not _ADDRESS.fullmatch(self.address):  # Dask would look for it for a minute
+            message = (
+                f"address is {self.address!r}; it must be what a scheduler prints, such as tcp://head:8786, or the file "
+                "that it writes, *.json"
+            )
             raise ValueError(message)
         if self.address and self.cluster:
             message = f"cluster is {self.cluster!r} and address is {self.address!r}; give one of them"

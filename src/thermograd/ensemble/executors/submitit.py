@@ -127,8 +127,9 @@ class Submitit:
         try:
             executor.update_parameters(**parameters)
         except (NameError, ValueError, AssertionError, TypeError) as refused:
-            message = f"executor.parameters: {refused}"
-            raise ConfigError(message, (("executor.parameters", str(refused)),)) from refused
+            message = " ".join(str(refused).split())  # it has lines
+            problems = (("executor.parameters", message),)
+            raise ConfigError("executor.parameters: " + message, problems) from refused
 
 
 def _submitit() -> Any:
