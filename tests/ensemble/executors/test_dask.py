@@ -1,6 +1,7 @@
 """Blocks on Dask: what a worker gets, what becomes of it when it dies, and that nothing is left."""
 
 import gc
+import logging
 import os
 import re
 import shutil
@@ -19,7 +20,7 @@ from queue_of_one_machine import alive, install
 
 from thermograd.ensemble.executors import dask
 from thermograd.ensemble.executors.dask import Dask
-from thermograd.ensemble.executors.dask_blocks import _warn_of_threads
+from thermograd.ensemble.executors.dask_blocks import _warn_of_threads, warn_of_nobody
 from thermograd.ensemble.executors.dask_client import DaskClient
 from thermograd.ensemble.resume import resume
 from thermograd.ensemble.run import run as run_experiment
@@ -132,6 +133,7 @@ def test_a_worker_killed_half_way_changes_no_bit(blocks, gated, gate, tmp_path):
     assert found.failures == ()
 
 
+@pytest.mark.slow  # the same in processes, and who is tried again where, is proved in test_failure_policy and test_dispatch
 def test_a_block_that_kills_its_workers_fails_and_the_others_finish(blocks, gated, gate, tmp_path):
     experiment, _, truth = gated
     (gate / "die-1").touch()
@@ -170,6 +172,7 @@ def test_a_worker_that_is_retired_leaves_its_block_to_another(blocks, gated, gat
     assert left[0] == lines[0].process
 
 
+@pytest.mark.slow  # the same with processes is in test_signals; that workers here are deaf to it is above
 def test_ctrl_c_in_a_terminal_checkpoints_and_leaves_nothing_behind(gated, gate, tmp_path, importable):
     experiment, _, truth = gated
     path = tmp_path / "run"
@@ -210,6 +213,8 @@ def test_an_address_and_a_client_are_used_as_they_are(blocks, run):
     with Dask(address).open(run) as executor, Dask(address).alone(run) as alone:
         assert executor.submit(chores.where, str(run), 4, 1).result()[1] == 4
         assert alone.submit(chores.where, str(run), 6, 1).result()[1] == 6
+        assert not logging.getLogger("distributed.client").isEnabledFor(logging.ERROR)
+    assert logging.getLogger("distributed.client").isEnabledFor(logging.ERROR)
     with distributed.Client(address, set_as_default=False) as client:
         kind = DaskClient(client)
         assert kind.workers == 2
@@ -273,6 +278,14 @@ def test_a_missing_package_is_named_with_its_pip_line(run, monkeypatch, package,
     kind = Dask() if extra == "dask" else Dask(cluster="slurm", cluster_options={"memory": "1GB"})
     with pytest.raises(MissingExtraError, match=rf"{package}.*pip install 'thermograd\[{extra}\]'"):
         kind.open(run).__enter__()
+
+
+def test_a_scheduler_without_workers_is_told_of():
+    warn_of_nobody({"tcp://a": 1}, "s.json")
+    with pytest.warns(
+        RuntimeWarning, match=r"at s\.json has no workers yet.*--scheduler-file s\.json --nthreads 1"
+    ):
+        warn_of_nobody({}, "s.json")
 
 
 def test_threads_that_will_idle_are_told_of():

@@ -9,7 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 import pytest
 
 from thermograd.ensemble import dispatch
-from thermograd.ensemble.block_report import FINISHED, BlockReport
+from thermograd.ensemble.block_report import FAILED, FINISHED, LEFT, BlockReport
 from thermograd.ensemble.dispatch import Dispatch
 from thermograd.errors import BlockFailedError
 
@@ -171,6 +171,46 @@ def test_workers_that_die_whatever_they_are_given_end_the_run(tmp_path):
     kind.before_beginning = 3
     with pytest.raises(BlockFailedError, match="died 3 times in a row before they began"):
         worked(kind, tmp_path)
+
+
+class Evicted(Future):
+    """Whose place was taken away, at a step that the test says."""
+
+    def __init__(self, block: int, step: int) -> None:
+        super().__init__()
+        self.set_result(BlockReport(block, LEFT, step) if step < 9 else BlockReport(block, FINISHED, step))
+
+
+class Evicting(Pretended):
+    """Gives a block its next step at every try."""
+
+    def __init__(self, steps: dict[int, list[int]]) -> None:
+        super().__init__({})
+        self.steps = {block: iter(found) for block, found in steps.items()}
+
+    def open(self, run):
+        return contextlib.nullcontext(self)
+
+    def submit(self, function, run: str, block: int, generation: int) -> Future:
+        return Evicted(block, next(self.steps[block]))
+
+
+def test_a_block_that_is_taken_away_three_times_without_a_step_has_failed_and_one_that_gets_on_has_not(
+    tmp_path,
+):
+    heard = Heard(Evicting({}))
+    told: dict[int, list[BlockReport]] = {0: [], 1: [], 2: []}
+    heard.reported = lambda report: told[report.block].append(report)
+    kind = Evicting({0: [3, 3, 3, 9], 1: [3, 3, 4, 4, 5, 9], 2: [9]})
+    Dispatch(tmp_path, 1, kind, pytest.fail, heard).work(range(3))
+    assert [report.outcome for report in told[0]] == [LEFT, LEFT, FAILED]
+    failed = told[0][-1]
+    assert (failed.kind, failed.attempts, failed.step) == ("WallClockLimit", 3, 3)
+    assert (
+        "taken away 3 times in a row, and not one step was done between (still at step 3)" in failed.message
+    )
+    assert [report.outcome for report in told[1]] == [LEFT] * 5 + [FINISHED]
+    assert [report.outcome for report in told[2]] == [FINISHED]
 
 
 def test_a_halt_does_not_wait_for_what_never_began(tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from logistic_map import everything
 from poisoned import Poisoned
 
 from thermograd.ensemble.failure_policy import fewer_blocks
+from thermograd.ensemble.notice import notice_from
 from thermograd.ensemble.resume import resume
 from thermograd.ensemble.run import run
 from thermograd.errors import BlockFailedError, DiskFullError
@@ -82,6 +83,32 @@ def test_systematic_failure_elsewhere_stops_the_run(poisoned, healthy, tmp_path,
         assert 5 <= len(open_run(tmp_path / "run").failures) <= 7
         monkeypatch.delenv("POISON")
         assert everything(resume(tmp_path / "run", executor=threads, allow_import=True)) == healthy
+
+
+class Evicting:
+    """Runs blocks here, and wants the place of one of them back before it has done a step."""
+
+    def __init__(self, block: int) -> None:
+        self.block = block
+
+    def submit(self, function, /, run: str, block: int, generation: int) -> Future:
+        future: Future = Future()
+        with notice_from(lambda: block == self.block):
+            future.set_result(function(run, block, generation))
+        return future
+
+
+def test_a_place_that_is_always_taken_away_is_a_wall_clock_limit(poisoned, healthy, tmp_path):
+    found = run(poisoned, store=tmp_path / "run", executor=Evicting(3))
+    assert found.state == "failed"
+    (failure,) = found.failures
+    assert (failure.block, failure.kind, failure.attempts) == (3, "WallClockLimit", 3)
+    assert "a wall-clock limit that is too short for it, or notice that comes too early" in failure.message
+    assert np.flatnonzero(found.outcome != 1).tolist() == [3]
+    again = resume(
+        tmp_path / "run", executor=Evicting(-1), allow_import=True
+    )  # the control: nobody is evicted
+    assert (again.state, everything(again)) == ("finished", healthy)
 
 
 def test_memory_that_runs_out_elsewhere_is_not_tried_again(made, tmp_path, monkeypatch):

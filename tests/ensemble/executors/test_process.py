@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -12,7 +13,7 @@ import pytest
 from logistic_map import everything
 
 from thermograd.ensemble.executors.choice import executor_of
-from thermograd.ensemble.executors.process import Process
+from thermograd.ensemble.executors.process import Process, _how_they_ended
 from thermograd.ensemble.resume import resume
 from thermograd.ensemble.run import run
 from thermograd.store.block_log import overlapping, read_owners
@@ -84,6 +85,20 @@ def test_a_pool_ends_with_its_context_whatever_it_is_doing(tmp_path):
 def _for_ever() -> None:
     while True:
         pass
+
+
+def test_how_a_process_ended_is_waited_for():
+    """A pool knows by a closed pipe that a process is gone, before the system knows how."""
+
+    class Ending:
+        pid, looks = 1, 0
+
+        @property
+        def exitcode(self):
+            self.looks += 1
+            return -signal.SIGSEGV if self.looks > 2 else None
+
+    assert _how_they_ended([Ending()]) == "SIGSEGV"
 
 
 def test_a_pool_given_stands_for_as_many_processes():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import logging
 import os
 import re
 import shutil
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from thermograd.ensemble.executors.dask_blocks import DaskBlocks, worker_died
+from thermograd.ensemble.executors.dask_blocks import DaskBlocks, warn_of_nobody, worker_died
 from thermograd.ensemble.executors.terminal_signals import unheard_by_children
 from thermograd.errors import ConfigError, EngineUnavailableError, MissingExtraError
 from thermograd.numerics.whole_number import check_whole_number
@@ -25,7 +26,7 @@ _QUEUES = {"slurm": "SLURMCluster", "pbs": "PBSCluster"}
 _ADDRESS = re.compile(r".+\.json|inproc://.+|([a-z]+://)?[^/\s]+:\d+")
 _COMMANDS = {"slurm": "sbatch", "pbs": "qsub"}
 _SCHEDULER = {"allowed_failures": 0, "dashboard": False}
-_QUIET = 50  # logging.CRITICAL: lost workers are told of by the run
+_QUIET = logging.CRITICAL  # lost workers are told of by the run
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,10 @@ class Dask:
         """
         with contextlib.ExitStack() as ended:
             place = self.address or ended.enter_context(self._started())
-            yield DaskBlocks(ended.enter_context(_connected(place)), run)
+            client = ended.enter_context(_connected(place))
+            if self.address:
+                warn_of_nobody(client.nthreads(), self.address)
+            yield DaskBlocks(client, run)
 
     def alone(self, run: Path) -> contextlib.AbstractContextManager[DaskBlocks]:
         """The same with one worker of its own; at an address, whichever worker its scheduler takes."""
@@ -202,16 +206,29 @@ def _connected(place: Any) -> Generator[Any]:
         message = f"there is no scheduler file {place}; `dask scheduler --scheduler-file {place}` writes it"
         raise EngineUnavailableError(message)
     where = {"scheduler_file": place} if file else {"address": place}
+    with _unlogged():
+        try:
+            client = distributed.Client(**where, set_as_default=False, timeout=_CONNECT_SECONDS)
+        except (OSError, ValueError) as error:
+            message = (
+                f"no Dask scheduler answers at {place} ({error}); start one there with `dask scheduler`, or give its "
+                "address as it prints it"
+            )
+            raise EngineUnavailableError(message) from error
+        with client:
+            yield client
+
+
+@contextlib.contextmanager
+def _unlogged() -> Generator[None]:
+    """A scheduler that is lost is told of by the run, in a sentence; the client would log tracebacks."""
+    log = logging.getLogger("distributed.client")
+    before = log.level
+    log.setLevel(_QUIET)
     try:
-        client = distributed.Client(**where, set_as_default=False, timeout=_CONNECT_SECONDS)
-    except (OSError, ValueError) as error:
-        message = (
-            f"no Dask scheduler answers at {place} ({error}); start one there with `dask scheduler`, or give its "
-            "address as it prints it"
-        )
-        raise EngineUnavailableError(message) from error
-    with client:
-        yield client
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def _refused(option: str, why: object) -> ConfigError:

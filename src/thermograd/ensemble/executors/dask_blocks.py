@@ -87,6 +87,22 @@ def worker_died(error: BaseException) -> bool:
     return isinstance(error, importlib.import_module("distributed").KilledWorker)
 
 
+def warn_of_nobody(threads: dict[str, int], address: str) -> None:
+    """Say that blocks will wait, if a scheduler has no workers.
+
+    Args:
+        threads: of each worker, by its address.
+        address: of the scheduler, or its file.
+    """
+    if not threads:
+        option = "--scheduler-file " if address.endswith(".json") else ""
+        message = (
+            f"the Dask scheduler at {address} has no workers yet; blocks wait for the first one: "
+            f"dask worker {option}{address} --nthreads 1"
+        )
+        warnings.warn(message, RuntimeWarning, stacklevel=4)
+
+
 def _on_worker(
     run_id: str, train: Callable[[str, int, int], Any], run: str, block: int, generation: int
 ) -> Any:

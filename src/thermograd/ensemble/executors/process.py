@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 import types
 from collections.abc import Generator
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
@@ -17,6 +18,7 @@ from typing import Any, ClassVar
 from thermograd.ensemble.executors.process_worker import become_worker
 from thermograd.numerics.whole_number import check_whole_number
 
+_ENDING_SECONDS = 2.0
 _BLOCKED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -115,9 +117,15 @@ class _Spawning(SpawnContext):
 
 
 def _how_they_ended(started: list[SpawnProcess]) -> str:
-    """What the system knows of the processes that ended by themselves."""
-    codes = sorted({process.exitcode for process in started if process.pid is not None and process.exitcode})
+    """What the system knows of the processes that ended by themselves; of one that is just ending, in a moment."""
+    deadline = time.monotonic() + _ENDING_SECONDS
+    while not (codes := _codes(started)) and time.monotonic() < deadline:
+        time.sleep(0.01)
     return ", ".join(signal.Signals(-code).name if code < 0 else f"exit code {code}" for code in codes)
+
+
+def _codes(started: list[SpawnProcess]) -> list[int]:
+    return sorted({process.exitcode for process in started if process.pid is not None and process.exitcode})
 
 
 def _end(started: list[SpawnProcess]) -> None:
