@@ -75,7 +75,10 @@ def test_the_planned_files_are_those_of_the_run(config, capsys, tmp_path):
         (["--executor", "process", "--workers", "0"], "executor.workers"),
         (["--executor", "process", "--executor.threds_per_worker", "2"], "executor.threds_per_worker"),
         (["--executor", "inlne"], "executor.kind"),
-        (["--workers", "2"], "executor.workers"),
+        (
+            ["--workers", "2"],
+            "executor.workers: kind 'inline' has no options; workers is one of 'dask', 'process', 'submitit'",
+        ),
         (["--trajectories", "1000000000"], "trajectories"),
         (["--trajectories", "1000000000000"], "trajectories"),
         (["--observe", '[{ kind = "loss", at = { kind = "at", steps = [99] } }]'], "observe.0.at"),
@@ -86,7 +89,7 @@ def test_refused_before_anything_is_written(config, tmp_path, capsys, words, pla
     assert main(["run", str(config), *words]) == 2
     out, errors = capsys.readouterr()
     assert out == ""
-    assert f"{config}: {place}: " in errors
+    assert f"{config}: {place}" in errors
     assert "Traceback" not in errors
     assert list(tmp_path.iterdir()) == [config]
 

@@ -275,6 +275,24 @@ def test_an_imported_kind_needs_permission():
             parse_config(text.replace("thermograd.dynamics.sgd:SGD", bad), allow_import=True)
 
 
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("def x(:\n", "SyntaxError: invalid syntax"),
+        ("raise RuntimeError('on import')\n", "RuntimeError: on import"),
+        ("import no_such_module\n", "No module named 'no_such_module'\\)$"),
+        (None, "name its folder in PYTHONPATH"),
+    ],
+)
+def test_a_module_that_cannot_be_imported_says_why(tmp_path, monkeypatch, written, said):
+    monkeypatch.syspath_prepend(tmp_path)
+    if written is not None:
+        (tmp_path / "broken_of_mine.py").write_text(written, encoding="utf-8")
+    text = EXAMPLE.replace('kind = "sgd"', 'kind = "broken_of_mine:Mine"')
+    with pytest.raises(ConfigError, match=said):
+        parse_config(text, allow_import=True)
+
+
 def test_none_is_written_where_the_default_is_something():
     config = parse_config(
         'problem = "quadratic"\nsteps = 2\nminibatching = { kind = "with_replacement", batch_size = "none" }'

@@ -61,6 +61,7 @@ class Unused(nn.Module):
         ({"perturbation": Reset(), "perturb": 10}, "perturb is 10; give Times"),
         ({"observe": [Loss(), Loss()]}, "two observables have the name 'train_loss'"),
         ({"observe": ["loss"]}, "which is no observable"),
+        ({"observe": "loss"}, "observe is 'loss'; it must be a list"),
         ({"observe": [Summing()]}, "which is no accumulator: it needs a name, at and every"),
         ({"observe": [DissipationAndFluctuation(every=3)]}, "which is no accumulator"),
         ({"observe": [DissipationAndFluctuation]}, "which is no accumulator"),

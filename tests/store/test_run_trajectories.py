@@ -96,3 +96,10 @@ def test_advice_from_a_run_directory(tmp_path, capsys):
     trained(tmp_path / "run", epochs=6)
     assert main(["advise", str(tmp_path / "run"), "--target", "0.001", "--direction", "down"]) == 0
     assert "0 of 5" in capsys.readouterr().out
+
+
+def test_the_scalar_that_was_chosen_among_several_is_named(tmp_path):
+    trained(tmp_path / "run", observe=(Loss("train"), Loss("train", name="test_accuracy")))
+    (note,) = load_trajectories(tmp_path / "run").notes
+    assert note.endswith("run: test_accuracy was read; it has train_loss too, chosen with metric")
+    assert load_trajectories(tmp_path / "run", metric="test_accuracy").notes == ()

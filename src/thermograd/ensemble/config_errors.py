@@ -87,6 +87,9 @@ def _message(error: Mapping[str, Any], got: Any, table: Any, known: Mapping[str,
             fields = known.get(kind if isinstance(kind, str) else _owner(error, known), known[""])
             if name in fields:
                 return f"cannot be given in a config file{owner}; give it in Python, with tg.run"
+            if set(fields) == {"kind"}:
+                owners = ", ".join(repr(other) for other in sorted(known) if other and name in known[other])
+                return f"kind {kind!r} has no options" + (f"; {name} is one of {owners}" if owners else "")
             return f"unknown field{owner}. {nearest(name, fields)}"
         case "union_tag_invalid":
             expected = re.findall(r"'([^']*)'", error["ctx"]["expected_tags"])

@@ -87,8 +87,17 @@ def imported(kind: str) -> Any:
     module, _, name = kind.partition(":")
     try:
         return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        message = f"{kind!r} cannot be imported ({error})"
+    except Exception as error:  # the module is somebody else's, and raises what it likes
+        said = (
+            str(error)
+            if isinstance(error, ImportError | AttributeError)
+            else f"{type(error).__name__}: {error}"
+        )
+        message = f"{kind!r} cannot be imported ({said})"
+        if isinstance(error, ModuleNotFoundError) and error.name == module.partition(".")[0]:
+            message += (
+                "; if it is a file of yours, name its folder in PYTHONPATH, as PYTHONPATH=. for this one"
+            )
         raise ValueError(message) from error
 
 

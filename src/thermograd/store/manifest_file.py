@@ -15,6 +15,7 @@ from thermograd.store.run_file import read_run_file
 FILE = "manifest.json"
 FORMAT = "thermograd-run"
 FORMAT_VERSION = 1
+_EMPTY = "an empty folder"
 _LARGEST_FILE = 16 * 2**20
 
 
@@ -124,13 +125,19 @@ def _foreign(folder: Path) -> ForeignDirectoryError | DamagedRunError:
         )
     if not folder.is_dir():
         return ForeignDirectoryError(
-            f"{shown} is a file, not a run directory; recorded logs are read by thermograd.store.load_trajectories"
+            f"{shown} is a file, not a run directory; recorded logs are read by "
+            "thermograd advise and estimate, in Python by thermograd.store.load_trajectories"
         )
     if (folder / "experiment.toml").is_file() and (folder / "trajectories.zarr").is_dir():
         return damaged_manifest(folder, "is gone")
+    looks = _looks(folder)
+    if looks == _EMPTY:
+        return ForeignDirectoryError(
+            f"{shown} is not a run of thermograd but {looks}; one is made there by: thermograd run CONFIG --out {shown}"
+        )
     return ForeignDirectoryError(
-        f"{shown} is not a run of thermograd: it looks like {_looks(folder)}; "
-        "recorded logs of other tools are read by thermograd.store.load_trajectories"
+        f"{shown} is not a run of thermograd: it looks like {looks}. A new run needs another folder; recorded logs of "
+        "other tools are read by thermograd advise and estimate, in Python by thermograd.store.load_trajectories"
     )
 
 
@@ -139,7 +146,7 @@ def _looks(folder: Path) -> str:
     zarr = any(name.endswith(".zarr") or name in {"zarr.json", ".zgroup", ".zarray"} for name in names)
     if zarr:
         return "a zarr store without a manifest"
-    return f"a folder with {', '.join(map(printable, names[:5]))}" if names else "an empty folder"
+    return f"a folder with {', '.join(map(printable, names[:5]))}" if names else _EMPTY
 
 
 def _intact(content: dict[str, Any]) -> bool:
