@@ -52,3 +52,12 @@ def test_a_meter_that_shows_nothing_takes_no_means():
     silent = ProgressMeter(HEADER, None)
     silent.recorded(0, 1, {"loss": np.array(["no", "numbers"])})
     silent.finished(0)
+
+
+def test_what_an_earlier_start_did_is_counted_before_anything_is_shown(meter, shown):
+    """A block whose trajectories all diverged has ended before its last step, and is no work of this start."""
+    meter.already(0, 3, done=True)
+    meter.already(1, 4)
+    assert shown == []
+    meter.recorded(1, 6, {"loss": np.array([1.0, 1.0])})
+    assert (shown[-1].blocks_done, shown[-1].steps_done, shown[-1].steps_now) == (1, 2 * 10 + 2 * 6, 2 * 2)

@@ -83,7 +83,7 @@ def rows(progress: Progress) -> list[tuple[str, str]]:
         ("time left", _time_left(progress)),
     ]
     if math.isfinite(progress.mean):
-        found.append((f"mean {progress.observable}", f"{progress.mean:.4g}"))
+        found.append((f"mean {progress.observable} in the last block", f"{progress.mean:.4g}"))
     if progress.diverged:
         found.append(("diverged", str(progress.diverged)))
     return found

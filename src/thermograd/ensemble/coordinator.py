@@ -129,9 +129,7 @@ class Coordinator:
         meter = ProgressMeter(self._header, launch.show)
         left = set(pending)
         for block, step in enumerate(storage.all_committed().tolist()):
-            meter.already(block, step)
-            if block not in left:
-                meter.finished(block)
+            meter.already(block, step, done=block not in left)
         idle = fewer_blocks(self._header, self._kind.workers) if self._kind.remote else None
         if idle is not None:
             launch.say(idle)

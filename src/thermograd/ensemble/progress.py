@@ -59,9 +59,11 @@ class ProgressMeter:
         self._before = 0
         self._shown = -SECONDS_BETWEEN
 
-    def already(self, block: int, step: int) -> None:
-        """Count what an earlier start did."""
-        self._steps[block] = max(step, 0)
+    def already(self, block: int, step: int, *, done: bool = False) -> None:
+        """Count what an earlier start did; a block that is done counts whole, wherever its weights ended."""
+        self._steps[block] = self._header.steps if done else max(step, 0)
+        if done:
+            self._done.add(block)
         self._before += self._steps[block] * len(self._header.block(block))
 
     def recorded(self, block: int, step: int, values: dict[str, npt.NDArray[Any]]) -> None:
