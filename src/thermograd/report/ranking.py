@@ -66,6 +66,8 @@ def number_text(value: Any) -> str:
     ('20 (18.2–21.9)', '0.1 (-0.2 to 0.4)')
     >>> number_text(math.inf), number_text(None), number_text(1.5e7)
     ('∞', '–', '1.5e+07')
+    >>> number_text(Estimate(math.nan, (math.nan, math.nan)))  # of trajectories that all diverged
+    '–'
     """
     if value is None:
         return "–"
@@ -79,7 +81,8 @@ def number_text(value: Any) -> str:
 def _with_interval(quantity: Estimate | Prediction) -> str:
     if np.ndim(quantity.value):
         return str(quantity)
-    if quantity.interval is None or (math.isinf(quantity.value) and quantity.interval[0] == quantity.value):
+    certain = quantity.interval is not None and quantity.interval[0] == quantity.value
+    if quantity.interval is None or math.isnan(quantity.value) or (math.isinf(quantity.value) and certain):
         return number_text(float(quantity.value))
     low, high = (float(end) for end in quantity.interval)
     # Between a minus sign and a dash the reader would have to guess.
