@@ -210,11 +210,13 @@ def wait_until_asked(path):
 
 def test_an_address_and_a_client_are_used_as_they_are(blocks, run):
     address = blocks._client.scheduler.address
+    log = logging.getLogger("distributed.client")
+    before = log.level
     with Dask(address).open(run) as executor, Dask(address).alone(run) as alone:
         assert executor.submit(chores.where, str(run), 4, 1).result()[1] == 4
         assert alone.submit(chores.where, str(run), 6, 1).result()[1] == 6
-        assert not logging.getLogger("distributed.client").isEnabledFor(logging.ERROR)
-    assert logging.getLogger("distributed.client").isEnabledFor(logging.ERROR)
+        assert log.level == logging.CRITICAL
+    assert log.level == before
     with distributed.Client(address, set_as_default=False) as client:
         kind = DaskClient(client)
         assert kind.workers == 2
