@@ -226,3 +226,19 @@ def test_import_loads_neither_torch_nor_scipy_stats():
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert output.stdout.strip() == "[]"
+
+
+def test_without_arrival_the_lower_end_is_the_least_mean_that_is_likely():
+    """Exact: trajectories that all arrive in the last step or never, with the chance at which n silent ones are rare."""
+    for trajectories, level in ((1, 0.9), (8, 0.95), (200, 0.99)):
+        silent = FirstPassageTimes([40] * trajectories, [False] * trajectories, horizon=40)
+        found = restricted_mean(silent, level=level)
+        assert (found.value, found.high) == (40, 40)
+        assert "none arrived before 40" in found.note
+        kept = found.low / 40  # the chance of one trajectory to be silent, if it could have arrived from the start
+        assert kept**trajectories == pytest.approx((1 - level) / 2)
+    # those lost early count as far as they were seen
+    lost = FirstPassageTimes([10, 10, 10, 40], [False] * 4, horizon=40)
+    assert restricted_mean(lost).low == pytest.approx(max(10 * 0.025 ** (1 / 4), 40 * 0.025))
+    arrived = FirstPassageTimes([39, 40, 40], [True, False, False], horizon=40)
+    assert "none arrived" not in restricted_mean(arrived).note

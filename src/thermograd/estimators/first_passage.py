@@ -103,7 +103,9 @@ def restricted_mean(
 ) -> Estimate:
     """E[min(T, horizon)] = sum of Psi(t) over t = 0 ... horizon - 1: a mean that censoring cannot spoil.
 
-    A lower bound of the mean first-passage time, equal to it if every trajectory arrives in time.
+    A lower bound of the mean first-passage time, equal to it if every trajectory arrives in time. If none arrives, resampling shows
+    no scatter, and the lower end is that of a chance that would leave n trajectories without arrival once in 2 / (1 − level):
+    horizon ((1 − level) / 2)^(1/n).
 
     Args:
         passages: first-passage times.
@@ -121,20 +123,21 @@ def restricted_mean(
     >>> passages = FirstPassageTimes([1, 2, 2, 4], [True, True, True, False], horizon=4)
     >>> float(restricted_mean(passages, horizon=3).value)
     2.0
+    >>> print(restricted_mean(FirstPassageTimes([33] * 8, [False] * 8, horizon=33)).interval)
+    (20.80..., 33.0)
     """
     end = _horizon(passages, horizon)
     _check(passages, level, 0, resamples)
     time, reached, counts = passages.outcomes()
     mean = partial(mean_up_to, time, reached, horizon=end)
     samples = mean(resampled_counts(counts, resamples, seed))
+    value, interval = float(mean(counts)), _scalar_interval(samples, level, mean, counts)
+    note = f"mean of min(T, {end})" if passages.censored_fraction > 0 else ""
+    if not (reached & (time < end)).any():
+        interval = (_without_arrival(np.minimum(time, end), counts, level), value)
+        note += f"{'; ' if note else ''}none arrived before {end}"
     return Estimate(
-        float(mean(counts)),
-        _scalar_interval(samples, level, mean, counts),
-        level=level,
-        pieces=len(passages),
-        unit=passages.unit,
-        note=f"mean of min(T, {end})" if passages.censored_fraction > 0 else "",
-        samples=samples,
+        value, interval, level=level, pieces=len(passages), unit=passages.unit, note=note, samples=samples
     )
 
 
@@ -306,6 +309,11 @@ def _scalar_interval(
         acceleration = jackknife_acceleration(mean(counts - np.eye(outcomes, dtype=np.int64)), counts)
     low, high = percentile_interval(samples, level, pieces=pieces, acceleration=acceleration)
     return float(low), float(high)
+
+
+def _without_arrival(time: Array, counts: Array, level: float) -> float:
+    """Lower end of the mean of min(T, end) if nobody arrived: the best of t Psi(t), as low as n(t) survivors allow."""
+    return max(float(end * ((1 - level) / 2) ** (1 / counts[time >= end].sum())) for end in np.unique(time))
 
 
 def _horizon(passages: FirstPassageTimes, horizon: int | None) -> int:
