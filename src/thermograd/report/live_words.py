@@ -30,7 +30,8 @@ def state_in_words(state: str, finished: int, blocks: int, outcome: Mapping[str,
     if state == "interrupted":
         return f"Interrupted: {done}. Go on with: {resume}"
     if state == "failed":
-        return f"Failed: {done}, {outcome['failed']} trajectories are missing. To try them again: {resume}"
+        pending = f", {outcome['pending']} were not trained to the end" if outcome["pending"] else ""
+        return f"Failed: {done}, {outcome['failed']} trajectories are missing{pending}. To try them again: {resume}"
     if state == "finished":
         diverged = f", {outcome['diverged']} diverged" if outcome["diverged"] else ""
         ended = outcome["finished"]
