@@ -179,6 +179,22 @@ def test_a_damaged_run_says_how_to_repair(config, capsys):
     np.testing.assert_array_equal(thermograd.open_run("kick")["train_loss"], before)
 
 
+def test_resume_tells_an_executor_its_options_and_takes_nothing_else(config, capsys):
+    assert main(["run", str(config), "--out", "kick"]) == 0
+    for words, message in (
+        (["--executor", "dask", "--executor.adress", "x"], "Did you mean 'address'?"),
+        (["--executor", "process", "--executor.workers", "0"], "executor.workers"),
+        (["--dynamics.learning_rate", "3"], "only a new run can have another"),
+        (["--repiar"], "Did you mean '--repair'?"),
+        (["other"], "one run directory at a time"),
+    ):
+        capsys.readouterr()
+        assert main(["resume", "kick", *words]) == 2
+        assert message in capsys.readouterr().err
+    assert main(["resume", "kick", "--executor", "process", "--executor.workers", "1"]) == 0
+    assert "finished already" in capsys.readouterr().err
+
+
 def test_resume_of_an_unreadable_manifest(config, capsys):
     assert main(["run", str(config), "--out", "kick"]) == 0
     before = thermograd.open_run("kick")["train_loss"]

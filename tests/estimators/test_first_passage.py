@@ -235,7 +235,9 @@ def test_without_arrival_the_lower_end_is_the_least_mean_that_is_likely():
         found = restricted_mean(silent, level=level)
         assert (found.value, found.high) == (40, 40)
         assert "none arrived before 40" in found.note
-        kept = found.low / 40  # the chance of one trajectory to be silent, if it could have arrived from the start
+        kept = (
+            found.low / 40
+        )  # the chance of one trajectory to be silent, if it could have arrived from the start
         assert kept**trajectories == pytest.approx((1 - level) / 2)
     # those lost early count as far as they were seen
     lost = FirstPassageTimes([10, 10, 10, 40], [False] * 4, horizon=40)

@@ -12,13 +12,17 @@ from cyclopts import Parameter
 from thermograd.cli import terminal
 from thermograd.cli.exit_codes import DONE
 from thermograd.cli.progress_display import ProgressDisplay
-from thermograd.cli.run import show_run
+from thermograd.cli.run import Overrides, show_run, split_words
+from thermograd.discover import nearest
+from thermograd.errors import ConfigError
+
+_FLAGS = ("--executor", "--workers", "--repair", "--strict", "--allow-import", "--quiet", "--traceback")
 
 
 def resume(
     run: Path,
     /,
-    *,
+    *option: Annotated[str, Parameter(allow_leading_hyphen=True)],
     executor: str | None = None,
     workers: int | None = None,
     repair: Annotated[bool, Parameter(negative=())] = False,
@@ -31,6 +35,7 @@ def resume(
 
     Args:
         run: the run directory.
+        option: what the executor is to be told: --executor.OPTION VALUE, as in --executor.address tcp://head:8786.
         executor: who trains the blocks: inline (here, the default), process, dask or submitit.
         workers: how many blocks at once, for the kinds that have workers.
         repair: verify every file and recompute what cannot be trusted.
@@ -43,6 +48,7 @@ def resume(
     Raises:
         ConfigError: an option cannot be used.
     """
+    told = _told(option)
     from thermograd.store import lock  # here, so that --help needs no numpy, and a refusal no torch
     from thermograd.store.manifest import read_manifest
 
@@ -52,12 +58,14 @@ def resume(
         state = "damaged"
     if run.is_dir():
         lock.refuse_if_held(run)
+    from thermograd.ensemble.config_overrides import overridden
     from thermograd.ensemble.executors.choice import executor_of
     from thermograd.ensemble.launch import Launch
     from thermograd.ensemble.resume import resume as go_on
 
     choice: dict[str, Any] = {"kind": "inline" if executor is None else executor}
     choice |= {} if workers is None else {"workers": workers}
+    choice = overridden({"executor": choice}, told)[0]["executor"]
     executor_of(choice)
     if state == "finished":
         terminal.say(f"{run} is finished already")
@@ -68,3 +76,19 @@ def resume(
         )
     code = show_run(done, as_json=False)
     return code if state != "finished" else max(code, DONE)
+
+
+def _told(words: tuple[str, ...]) -> Overrides:
+    """What is left of the command line: options of the executor, and nothing else."""
+    others, told = split_words(words, _FLAGS)
+    if others:
+        message = f"one run directory at a time; got {', '.join(map(repr, others))} as well"
+        raise ConfigError(message)
+    for key, _ in told:
+        if not key.startswith("executor."):
+            message = (
+                f"unknown option --{key}. {nearest(f'--{key}', _FLAGS)}, --executor.OPTION; the experiment is that "
+                "of the run, and only a new run can have another"
+            )
+            raise ConfigError(message)
+    return told

@@ -83,11 +83,12 @@ def run(
     return max(_train(entry, as_json=json) for entry in prepared)
 
 
-def split_words(words: Sequence[str]) -> tuple[list[str], Overrides]:
+def split_words(words: Sequence[str], flags: Sequence[str] = _FLAGS) -> tuple[list[str], Overrides]:
     """Config files, and overrides `--KEY.PATH VALUE` or `--KEY.PATH=VALUE`.
 
     Args:
         words: what is left when the options are taken out.
+        flags: these options, for errors.
 
     Returns:
         Files, and (dotted path, text).
@@ -106,14 +107,14 @@ def split_words(words: Sequence[str]) -> tuple[list[str], Overrides]:
             files.append(word)
             continue
         key, equals, value = word.removeprefix("--").partition("=")
-        mistyped = "." not in key and difflib.get_close_matches(f"--{key}", _FLAGS, cutoff=0.8)
+        mistyped = "." not in key and difflib.get_close_matches(f"--{key}", flags, cutoff=0.8)
         if not word.startswith("--") or not key or mistyped:
-            message = f"unknown option {word}. {nearest(word, _FLAGS)}"
+            message = f"unknown option {word}. {nearest(word, flags)}"
             raise ConfigError(message)
         if not equals:
             following = next(rest, None)
             if following is None or following.startswith("--"):
-                message = f"unknown option {word}, or its value is missing. {nearest(word, _FLAGS)}"
+                message = f"unknown option {word}, or its value is missing. {nearest(word, flags)}"
                 raise ConfigError(message)
             value = following
         overrides.append((key, value))
