@@ -10,12 +10,14 @@ import sys
 import tomllib
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import thermograd
 from thermograd.cli import doctor, main
 from thermograd.cli.application import VERBS
+from thermograd.ensemble import preparation
 from thermograd.ensemble.engines.kernel import compiler
 
 HEAVY = ("torch", "numpy", "scipy", "zarr", "plotly")
@@ -85,11 +87,10 @@ def test_wrong_usage_is_one_line_and_exit_2(words, said, capsys, tmp_path, monke
 
 
 def test_a_bug_is_two_lines_and_a_log(config, capsys, monkeypatch):
-    def broken(*_: object) -> None:
-        message = "impossible\nsecond line"
-        raise ZeroDivisionError(message)
-
-    monkeypatch.setattr("thermograd.ensemble.preparation.slug", broken)
+    ours: dict[str, Any] = {}
+    code = 'def broken(*_):\n    raise ZeroDivisionError("impossible\\nsecond line")'
+    exec(compile(code, preparation.__file__, "exec"), ours)  # as if it stood there
+    monkeypatch.setattr(preparation, "slug", ours["broken"])
     assert main(["run", str(config)]) == 70
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 2
