@@ -56,8 +56,6 @@ def test_it_is_listed_with_its_summary_and_in_the_schema(installed):
     assert "signSGD" in listed["dynamics"]["sign_descent"]
     schema = thermograd(installed, "list", "schema").stdout
     assert all(f'"{kind}"' in schema for kind in KINDS.values())
-    without = json.loads(thermograd(installed, "list", "plugins", "--json", found=False).stdout)
-    assert not any(kind in without[role] for role, kind in KINDS.items())
 
 
 def test_it_is_configured_run_and_resumed(installed, tmp_path):
@@ -74,6 +72,7 @@ def test_it_is_configured_run_and_resumed(installed, tmp_path):
     assert "finished already" in again.stderr
 
 
+@pytest.mark.slow
 def test_a_wrong_field_is_named_and_a_missing_package_is_refused(installed, tmp_path):
     wrong = thermograd(
         installed, "run", "experiment.toml", "--out", tmp_path / "a", "--perturbation.scal", "1"

@@ -110,6 +110,7 @@ def test_a_worker_that_sees_another_run_refuses(blocks, run):
     assert not (run / "calls-0").exists()
 
 
+@pytest.mark.slow
 def test_a_run_has_the_bits_of_the_caller(blocks, gated, tmp_path):
     experiment, _, truth = gated
     kind = Dask(blocks._client.scheduler.address)
@@ -344,6 +345,7 @@ def test_a_job_script_needs_a_queue_system():
         Dask().job_script()
 
 
+@pytest.mark.slow
 def test_jobs_of_a_queue_system_work_and_are_replaced_and_cancelled(run, tmp_path, monkeypatch, importable):
     pytest.importorskip("dask_jobqueue")
     install(tmp_path)

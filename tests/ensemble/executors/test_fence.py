@@ -74,6 +74,7 @@ def test_pool_workers_die_with_their_coordinator(orphan, gated_truth):
     assert [line.event for line in read_owners(path, 0)] == ["begins", "begins", "ends"]
 
 
+@pytest.mark.slow
 def test_a_worker_that_outlives_its_coordinator_leaves_before_the_next_begins(orphan, gated_truth):
     path, gate, worker = orphan("detached")
     done: list[dict[str, bytes]] = []

@@ -27,6 +27,7 @@ def alive(process: int) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_two_processes_and_then_one_give_the_bits_of_the_caller(made, truth, tmp_path):
     path = tmp_path / "run"
     stopped = run(made(), store=path, executor=Process(2), until=7)
