@@ -120,10 +120,9 @@ class Experiment:
         if isinstance(self.start, str) and self.start not in {"independent", "shared"}:
             message = f"start is {self.start!r}; use 'independent', 'shared', or a dict of weights"
             raise ValueError(message)
-        if isinstance(self.observe, str):
-            message = (
-                f"observe is {self.observe!r}; it must be a list of observables, such as [Loss(), Accuracy()]"
-            )
+        given: object = self.observe  # whatever its annotation says
+        if isinstance(given, str):
+            message = f"observe is {given!r}; it must be a list of observables, such as [Loss(), Accuracy()]"
             raise ValueError(message)
         if self.observe is not None:
             object.__setattr__(self, "observe", tuple(self.observe))
