@@ -30,7 +30,7 @@ layers: $(VENV)/.dev ## one direction of imports, no torch in analysis, a small 
 	@$(BIN)/lint-imports --no-cache
 
 unit: $(VENV)/.dev browser-setup ## tests and doctests; browser tests skip where there is no Chromium
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -q -rs -m "not slow"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -q -rs --durations 40 -m "not slow"
 
 minimal: $(MINIMAL)/.core ## the same core with torch, numpy and scipy only
 	@OMP_NUM_THREADS=1 $(MINIMAL)/bin/python -m pytest -n 2 -q -rs -m "not slow" tests/minimal tests/numerics tests/theory tests/estimators tests/minibatching tests/dynamics tests/perturbations tests/training tests/physics

@@ -130,7 +130,14 @@ def test_3_a_folder_that_is_no_run(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-@pytest.mark.parametrize(("package", "verb"), [("zarr", "run"), ("pydantic", "run"), ("plotly", "report")])
+@pytest.mark.parametrize(
+    ("package", "verb"),
+    [
+        ("plotly", "report"),
+        pytest.param("zarr", "run", marks=pytest.mark.slow),
+        pytest.param("pydantic", "run", marks=pytest.mark.slow),
+    ],
+)
 def test_4_a_missing_extra(tmp_path, package, verb, monkeypatch):
     (tmp_path / "a.toml").write_text("problem = 'quadratic'\nsteps = 3\n", "utf-8")
     words = ["run", "a.toml", "--out", "made"]

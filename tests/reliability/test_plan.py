@@ -20,16 +20,16 @@ from thermograd.reproductions.running_harness import SMALL, TINY
 from thermograd.reproductions.running_plan import PLAN
 
 FEW = {
-    "kills": 6,
+    "kills": 3,
     "kills at writes": 8,
-    "disk faults": 16,
-    "disk faults of workers": 4,
-    "damage": 20,
+    "disk faults": 8,
+    "disk faults of workers": 3,
+    "damage": 8,
     "same bits": 3,
-    "four at once": 4,
-    "orphans": 4,
+    "four at once": 3,
+    "orphans": 2,
     "poison block": 3,
-    "signals": 6,
+    "signals": 3,
     "spoilt files": 100,
 }
 CONTROLS = {
