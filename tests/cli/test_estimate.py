@@ -265,7 +265,7 @@ def test_a_run_directory(config, capsys):
     words = ["first_passage.restricted_mean", "--target", "1e-9", "--direction", "down"]
     assert main(["estimate", "kick", *words]) == 0
     output = capsys.readouterr()
-    assert output.out.startswith("3 (3 to 3 at 95 %) epoch, from 5 pieces")
+    assert output.out.startswith("3 (1.435 to 3 at 95 %) epoch, from 5 pieces")
     assert "kick: 5 trajectories at 3 times, 1 to 3 epochs" in output.err
 
 
