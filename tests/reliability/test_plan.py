@@ -38,7 +38,13 @@ CONTROLS = {
     "no fence": "had two owners|other numbers|exit 1",
     "no lock": "exit codes|the events tell",
 }
-PROMISES = [name for name in PLAN if name not in CONTROLS]
+# with forked workers its coordinator has died of a segfault once in fifty rounds; spawned ones are tested beside executors
+SLOW = {"poison block"}
+PROMISES = [
+    pytest.param(name, marks=pytest.mark.slow if name in SLOW else ())
+    for name in PLAN
+    if name not in CONTROLS
+]
 
 
 def played(name, harness, nightly):
