@@ -105,3 +105,10 @@ def alive(pid):
     except ProcessLookupError:
         return False
     return True
+
+
+def test_what_dies_in_planning_leaves_no_run_directory(harness):
+    """The first update of the first two trajectories is tried by the coordinator, before anything is made."""
+    run = harness.fresh()
+    dead = harness.ambushed(run, TinyExperiment(), {"do": "kill", "trajectory": 1, "step": 0})
+    assert (dead["code"], run.exists()) == (-signal.SIGKILL, False)

@@ -38,13 +38,7 @@ CONTROLS = {
     "no fence": "had two owners|other numbers|exit 1",
     "no lock": "exit codes|the events tell",
 }
-# with forked workers its coordinator has died of a segfault once in fifty rounds; spawned ones are tested beside executors
-SLOW = {"poison block"}
-PROMISES = [
-    pytest.param(name, marks=pytest.mark.slow if name in SLOW else ())
-    for name in PLAN
-    if name not in CONTROLS
-]
+PROMISES = [name for name in PLAN if name not in CONTROLS]
 
 
 def played(name, harness, nightly):

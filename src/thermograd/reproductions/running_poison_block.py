@@ -16,7 +16,10 @@ from thermograd.store.reader import open_run
 
 WAYS = ("exit", "segfault", "kill")
 BLOCKS = 20
-WHAT = "a block ends its worker by os._exit, a segfault, or SIGKILL as when memory runs out; 20 blocks"
+WHAT = (
+    "a block ends its worker by os._exit, a segfault, or SIGKILL as when memory runs out, after the first step, "
+    "which planning tries; 20 blocks"
+)
 MUST_HOLD = "19 blocks finished with equal bytes, 1 failure.json, exit 1; tried again, all bytes equal"
 _EXPERIMENT = TinyExperiment(trajectories=BLOCKS, block_size=1, steps=4, every=1, seconds=60.0)
 _WORKERS = ("--executor", "process", "--workers", "2")
@@ -40,7 +43,10 @@ def rounds(harness: Harness, count: int | None, seed: int) -> Counted:
 def _poisoned(harness: Harness, seed: int, place: int) -> str:
     generator = np.random.default_rng([seed, place])
     block, way = int(generator.integers(BLOCKS)), WAYS[place % len(WAYS)]
-    ambush = {"do": way, "trajectory": block, "step": int(generator.integers(_EXPERIMENT.steps))}
+    step = int(
+        generator.integers(1, _EXPERIMENT.steps)
+    )  # the coordinator itself tries the first when it plans
+    ambush = {"do": way, "trajectory": block, "step": step}
     run = harness.fresh()
     answer = harness.ambushed(run, _EXPERIMENT, ambush, *_WORKERS, forked_workers=True)
     wrong = (
