@@ -105,3 +105,37 @@ def test_what_cannot_be_used_is_named():
         ratio(np.ones(5), np.ones(6))
     with pytest.raises(ValueError, match="record more epochs"):
         ratio(np.ones(5), np.ones(5), steps_per_epoch=5)
+
+
+def test_about_the_origin_the_interval_is_many_times_as_wide():
+    """Weights that fluctuate about 10: as the paper has it, θ·∇f carries ten times the noise of the gradient."""
+    widths = []
+    for centre in (-10.0, 0.0):  # the helper fluctuates about 0; the origin is 10 away
+        found = ratio(*quadratic(24, 40, seed=6, centre=centre), steps_per_epoch=EPOCH)
+        widths.append(found.high - found.low)
+        assert found.low < 1 < found.high
+    assert widths[0] > 20 * widths[1]  # 35 times
+
+
+def loss_over_half_fluctuation(curvature, reshuffled, steps=100, epochs=120, trajectories=50):
+    """Of a parabola with rate 0.1, from the second half of the epochs."""
+    generator = np.random.default_rng(0)
+    noise = generator.normal(size=steps)
+    noise = np.tile((noise - noise.mean()) / noise.std(), (trajectories, 1))
+    place, loss, half = np.zeros(trajectories), [], []
+    for epoch in range(epochs):
+        order = generator.permuted(noise, axis=1)
+        for kick in (order if reshuffled else generator.choice(noise[0], size=noise.shape)).T:
+            gradient = curvature * place + kick
+            if epoch >= epochs // 2:
+                loss.append(curvature * (place**2).mean() / 2)
+                half.append(RATE * (gradient**2).mean() / 4)
+            place = place - RATE * gradient
+    return np.mean(loss) / np.mean(half)
+
+
+@pytest.mark.parametrize(("curvature", "share"), [(0.01, 0.034), (1.0, 0.84)])
+def test_under_reshuffling_noise_costs_less_than_its_fluctuation_says(curvature, share):
+    """Loss above its floor over O_R/2: 1 of independent batches; of reshuffled epochs little where they hardly relax."""
+    assert loss_over_half_fluctuation(curvature, reshuffled=False) == pytest.approx(1, abs=0.06)
+    assert loss_over_half_fluctuation(curvature, reshuffled=True) == pytest.approx(share, rel=0.06)

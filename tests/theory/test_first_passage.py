@@ -249,3 +249,11 @@ def test_the_band_is_wider_if_its_inputs_rest_on_few_trajectories():
     # sqrt(8 / 7) t(7 degrees) / z = 1.29; an outer order statistic of 1000 is known to 10 %.
     assert wide / narrow == pytest.approx(1.29, rel=0.15)
     assert same == narrow
+
+
+def test_the_smallest_residual_time_need_not_win():
+    """Only at one interval: a kick worth 6 epochs every 10 beats one worth 5 that may come every 50 only."""
+    survival = np.concatenate([np.ones(5), 0.5 * 0.99 ** np.arange(100)])
+    often, seldom = perturbed_mean(survival, 6.0, [10, 50]), perturbed_mean(survival, 5.0, [10, 50])
+    assert often.value[0] < 0.6 * seldom.value[1]
+    assert (often.value > seldom.value).all()  # where both have the same interval it does win

@@ -125,3 +125,23 @@ def test_noise_that_outgrows_the_drift(parabolas):
     for name in set(ALGORITHMS) - {"sgld"}:
         with pytest.raises(ConfigError, match="does not divide"):
             fokker_planck_distribution(parabolas(7, 2), name, learning_rate=0.1, batch_size=3)
+
+
+def test_one_linear_solve_is_where_repeated_substitution_leads(curve):
+    """Σ ↦ covariance with the noise at Σ, four times from 1.5 Σ: at 1e-5, where the noise more than doubles some variances."""
+    curvatures, modes = np.linalg.eigh(curve.hessian)
+    step = exact_posterior(curve).value.mean
+    here = Landscape(
+        sample_gradients=curve.sample_gradients + curve.sample_hessians @ step,
+        sample_hessians=curve.sample_hessians,
+    )
+    points = np.sqrt(3) * np.concatenate([np.eye(3), -np.eye(3)])
+    found = fokker_planck_distribution(curve, "sgworld", learning_rate=1e-5, batch_size=10).value.covariance
+    covariance = 1.5 * found
+    for _ in range(4):
+        noise = averaged(here, covariance, 1e-5, 10, points) / (20 * 1e-5)
+        turned = modes.T @ (2 * np.eye(3) + 2 * noise) @ modes
+        covariance = modes @ (turned / np.add.outer(curvatures, curvatures)) @ modes.T
+    np.testing.assert_allclose(covariance, found, rtol=0, atol=1e-8 * np.abs(found).max())
+    boltzmann = np.linalg.inv(curve.hessian)
+    assert np.abs(found / boltzmann).max() > 2  # negative control: the noise matters

@@ -92,6 +92,36 @@ def test_without_the_sixth_coefficient_the_same_comparison_fails(parabolas):
     assert np.abs(without_a6 - truth).max() > 0.01 * np.abs(truth).max()
 
 
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_coefficients_are_covariances_of_the_order_of_the_samples(batch):
+    """Over all orders of six samples, with the indicator that i came in a later batch than j; a6 is 0 for m = 1 only.
+
+    The place ζ of a sample in the epoch is correlated with that of another, −a0/(M−1): their sum is fixed.
+    """
+    M, m = 6, batch
+    places = np.argsort(list(permutations(range(M))), axis=1) // m  # batch in which sample i comes
+    later = (places[:, :, None] > places[:, None, :]).astype(float)
+    later -= later.mean(axis=0)
+
+    def covariance(first, second):
+        return (later[:, *first] * later[:, *second]).mean()
+
+    a2 = (M - m) * (M * (M - 4) + (M - 4) * m + 6) / (12 * (M - 2) * (M - 1) ** 2)
+    a3 = (M - m) * (M + m - 2) / (4 * (M - 1) ** 2)
+    a4 = -((M - m) ** 2) / (4 * (M - 1) ** 2)
+    a5 = -(M - m) * (M * (M - 4) + (M + 2) * m) / (12 * (M - 2) * (M - 1) ** 2)
+    a6 = (m - 1) * (M - m) / (2 * (M - 1) ** 2 * (M - 2) * (M - 3))
+    assert covariance((0, 1), (0, 2)) == pytest.approx(a2, abs=1e-14)
+    assert covariance((0, 1), (0, 1)) == pytest.approx(a3, abs=1e-14)
+    assert covariance((0, 1), (1, 0)) == pytest.approx(a4, abs=1e-14)
+    assert covariance((0, 1), (2, 0)) == pytest.approx(a5, abs=1e-14)
+    assert covariance((0, 1), (2, 3)) == pytest.approx(a6, abs=1e-14)
+    assert (a6 > 0) == (m > 1)
+    ends = places - places.mean(axis=0)
+    a0 = (ends[:, 0] ** 2).mean()
+    assert (ends[:, 0] * ends[:, 1]).mean() == pytest.approx(-a0 / (M - 1), rel=1e-12)
+
+
 @pytest.mark.parametrize("batch", [1, 2, 5, 10])
 def test_no_array_of_pairs_is_needed(parabolas, batch, monkeypatch):
     land, M, m = parabolas(20, 5, seed=3), 20, batch
