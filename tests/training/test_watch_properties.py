@@ -213,3 +213,15 @@ def test_a_change_of_the_rate_within_a_block_leaves_no_old_verdict():
     optimizer.param_groups[0]["lr"] *= 0.1
     train(model, optimizer, inputs, labels, 241 + 2 * EPOCH * 4, first=241)
     assert watch.verdict().kind == "warming_up"
+
+
+def test_a_rate_that_changes_in_most_blocks_is_a_verdict_of_its_own():
+    inputs, labels, model = task()
+    optimizer = make("sgd", model.parameters())
+    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.99)
+    watch = tg.watch(optimizer, steps_per_epoch=EPOCH)
+    for epoch in range(40):
+        train(model, optimizer, inputs, labels, (epoch + 1) * EPOCH, first=epoch * EPOCH)
+        schedule.step()
+    verdict = watch.verdict()
+    assert (verdict.holds, verdict.kind) == (None, "learning_rate_changing")
