@@ -86,7 +86,7 @@ def resolve(name):
 
 
 @cache
-def tests_of(path):
+def functions_in(path):
     tree = ast.parse((ROOT / "tests" / path).read_text(encoding="utf-8"))
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
 
@@ -95,7 +95,7 @@ def missing_tests(text):
     return [
         f"{path}::{name}"
         for path, name in TEST.findall(text)
-        if not (ROOT / "tests" / path).is_file() or (name and name not in tests_of(path))
+        if not (ROOT / "tests" / path).is_file() or (name and name not in functions_in(path))
     ]
 
 
@@ -154,6 +154,13 @@ def test_every_limit_says_what_the_code_says(page):
     for _, says, checked in rows:
         assert CODE.search(says), says
         assert TEST.search(checked), checked
+
+
+def test_verdicts_that_are_named_are_those_of_the_code():
+    source = "\n".join(path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py"))
+    kinds = {kind for page in EXPLANATIONS for kind in re.findall(r"`Verdict` `(\w+)`", read(page))}
+    assert len(kinds) > 20
+    assert {kind for kind in kinds if f'"{kind}"' not in source} == set()
 
 
 def where_it_occurs(page):
