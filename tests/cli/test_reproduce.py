@@ -67,26 +67,86 @@ def _without_data(settings):
     yield
 
 
-def test_all_of_them_one_after_another(monkeypatch, tmp_path, capsys):
-    """Those that cannot be made are said, and the others are made all the same."""
+@pytest.fixture
+def several(monkeypatch, tmp_path):
+    """A catalogue of two reproductions, one with a second experiment; more can be put into it."""
     monkeypatch.chdir(tmp_path)
-    good = {"part": ReproductionExperiment("two rows", stages_of(True, True), frozenset({"full"}))}
-    other = {"whole": ReproductionExperiment("two rows", stages_of(True, None), frozenset())}
-    known = {"one": good, "two": other}
+    known = {
+        "one": {
+            "part": ReproductionExperiment("two rows", stages_of(True, True), frozenset({"full"})),
+            "rest": ReproductionExperiment("the <rest>", stages_of(True, True)),
+        },
+        "two": {"whole": ReproductionExperiment("two rows", stages_of(True, None), frozenset())},
+    }
     monkeypatch.setattr(catalogue, "available", lambda: known)
+    monkeypatch.setattr(catalogue, "subject", lambda name: f"About {name}: Somebody, arXiv 1")
+    return known
+
+
+def test_all_of_them_end_in_one_page(several, tmp_path, capsys):
     assert main(["reproduce", "all", "--full", "--out", "here"]) == 0
     out, err = capsys.readouterr()
-    assert out.splitlines()[-1] == "here"
+    assert out.splitlines()[-2:] == [
+        "2 reproductions: 3 rows agree or hold, 1 cannot be decided, 0 differ or fail.",
+        "here/report.html",
+    ]
     assert "two has no other size" in err
-    assert (tmp_path / "here/one-part/report.html").exists()
-    assert (tmp_path / "here/two-whole/report.html").exists()
-    known["bare"] = {"x": ReproductionExperiment("none", _without_data, frozenset())}
+    page = (tmp_path / "here/report.html").read_text("utf-8")
+    assert "still under way" not in page
+    assert "one: About one: Somebody, arXiv 1" in page
+    assert "thermograd reproduce one --experiment part --full --out here/one-part" in page
+    assert "thermograd reproduce one --experiment rest  # the &lt;rest&gt;" in page
+    assert page.count('data-heading="verdict">agrees: Because.') == 3
+    assert page.count('data-heading="verdict">open: Because.') == 1
+    for folder in ("one-part", "two-whole"):
+        assert f'href="#{folder}"' in page
+        assert f"id='{folder}'" in page
+        assert f'href="{folder}/report.html"' in page
+        assert (tmp_path / "here" / folder / "report.html").exists()
+
+
+def test_what_cannot_be_made_is_said_and_the_others_are_made(several, tmp_path, capsys):
+    several["bare"] = {"x": ReproductionExperiment("none", _without_data, frozenset())}
+    several["wrong"] = {"x": ReproductionExperiment("one differs", stages_of(False, None), frozenset())}
     assert main(["reproduce", "all", "--json"]) == 1
     out, err = capsys.readouterr()
-    assert len(json.loads(out)["reproductions"]) == 2
+    found = json.loads(out)
+    assert [entry["reproduction"] for entry in found["reproductions"]] == ["paper"] * 3
+    assert found["missing"] == [{"reproduction": "bare", "experiment": "x", "why": "the data are not here"}]
+    assert found == json.loads((tmp_path / "reproduced/table.json").read_text("utf-8"))
     assert "bare: the data are not here" in err
+    assert err.splitlines()[-1] == "reproduced/report.html"
+    page = (tmp_path / "reproduced/report.html").read_text("utf-8")
+    assert "1 differ or fail. 1 could not be made." in page
+    assert 'data-heading="state">not made: the data are not here' in page
+    assert 'href="bare-x/report.html"' not in page
+
+
+def test_the_page_of_all_can_be_read_while_it_is_made(several, tmp_path, capsys):
+    """After every stage it holds what there is, and names what is to come."""
+    seen = []
+
+    def last(settings):
+        seen.append((tmp_path / "reproduced/report.html").read_text("utf-8"))
+        yield Reproduction("zero", "last", "The last", (row(True),), complete=False)
+        seen.append((tmp_path / "reproduced/report.html").read_text("utf-8"))
+        yield Reproduction("zero", "last", "The last", (row(True), row(True)))
+
+    several["zero"] = {"last": ReproductionExperiment("looks at the page", last, frozenset())}
+    assert main(["reproduce", "all"]) == 0
+    before, between = seen
+    assert "(still under way)" in before
+    assert "3 rows agree or hold" in before
+    assert "1 still to come" in before
+    assert 'data-heading="state">to come' in before
+    assert "4 rows agree or hold" in between
+    assert 'data-heading="state">still under way' in between
+
+
+def test_options_of_one_reproduction_are_refused_for_all(several, tmp_path, capsys):
     assert main(["reproduce", "all", "--live"]) == 2
     assert "are for one reproduction" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_json_is_one_object_and_the_same_as_the_file(paper, capsys):

@@ -14,6 +14,7 @@ import pytest
 
 from thermograd.errors import MissingExtraError
 from thermograd.quantities import Advice, Verdict
+from thermograd.report.chapter import Chapter
 from thermograd.report.document import Document
 from thermograd.report.ensemble import spread
 from thermograd.report.figure import Figure
@@ -82,6 +83,17 @@ def hostile():
         figures=[figure],
         config=HOSTILE + "\n</pre>",
         commands=[HOSTILE],
+        chapters=[
+            Chapter(
+                HOSTILE,
+                HOSTILE,
+                {HOSTILE: HOSTILE},
+                [Verdict(True, "k", HOSTILE)],
+                {HOSTILE: [HOSTILE]},
+                [(HOSTILE, HOSTILE, HOSTILE)],
+                [HOSTILE],
+            )
+        ],
     )
 
 
@@ -132,6 +144,22 @@ def test_figures_and_their_data_are_in_the_same_order():
     page = Reader(Document("t", figures=figures).html())
     content = json.loads(next(text for kind, text in page.scripts if kind == "application/json"))
     assert [len(entry["data"][0]["x"]) for entry in content] == [3, 5, 4]
+
+
+def test_every_chapter_is_in_the_contents_and_leads_to_its_heading():
+    chapters = [
+        Chapter(
+            name, name.upper(), {"what": name, "rows": "3"}, links=[(f"{name}/x.html", "X", "It is seen.")]
+        )
+        for name in ("a", "b")
+    ]
+    text = Document("t", chapters=chapters, commands=["again"]).html()
+    tags = Reader(text).tags
+    sections = [values["id"] for tag, values in tags if tag == "section"]
+    assert sections == ["contents", "a", "b", "reproduce"]
+    links = [values["href"] for tag, values in tags if tag == "a"]
+    assert links == ["#main", "#a", "#b", "a/x.html", "b/x.html"]
+    assert "X</a>. It is seen." in text
 
 
 def test_every_figure_has_its_sentence_numbers_and_csv():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import textwrap
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,9 @@ from thermograd.cli.exit_codes import DONE, INCOMPLETE
 from thermograd.errors import ConfigError, ThermogradError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from thermograd.reproductions.overview import Overview
     from thermograd.reproductions.reproduction import Reproduction
 
 _WIDTHS = (0.24, 0.12, 0.24, 0.40)
@@ -35,14 +39,16 @@ def reproduce(
 
     The page, DIR/report.html, and the table for programs, DIR/table.json, are written stage by stage. The last
     line on stdout is the page. Recorded runs are read from the folder that THERMOGRAD_DATA names.
-    `thermograd list reproductions` shows what there is.
+    `thermograd list reproductions` shows what there is. `thermograd reproduce all` ends in one page with every table,
+    which leads to the page of each and says what could not be made, and why.
 
     Args:
         name: which reproduction, first_passage for one; all: every one, each with its first experiment.
         experiment: which of its experiments; the first one if it is not given.
         live: train here, instead of reading recorded runs.
         full: at the paper's size; out of reach of a few cores.
-        out: folder of the page, of all of them the folder of these; reproduced/NAME-EXPERIMENT if it is not given.
+        out: folder of the page; reproduced/NAME-EXPERIMENT if it is not given. Of all of them reproduced, with a folder
+            NAME-EXPERIMENT each below it.
         json: print the table as one JSON object instead.
 
     Returns:
@@ -53,7 +59,7 @@ def reproduce(
     """
     if name == "all":
         return _all(experiment, live=live, full=full, out=out or Path("reproduced"), as_json=json)
-    found, page = _made(name, experiment, live=live, full=full, out=out)
+    found, page = deque(_stages(name, experiment, live=live, full=full, out=out), maxlen=1).pop()
     if json:
         terminal.result_json(found.content())
         terminal.say(str(page))
@@ -65,55 +71,78 @@ def reproduce(
 
 def _all(experiment: str | None, *, live: bool, full: bool, out: Path, as_json: bool) -> int:
     """Every reproduction, one after another; what one cannot do without is said, and the others go on."""
-    from thermograd.reproductions.catalogue import available  # here, so that --help needs no torch
+    from thermograd.reproductions.page import write_overview  # here, so that --help needs no torch
 
     if experiment is not None or live:
         message = (
             "--experiment and --live are for one reproduction; of all of them the first experiment is made"
         )
         raise ConfigError(message)
-    made, missing = [], False
-    for name, experiments in available().items():
-        first, entry = next(iter(experiments.items()))
-        if full and "full" not in entry.options:
-            terminal.say(f"{name} has no other size: --full changes nothing there")
-        wanted = full and "full" in entry.options
+    commands = [_command("all", None, live=False, full=full, out=out)]
+    overview = _to_come(out, full=full)
+    page = write_overview(overview, out, commands)
+    terminal.say(f"{page} grows with every reproduction")
+    for place, part in enumerate(overview.parts):
+        made = _stages(part.name, part.experiment, live=False, full=part.full, out=out / part.folder)
         try:
-            found, page = _made(name, first, live=False, full=wanted, out=out / f"{name}-{first}")
+            for found, _ in made:
+                overview = overview.updated(place, found=found)
+                write_overview(overview, out, commands)
         except ThermogradError as error:
-            terminal.complain(f"{name}: {error}")
-            missing = True
-            continue
-        made.append(found)
-        if not as_json:
-            _show(found)
-        terminal.say(str(page))
+            terminal.complain(f"{part.name}: {error}")
+            overview = overview.updated(place, missing=str(error))
+            write_overview(overview, out, commands)
+        else:
+            if not as_json:
+                _show(found)
+            terminal.say(str(out / part.folder / page.name))
     if as_json:
-        terminal.result_json({"reproductions": [found.content() for found in made]})
-        terminal.say(str(out))
+        terminal.result_json(overview.content())
+        terminal.say(str(page))
     else:
-        terminal.result(str(out))
-    return INCOMPLETE if missing or any(found.contradicted for found in made) else DONE
+        terminal.result(overview.conclusion().text)
+        terminal.result(str(page))
+    return DONE if overview.flawless else INCOMPLETE
 
 
-def _made(
+def _to_come(out: Path, *, full: bool) -> Overview:
+    """The first experiment of every reproduction, none of them made."""
+    from thermograd.reproductions.catalogue import available, subject  # here, so that --help needs no torch
+    from thermograd.reproductions.overview import Overview, Part
+
+    parts = []
+    for name, experiments in available().items():
+        (first, entry), *others = experiments.items()
+        wanted = full and "full" in entry.options
+        if full and not wanted:
+            terminal.say(f"{name} has no other size: --full changes nothing there")
+        command = _command(name, first, live=False, full=wanted, out=out / f"{name}-{first}")
+        more = [
+            f"thermograd reproduce {name} --experiment {other}  # {kept.summary}" for other, kept in others
+        ]
+        parts.append(Part(name, first, subject(name), full=wanted, commands=(command, *more)))
+    return Overview(tuple(parts))
+
+
+def _stages(
     name: str, experiment: str | None, *, live: bool, full: bool, out: Path | None
-) -> tuple[Reproduction, Path]:
+) -> Iterator[tuple[Reproduction, Path]]:
     """A reproduction and its page, which is written stage by stage."""
     from thermograd.reproductions.catalogue import stages  # here, so that --help needs no torch
     from thermograd.reproductions.page import write_reproduction
     from thermograd.reproductions.reproduction import Settings
 
-    command = ["thermograd", "reproduce", name]
-    command += ["--experiment", experiment] if experiment else []
-    command += [f"--{option}" for option, given in (("live", live), ("full", full)) if given]
-    found, page = None, None
     for found in stages(name, experiment, Settings(live=live, full=full, say=terminal.say)):
         folder = out or Path("reproduced") / f"{found.name}-{found.experiment}"
-        page = write_reproduction(found, folder, [shlex.join([*command, "--out", str(folder)])])
-    assert found is not None  # a reproduction has at least one stage
-    assert page is not None
-    return found, page
+        command = _command(name, experiment, live=live, full=full, out=folder)
+        yield found, write_reproduction(found, folder, [command])
+
+
+def _command(name: str, experiment: str | None, *, live: bool, full: bool, out: Path) -> str:
+    words = ["thermograd", "reproduce", name]
+    words += ["--experiment", experiment] if experiment else []
+    words += [f"--{option}" for option, given in (("live", live), ("full", full)) if given]
+    return shlex.join([*words, "--out", str(out)])
 
 
 def _show(found: Reproduction) -> None:

@@ -8,13 +8,14 @@ import html
 import importlib.util
 import json
 import urllib.parse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from thermograd.errors import MissingExtraError
 from thermograd.quantities import Advice, Verdict
+from thermograd.report.chapter import Chapter
 from thermograd.report.figure import Figure
 from thermograd.report.ranking import number_text, ranking_table, text_table
 from thermograd.report.shell import page_file, shell
@@ -46,6 +47,7 @@ class Document:
         commands: command lines that give this page again.
         unit: unit of times in the ranking.
         table_heading: what stands above the table.
+        chapters: results with a heading each, below a table of contents.
     """
 
     title: str
@@ -58,6 +60,7 @@ class Document:
     commands: Sequence[str] = ()
     unit: str = ""
     table_heading: str = "Row by row"
+    chapters: Sequence[Chapter] = ()
 
     def html(self) -> str:
         """The page as one file that needs nothing else, and runs no script but its own two.
@@ -74,6 +77,8 @@ class Document:
         body = "".join(
             (
                 self._verdicts(),
+                _section("contents", "Contents", _contents(self.chapters)),
+                *map(_chapter, self.chapters),
                 _section("table", self.table_heading, text_table(self.table)),
                 _section("run", "What was run", _facts(self.facts)),
                 *_figure_sections(figures),
@@ -91,14 +96,14 @@ class Document:
         advice = self.advice
         recommendation = f"<p class='recommendation'>{_text(advice.recommendation)}</p>" if advice else ""
         ranking = ranking_table(advice.ranking, self.unit) if advice else ""
-        verdicts = "".join(map(_verdict, (*self.verdicts, *(advice.verdicts if advice else ()))))
+        verdicts = map(_verdict, (*self.verdicts, *(advice.verdicts if advice else ())))
         caveats = "".join(f"<li>{_text(caveat)}</li>" for caveat in (advice.caveats if advice else ()))
         return _section(
             "verdicts",
             "What to conclude",
             recommendation
             + ranking
-            + (f"<ul class='verdicts'>{verdicts}</ul>" if verdicts else "")
+            + _list("verdicts", verdicts)
             + (f"<h3>Keep in mind</h3><ul class='caveats'>{caveats}</ul>" if caveats else ""),
         )
 
@@ -199,6 +204,33 @@ def _verdict(verdict: Verdict) -> str:
     return (
         f"<li><span class='answer {style}' aria-hidden='true'>{sign}</span>"
         f"<span class='spoken'>{answer}: </span>{_text(verdict.text)}</li>"
+    )
+
+
+def _list(style: str, items: Iterable[str]) -> str:
+    body = "".join(items)
+    return f"<ul class='{style}'>{body}</ul>" if body else ""
+
+
+def _contents(chapters: Sequence[Chapter]) -> str:
+    """One row per chapter, which leads to it."""
+    headings = dict.fromkeys(heading for chapter in chapters for heading in chapter.summary)
+    columns = {heading: [chapter.summary.get(heading, "") for chapter in chapters] for heading in headings}
+    return text_table(columns, [f"#{chapter.name}" for chapter in chapters])
+
+
+def _chapter(chapter: Chapter) -> str:
+    links = (
+        f'<li><a href="{_text(address)}">{_text(text)}</a>. {_text(sentence)}</li>'
+        for address, text, sentence in chapter.links
+    )
+    return _section(
+        chapter.name,
+        chapter.title,
+        _list("verdicts", map(_verdict, chapter.verdicts))
+        + text_table(chapter.table)
+        + _list("caveats", links)
+        + _preformatted("\n".join(chapter.commands)),
     )
 
 

@@ -10,6 +10,7 @@ from thermograd.advisor.perturbation_evidence import PerturbationEvidence
 from thermograd.advisor.perturbation_interval import advise
 from thermograd.errors import ConfigError
 from thermograd.quantities import Advice, Verdict
+from thermograd.report.chapter import Chapter
 from thermograd.report.comparison_page import Comparison, comparison, distinct
 from thermograd.report.document import Document
 from thermograd.report.ensemble import LARGEST_NUMBER, axis_of
@@ -44,6 +45,7 @@ def write_page(
     config: str = "",
     commands: Sequence[str] = (),
     unit: str = "",
+    chapters: Sequence[Chapter] = (),
 ) -> Path:
     """Write one self-contained HTML file, atomically.
 
@@ -61,6 +63,7 @@ def write_page(
         config: configuration, as a file's text.
         commands: command lines that give this page again.
         unit: unit of the times in the ranking; that of the record or the evidence if "".
+        chapters: results with a heading each, below a table of contents.
 
     Returns:
         The file.
@@ -83,6 +86,7 @@ def write_page(
         commands,
         unit or found,
         table_heading,
+        chapters,
     )
     file = Path(path)
     if not file.parent.is_dir():

@@ -42,19 +42,21 @@ def ranking_table(entries: Sequence[Any], unit: str = "") -> str:
     return _wide("Ranking", headings, rows)
 
 
-def text_table(columns: Mapping[str, Sequence[str]]) -> str:
+def text_table(columns: Mapping[str, Sequence[str]], addresses: Sequence[str] = ()) -> str:
     """A table of words, one row each, the first column naming the row.
 
     Args:
         columns: heading -> cells.
+        addresses: where the names of the rows lead, if they do.
 
     Returns:
         An HTML table, all text in it escaped; "" without rows. On a narrow page a row becomes a block.
     """
     headings = list(columns)
+    entries = list(zip(*columns.values(), strict=True))
     rows = [
-        _row(first, [printable(cell) for cell in cells], headings[1:])
-        for first, *cells in zip(*columns.values(), strict=True)
+        _row(first, [printable(cell) for cell in cells], headings[1:], address)
+        for (first, *cells), address in zip(entries, addresses or [""] * len(entries), strict=True)
     ]
     return _wide("Table", headings, rows) if rows else ""
 
@@ -123,12 +125,15 @@ def _cells(entry: Any, names: Sequence[str]) -> list[Any]:
     return [_worded(entry, name) for name in names] if names else [entry]
 
 
-def _row(first: str, cells: Sequence[str], titles: Sequence[str]) -> str:
+def _row(first: str, cells: Sequence[str], titles: Sequence[str], address: str = "") -> str:
+    name = html.escape(printable(first))
+    if address:
+        name = f'<a href="{html.escape(address, quote=True)}">{name}</a>'
     body = "".join(
         f'<td data-heading="{html.escape(title, quote=True)}">{html.escape(cell, quote=True)}</td>'
         for title, cell in zip(titles, cells, strict=True)
     )
-    return f"<tr><th scope='row'>{html.escape(printable(first))}</th>{body}</tr>"
+    return f"<tr><th scope='row'>{name}</th>{body}</tr>"
 
 
 def _worded(entry: Any, name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 from functools import cache
 
@@ -25,6 +26,16 @@ def available() -> dict[str, Experiments]:
         if experiments is not None:
             found[file.name] = experiments
     return dict(sorted(found.items()))
+
+
+def subject(name: str) -> str:
+    """What a reproduction is about, and whose: the first line of its file.
+
+    >>> subject("aging")
+    'Ageing of training: Herrera Segura, Montoya, Tapias, Subaging in underparametrized deep neural networks'
+    """
+    file = importlib.import_module(f"thermograd.reproductions.{name}")
+    return (inspect.getdoc(file) or name).partition("\n")[0].removesuffix(".")
 
 
 def stages(name: str, experiment: str | None, settings: Settings) -> Stages:
@@ -62,4 +73,4 @@ def _refused(option: str, experiment: str, experiments: Experiments) -> str:
     return f"--{option} is not for the experiment {experiment!r}; it is for: {', '.join(knowing) or 'none'}"
 
 
-__all__ = ["ReproductionExperiment", "available", "stages"]
+__all__ = ["ReproductionExperiment", "available", "stages", "subject"]
