@@ -95,7 +95,7 @@ def test_all_of_them_end_in_one_page(several, tmp_path, capsys):
     assert "still under way" not in page
     assert "one: About one: Somebody, arXiv 1" in page
     assert "thermograd reproduce one --experiment part --full --out here/one-part" in page
-    assert "thermograd reproduce one --experiment rest  # the &lt;rest&gt;" in page
+    assert "# the &lt;rest&gt;\nthermograd reproduce one --experiment rest" in page
     assert page.count('data-heading="verdict">agrees: Because.') == 3
     assert page.count('data-heading="verdict">open: Because.') == 1
     for folder in ("one-part", "two-whole"):

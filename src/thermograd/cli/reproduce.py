@@ -118,7 +118,7 @@ def _to_come(out: Path, *, full: bool) -> Overview:
             terminal.say(f"{name} has no other size: --full changes nothing there")
         command = _command(name, first, live=False, full=wanted, out=out / f"{name}-{first}")
         more = [
-            f"thermograd reproduce {name} --experiment {other}  # {kept.summary}" for other, kept in others
+            f"# {kept.summary}\nthermograd reproduce {name} --experiment {other}" for other, kept in others
         ]
         parts.append(Part(name, first, subject(name), full=wanted, commands=(command, *more)))
     return Overview(tuple(parts))

@@ -78,6 +78,8 @@ def _chapter(part: Part) -> Chapter:
     verdicts = [found.conclusion()] if found else []
     if part.missing:
         verdicts.append(Verdict(None, "not_made", f"It could not be made. {part.missing}"))
+    elif not found:
+        verdicts.append(Verdict(None, "to_come", "Still to come."))
     return Chapter(
         part.folder,
         f"{part.name}: {part.subject}",
