@@ -32,7 +32,7 @@ def test_the_bar_spans_the_values_and_has_ticks_at_decades():
     marker = trace["marker"]
     assert [marker["cmin"], marker["cmax"]] == pytest.approx([0.477121, 4.60206], abs=1e-5)
     assert marker["colorbar"]["ticktext"] == ["10", "100", "1000", "10000"]
-    assert marker["colorbar"]["title"]["text"] == "&lt;t&gt;"
+    assert marker["colorbar"]["title"]["text"] == "&lt;t&gt;<br>&nbsp;"
     assert trace["x"] == [None, None]
 
 

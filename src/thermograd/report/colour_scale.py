@@ -46,7 +46,7 @@ def colour_bar(values: Any, title: str) -> list[dict[str, Any]]:
     low, high = (float(end) for end in np.log10(positive[[0, -1]]))
     ticks = _ticks(low, high)
     bar = {
-        "title": {"text": escaped(title), "side": "top"},
+        "title": {"text": f"{escaped(title)}<br>&nbsp;", "side": "top"},  # else the highest tick touches it
         "thickness": 12,
         "outlinewidth": 0,
         "x": 1.02,
