@@ -43,12 +43,12 @@ def reproduce(
     which leads to the page of each and says what could not be made, and why.
 
     Args:
-        name: which reproduction, first_passage for one; all: every one, each with its first experiment.
+        name: which reproduction, first_passage for one; all: every one with its first experiment, and a page of all.
         experiment: which of its experiments; the first one if it is not given.
         live: train here, instead of reading recorded runs.
         full: at the paper's size; out of reach of a few cores.
-        out: folder of the page; reproduced/NAME-EXPERIMENT if it is not given. Of all of them reproduced, with a folder
-            NAME-EXPERIMENT each below it.
+        out: folder of the page; reproduced/NAME-EXPERIMENT if it is not given. For all: reproduced, with the page of each
+            in a folder NAME-EXPERIMENT below it.
         json: print the table as one JSON object instead.
 
     Returns:
