@@ -367,6 +367,22 @@ def test_a_study_without_survivors():
     assert advice.recommendation.startswith("Leave it alone: doing nothing takes 3 (3–3) epochs")
 
 
+def test_branches_of_which_none_arrived_scatter_apart_from_each_other():
+    silent = np.zeros((8, 20))
+    branched = dict.fromkeys(("kick", "push"), np.zeros((8, 20)))
+    settings = {"target": 1.0, "direction": "up", "interval": 20, "horizon": 20}
+    record = PerturbationRecord(
+        silent, branched, np.arange(8), candidates=dict.fromkeys(branched, "Kick()"), **settings
+    )
+    evidence = gather_evidence(record, resamples=400)
+    means = [evidence.restricted, *(found.residual for found in evidence.measured.values())]
+    for mean in means:
+        assert mean.interval == (pytest.approx(20 * 0.025 ** (1 / 8)), 20)
+    # 400 pairs without correlation: a standard deviation of 0.05; 4 of them.
+    apart = np.corrcoef([mean.samples for mean in means]) - np.eye(3)
+    assert abs(apart).max() < 0.2
+
+
 def test_logs_in_steps_are_answered_in_steps():
     times = np.arange(10, 510, 10)
     runs = Trajectories(values_of(np.where(np.arange(60) % 2, 4, 900), 50), times, tuple("x" * 60), "step")

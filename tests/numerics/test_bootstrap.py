@@ -39,6 +39,15 @@ def test_same_data_and_seed_give_the_same_draws_and_other_data_do_not():
     assert abs(np.corrcoef(mine @ VALUES, other @ VALUES)[0, 1]) < 4 / np.sqrt(2000)
 
 
+def test_equal_counts_of_other_outcomes_give_other_draws():
+    once, outcomes = np.ones(6, int), np.arange(6)
+    first, second = (
+        resampled_counts(once, 50, seed=0, outcomes=(data,)) for data in (outcomes, outcomes + 1)
+    )
+    assert (first == resampled_counts(once, 50, seed=0, outcomes=(outcomes,))).all()
+    assert (first != second).any()
+
+
 @pytest.mark.parametrize(("counts", "resamples"), [([0, 0], 5), ([1, 2], -1)])
 def test_nothing_to_draw_from_is_an_error(counts, resamples):
     with pytest.raises(ValueError, match="at least one piece"):

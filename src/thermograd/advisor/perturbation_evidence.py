@@ -26,6 +26,7 @@ from thermograd.estimators.first_passage import (
     survival_function,
 )
 from thermograd.estimators.kaplan_meier import kaplan_meier, mean_with_tail
+from thermograd.estimators.silent_passages import none_arrived
 from thermograd.numerics.bootstrap import percentile_interval, resampled_counts
 from thermograd.quantities import Estimate, Prediction
 from thermograd.store.perturbation_record import PerturbationRecord
@@ -157,7 +158,7 @@ def _of_logs(
     passages = first_passage_times(values, target, direction=direction, times=times, unit=unit)
     measured: dict[str, MeasuredPerturbation] = {}
     spent: dict[str, int] = {}
-    for name, given in candidates.items():
+    for place, (name, given) in enumerate(candidates.items(), start=1):
         alive = {}
         for interval, kicked in _kicked(name, given, target, direction, unit).items():
             if (kicked.time > interval).any():
@@ -169,7 +170,8 @@ def _of_logs(
         means, censored = measured_residuals(alive, resamples, seed)
         interval = max(means or censored)
         left = residual_times(alive[interval], interval)
-        residual = means[interval] if means else restricted_mean(left, resamples=resamples, seed=seed)
+        # Two candidates of which none arrived are the same data, yet know nothing of each other.
+        residual = means[interval] if means else restricted_mean(left, resamples=resamples, seed=seed + place)
         relaxed = relaxation_of_survivors(values, times, passages, interval, relaxation, seed)
         others = {at: passed for at, passed in censored.items() if at != interval}
         measured[name] = MeasuredPerturbation(
@@ -203,7 +205,7 @@ def _of_study(
     grid = np.arange(passages.horizon + 1)
     steps = kaplan_meier(passages.time, passages.reached, weights)
     survival = replace(survival_function(passages, resamples=0), samples=steps.at(grid))
-    restricted = _resampled(restricted_mean(passages, resamples=1), steps.area(passages.horizon))
+    restricted = _joint_mean(passages, steps.area(passages.horizon), seed)
     tail = extrapolated_mean(passages, resamples=resamples, seed=seed)
     with_tail = mean_with_tail(
         passages.time, passages.reached, weights, passages.horizon, passages.horizon // 2
@@ -211,10 +213,9 @@ def _of_study(
     times = np.arange(1, record.interval + 1)
     relaxed = relaxation_of_survivors(record.unperturbed, times, passages, record.interval, relaxation, seed)
     measured = {}
-    for name, left in branches.items():
-        drawn = _branch_means(left, weights[:, record.survivor])
-        whole = restricted_mean(left, resamples=1)
-        measured[name] = MeasuredPerturbation(left, _resampled(whole, drawn), record.interval, *relaxed)
+    for place, (name, left) in enumerate(branches.items(), start=1):
+        residual = _joint_mean(left, _branch_means(left, weights[:, record.survivor]), seed + place)
+        measured[name] = MeasuredPerturbation(left, residual, record.interval, *relaxed)
     return PerturbationEvidence(
         passages,
         survival,
@@ -286,6 +287,13 @@ def _branch_means(left: FirstPassageTimes, weights: Array) -> Array:
     steps = kaplan_meier(left.time, left.reached, np.where(any_left[:, None], weights, 1))
     # A resample without any survivor does not bound the residual time.
     return np.where(any_left, steps.area(left.horizon), np.inf)
+
+
+def _joint_mean(passages: FirstPassageTimes, drawn: Array, seed: int) -> Estimate:
+    """The restricted mean with jointly drawn samples; where none arrived these do not scatter, and it keeps its own."""
+    if none_arrived(passages.time, passages.reached, passages.horizon):
+        return restricted_mean(passages, resamples=len(drawn), seed=seed)
+    return _resampled(restricted_mean(passages, resamples=1), drawn)
 
 
 def _resampled(estimate: Estimate, samples: Array) -> Estimate:

@@ -85,7 +85,7 @@ def advise(
 
     >>> unperturbed = np.where(np.arange(40) % 4 < 2, 1.0, 0.0)[:, None] * (np.arange(1, 31) >= 5)
     >>> print(advise(unperturbed, target=1.0).recommendation)
-    Restart from scratch about every 5 epochs: expected 10 (7.41–14.3) epochs instead of at least 17.5 (13.1–21.2).
+    Restart from scratch about every 5 epochs: expected 10 (7.69–15.4) epochs instead of at least 17.5 (13.8–21.9).
     """
     return advise_on(
         gather_evidence(

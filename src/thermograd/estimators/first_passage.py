@@ -27,6 +27,7 @@ from thermograd.estimators.quasi_steady_state import (
     relaxation_time,
 )
 from thermograd.estimators.restarted_times import restarted_times
+from thermograd.estimators.silent_passages import none_arrived, silent_mean, silent_samples
 from thermograd.numerics.bootstrap import jackknife_acceleration, percentile_interval, resampled_counts
 from thermograd.quantities import Estimate
 
@@ -87,7 +88,7 @@ def survival_function(
     steps = kaplan_meier(time, reached, counts)
     samples = None
     if resamples:
-        samples = kaplan_meier(time, reached, resampled_counts(counts, resamples, seed)).at(grid)
+        samples = kaplan_meier(time, reached, _resampled(time, reached, counts, resamples, seed)).at(grid)
     return Estimate(
         steps.at(grid), steps.band(grid, level), level=level, pieces=len(passages), samples=samples
     )
@@ -105,7 +106,7 @@ def restricted_mean(
 
     A lower bound of the mean first-passage time, equal to it if every trajectory arrives in time. If none arrives, resampling shows
     no scatter, and the lower end is that of a chance that would leave n trajectories without arrival once in 2 / (1 − level):
-    horizon ((1 − level) / 2)^(1/n).
+    horizon ((1 − level) / 2)^(1/n). The samples are then draws with these quantiles (`silent_samples`).
 
     Args:
         passages: first-passage times.
@@ -130,12 +131,15 @@ def restricted_mean(
     _check(passages, level, 0, resamples)
     time, reached, counts = passages.outcomes()
     mean = partial(mean_up_to, time, reached, horizon=end)
-    samples = mean(resampled_counts(counts, resamples, seed))
-    value, interval = float(mean(counts)), _scalar_interval(samples, level, mean, counts)
-    note = f"mean of min(T, {end})" if passages.censored_fraction > 0 else ""
-    if not (reached & (time < end)).any():
-        interval = (_without_arrival(np.minimum(time, end), counts, level), value)
+    value, note = float(mean(counts)), f"mean of min(T, {end})" if passages.censored_fraction > 0 else ""
+    if none_arrived(time, reached, end):
+        ends = np.minimum(time, end)
+        interval = (float(silent_mean(ends, counts, (1 - level) / 2)), value)
+        samples = silent_samples(ends, counts, value, level=level, resamples=resamples, seed=seed)
         note += f"{'; ' if note else ''}none arrived before {end}"
+    else:
+        samples = mean(_resampled(time, reached, counts, resamples, seed))
+        interval = _scalar_interval(samples, level, mean, counts)
     return Estimate(
         value, interval, level=level, pieces=len(passages), unit=passages.unit, note=note, samples=samples
     )
@@ -182,7 +186,7 @@ def extrapolated_mean(
     time, reached, counts = passages.outcomes()
     mean = partial(mean_with_tail, time, reached, horizon=passages.horizon, tail_start=start)
     value = float(mean(counts))
-    samples = mean(resampled_counts(counts, resamples, seed))
+    samples = mean(_resampled(time, reached, counts, resamples, seed))
     low, high = _scalar_interval(samples, level, mean, counts)
     if np.isinf(value):
         steps = kaplan_meier(time, reached, counts)
@@ -311,9 +315,10 @@ def _scalar_interval(
     return float(low), float(high)
 
 
-def _without_arrival(time: Array, counts: Array, level: float) -> float:
-    """Lower end of the mean of min(T, end) if nobody arrived: the best of t Psi(t), as low as n(t) survivors allow."""
-    return max(float(end * ((1 - level) / 2) ** (1 / counts[time >= end].sum())) for end in np.unique(time))
+def _resampled(
+    time: Array, reached: Array, counts: Array, resamples: int, seed: int
+) -> npt.NDArray[np.int64]:
+    return resampled_counts(counts, resamples, seed, outcomes=(time, reached))
 
 
 def _horizon(passages: FirstPassageTimes, horizon: int | None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,18 +15,22 @@ from thermograd.errors import ConfigError
 Array = npt.NDArray[Any]
 
 
-def resampled_counts(counts: Array, resamples: int, seed: int) -> npt.NDArray[np.int64]:
+def resampled_counts(
+    counts: Array, resamples: int, seed: int, *, outcomes: Sequence[Array] = ()
+) -> npt.NDArray[np.int64]:
     """How often each outcome is drawn in each bootstrap resample, `(resamples, outcome)`.
 
     N pieces that fall into K distinct outcomes are resampled by one multinomial draw of N over the K
-    observed frequencies: the cost is `resamples * K`, whatever N is. The draws depend on `seed` and on the
-    counts: the same data give the same draws, so that statistics of one data set can be paired resample by
-    resample; two data sets give independent draws although both use the same seed.
+    observed frequencies: the cost is `resamples * K`, whatever N is. The draws depend on `seed`, on the
+    counts and on `outcomes`: the same data give the same draws, so that statistics of one data set can be paired
+    resample by resample. Two data sets whose counts agree, as where every outcome occurred once, give independent
+    draws only with `outcomes`; with sorted outcomes and the same draws their means would rise and fall together.
 
     Args:
         counts: number of pieces per outcome, `(K,)`.
         resamples: number of resamples; 0 gives an empty array.
         seed: non-negative integer.
+        outcomes: what the outcomes are, arrays `(K,)`.
 
     Returns:
         Integer counts; every row sums to `counts.sum()`.
@@ -44,12 +49,32 @@ def resampled_counts(counts: Array, resamples: int, seed: int) -> npt.NDArray[np
             f"a bootstrap needs at least one piece and resamples >= 0, got {pieces} pieces and {resamples}"
         )
         raise ValueError(message)
+    return generator_of_data(seed, counts, *outcomes).multinomial(pieces, counts / pieces, size=resamples)
+
+
+def generator_of_data(seed: int, *data: Array) -> np.random.Generator:
+    """A generator that depends on a seed and on data: equal data draw alike, others independently.
+
+    Args:
+        seed: non-negative integer.
+        data: arrays.
+
+    Returns:
+        The generator.
+
+    Raises:
+        ConfigError: a negative seed.
+
+    >>> generator_of_data(0, np.arange(3)).random() == generator_of_data(0, np.arange(4)).random()
+    False
+    """
     if seed < 0:
         message = f"seed is {seed}; it is a whole number, 0 or larger"
         raise ConfigError(message)
-    fingerprint = zlib.crc32(np.ascontiguousarray(counts).tobytes())
-    generator = np.random.default_rng(np.random.SeedSequence([seed, fingerprint]))
-    return generator.multinomial(pieces, counts / pieces, size=resamples)
+    fingerprint = 0
+    for array in data:
+        fingerprint = zlib.crc32(np.ascontiguousarray(array).tobytes(), fingerprint)
+    return np.random.default_rng(np.random.SeedSequence([seed, fingerprint]))
 
 
 def percentile_interval(
