@@ -32,7 +32,7 @@ def test_a_run_ends_with_its_path_and_the_numbers_of_a_run_in_memory(config, cap
     out, errors = capsys.readouterr()
     assert (Path(out.strip()), errors) == (path, "")
     assert main(["resume", str(path)]) == 0
-    assert "is finished already" in capsys.readouterr().err
+    assert "is finished already; every chunk is whole" in capsys.readouterr().err
 
 
 def test_json(config, capsys):
@@ -174,9 +174,28 @@ def test_a_damaged_run_says_how_to_repair(config, capsys):
     before = thermograd.open_run("kick")["train_loss"]
     next(Path("kick/trajectories.zarr/train_loss/c/1").rglob("0")).unlink()
     capsys.readouterr()
+    assert main(["resume", "kick"]) == 3
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "train_loss/c/1" in said.err
+    assert "--repair recomputes the same bits" in said.err
     assert main(["resume", "kick", "--repair"]) == 0
     assert "block 1 is computed anew" in capsys.readouterr().err
     np.testing.assert_array_equal(thermograd.open_run("kick")["train_loss"], before)
+
+
+def test_a_large_finished_run_is_not_read_through(config, capsys, monkeypatch):
+    assert main(["run", str(config), "--out", "kick"]) == 0
+    weights = Path("kick/trajectories.zarr/weights")
+    next(file for file in weights.rglob("c/*/*") if file.is_file() or file.is_dir()).rename("elsewhere")
+    capsys.readouterr()
+    assert main(["resume", "kick"]) == 3
+    assert "weights" in capsys.readouterr().err
+    monkeypatch.setattr("thermograd.cli.resume._READ_AT_MOST", 199)
+    assert main(["resume", "kick"]) == 0
+    err = capsys.readouterr().err
+    # 5 trajectories: 2 records of the loss, and 3 weights once, 8 bytes each
+    assert "its 200 bytes were not read: thermograd resume kick --repair verifies every file" in err
 
 
 def test_resume_tells_an_executor_its_options_and_takes_nothing_else(config, capsys):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -16,6 +16,10 @@ from thermograd.cli.run import Overrides, show_run, split_words
 from thermograd.discover import nearest
 from thermograd.errors import ConfigError
 
+if TYPE_CHECKING:
+    from thermograd.store.run import Run
+
+_READ_AT_MOST = 10**9  # bytes; a few seconds
 _FLAGS = ("--executor", "--workers", "--repair", "--strict", "--allow-import", "--quiet", "--traceback")
 
 
@@ -31,7 +35,8 @@ def resume(
 ) -> int:
     """Go on with a run; its numbers become those of an uninterrupted run, bit for bit.
 
-    Failed blocks are tried again. The last line on stdout is the run directory.
+    Failed blocks are tried again. A finished run of up to 1 GB is read through, and refused if a chunk is damaged.
+    The last line on stdout is the run directory.
 
     Args:
         run: the run directory.
@@ -67,15 +72,28 @@ def resume(
     choice |= {} if workers is None else {"workers": workers}
     choice = overridden({"executor": choice}, told)[0]["executor"]
     executor_of(choice)
-    if state == "finished":
-        terminal.say(f"{run} is finished already")
     with ProgressDisplay(str(run)) as display:
         launch = Launch(show=display.show, say=display.say, command=shlex.join(["thermograd", *sys.argv[1:]]))
         done = go_on(
             run, executor=choice, repair=repair, strict=strict, allow_import=allow_import, launch=launch
         )
+    if state == "finished":
+        terminal.say(f"{run} is finished already; {_wholeness(done, run)}")
     code = show_run(done, as_json=False)
     return code if state != "finished" else max(code, DONE)
+
+
+def _wholeness(done: Run, run: Path) -> str:
+    """What is known of the chunks of a finished run; one that is damaged is refused."""
+    from thermograd.store.byte_size import byte_size
+    from thermograd.store.read_through import read_through, recorded_bytes
+
+    size = recorded_bytes(done)
+    if size > _READ_AT_MOST:
+        command = shlex.join(["thermograd", "resume", str(run), "--repair"])
+        return f"its {byte_size(size)} were not read: {command} verifies every file"
+    read_through(done)
+    return "every chunk is whole"
 
 
 def _told(words: tuple[str, ...]) -> Overrides:
