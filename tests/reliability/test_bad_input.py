@@ -123,15 +123,17 @@ def _changed(changes):
     return content
 
 
-def met(read, name):
+def met(read, name, kind=ThermogradError):
     """What was read; None if it was refused as it should be."""
     refusal = None
     try:
         return read()
-    except ThermogradError as error:
-        refusal = str(error)
-    assert name in refusal
-    assert refusal.replace("\n", "").isprintable()
+    except kind as error:
+        refusal = error
+    assert name in str(refusal)
+    assert str(refusal).replace("\n", "").isprintable()
+    if kind is ConfigError:
+        assert refusal.problems
     return None
 
 
@@ -139,7 +141,7 @@ def met(read, name):
 @given(_CHANGES)
 def test_a_changed_config_comes_through_or_is_refused_by_its_name(changes):
     text = toml_text(_changed(changes))
-    config = met(lambda: parse_config(text, "some/experiment.toml"), "some/experiment.toml")
+    config = met(lambda: parse_config(text, "some/experiment.toml"), "some/experiment.toml", ConfigError)
     if config is not None:
         again = parse_config(config.to_toml())
         assert again == config

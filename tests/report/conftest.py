@@ -114,6 +114,28 @@ def losses():
     return WATCH_HISTORY_WITH_LOSSES
 
 
+@pytest.fixture
+def growing(tmp_path):
+    """A run in a folder whose first block has 8 of 20 steps."""
+    from growing_run import GrowingRun  # needs zarr, and the path that the test files add
+
+    with GrowingRun(tmp_path / "run") as run:
+        run.train(0, 8)
+        yield run
+
+
+@pytest.fixture
+def server(growing):
+    """Its live page, served."""
+    from live_serving import serving
+
+    from thermograd.report.live import LiveServer
+    from thermograd.report.live_run import LiveRun
+
+    with serving(LiveServer(LiveRun(growing.path))) as found:
+        yield found
+
+
 @dataclass(frozen=True)
 class Seen:
     """What the browser made of a page."""

@@ -21,19 +21,6 @@ from thermograd.report.live import LiveServer
 from thermograd.report.live_run import LiveRun
 
 
-@pytest.fixture
-def growing(tmp_path):
-    with GrowingRun(tmp_path / "run") as run:
-        run.train(0, 8)
-        yield run
-
-
-@pytest.fixture
-def server(growing):
-    with serving(LiveServer(LiveRun(growing.path))) as found:
-        yield found
-
-
 def asked(server, path, *, method="GET", host=None, body=None):
     """Status, headers and content."""
     connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=20)

@@ -22,19 +22,6 @@ from thermograd.report.look import layout
 
 
 @pytest.fixture
-def growing(tmp_path):
-    with GrowingRun(tmp_path / "run") as run:
-        run.train(0, 8)
-        yield run
-
-
-@pytest.fixture
-def server(growing):
-    with serving(LiveServer(LiveRun(growing.path))) as found:
-        yield found
-
-
-@pytest.fixture
 def open_server(growing):
     with serving(LiveServer(LiveRun(growing.path), "0.0.0.0")) as found:
         yield found

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import thermograd.estimators
-from thermograd.cli.recipes import Recipe, doors, files, functions, nearest_recipe, recipe_of
-from thermograd.errors import ConfigError
+from thermograd.cli.recipes import Recipe, asked_for, doors, files, functions, recipe_of
 from thermograd.estimators.aging import DisplacementTable, table
 from thermograd.store.run import Run
 
@@ -69,19 +68,17 @@ def estimate_named(name: str) -> Recipe:
     public = {entry for door in doors(thermograd.estimators).values() for entry in functions(door)}
     own = functions(module) if module else []
     function = next((entry for entry in own if entry.__name__ == wanted and entry in public), None)
-    if module is None or function is None:
-        file = f"{name} is a file, not an estimate: quote a pattern, and name one source. "
-        wrong = file if Path(name).exists() else f"there is no estimate {name!r}. "
-        message = wrong + nearest_recipe(name, known_estimates(), "estimates")
-        raise ConfigError(message)
-    recipe = _recipe(stem, module, function)
-    if isinstance(recipe, str):
-        message = (
-            f"{name} needs {recipe}, which no word and no file can say: use it from Python, "
-            f"thermograd.estimators.{name}. {nearest_recipe(name, known_estimates(), 'estimates')}"
-        )
-        raise ConfigError(message)
-    return recipe
+    recipe = None if module is None or function is None else _recipe(stem, module, function)
+    file = f"{name} is a file, not an estimate: quote a pattern, and name one source."
+    return asked_for(
+        name,
+        recipe,
+        known_estimates(),
+        "estimate",
+        home="thermograd.estimators",
+        needs="no word and no file",
+        other=file if recipe is None and Path(name).exists() else "",
+    )
 
 
 def _all() -> dict[str, Recipe | str]:

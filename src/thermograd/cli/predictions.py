@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 import thermograd.theory
 from thermograd.cli.array_words import table_of
-from thermograd.cli.recipes import Recipe, doors, functions, nearest_recipe, recipe_of
+from thermograd.cli.recipes import Recipe, asked_for, doors, functions, recipe_of
 from thermograd.discover import nearest
 from thermograd.errors import ConfigError
 from thermograd.quantities import Landscape, Prediction
@@ -157,15 +157,9 @@ def prediction_named(name: str) -> Recipe:
     Raises:
         ConfigError: there is none of that name, or it needs what no word can say.
     """
-    found = _all().get(name)
-    if isinstance(found, Recipe):
-        return found
-    near = nearest_recipe(name, known_predictions(), "predictions")
-    if found is None:
-        message = f"there is no prediction {printable(name)!r}. {near}"
-    else:
-        message = f"{name} needs {found}, which no word can say: use it from Python, thermograd.theory.{name}. {near}"
-    raise ConfigError(message)
+    return asked_for(
+        name, _all().get(name), known_predictions(), "prediction", home="thermograd.theory", needs="no word"
+    )
 
 
 def _all() -> dict[str, Recipe | str]:

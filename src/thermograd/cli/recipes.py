@@ -236,6 +236,43 @@ def nearest_recipe(name: str, known: Iterable[str], listing: str) -> str:
     return f"{guess}{f'{shown} has: {neighbours}' if neighbours else f'Files: {stems}'}; all: thermograd list {listing}"
 
 
+def asked_for(
+    name: str,
+    found: Recipe | str | None,
+    known: Iterable[str],
+    kind: str,
+    *,
+    home: str,
+    needs: str,
+    other: str = "",
+) -> Recipe:
+    """The recipe of that name, or why there is none.
+
+    Args:
+        name: what was asked for.
+        found: its recipe; or the argument that nothing can give; or None.
+        known: `stem.function` of all.
+        kind: "estimate" or "prediction"; with an s the word of `thermograd list` that prints all.
+        home: the package that has the function.
+        needs: what cannot give the argument, in words.
+        other: a sentence in place of the one that there is none of that name.
+
+    Returns:
+        The recipe.
+
+    Raises:
+        ConfigError: there is none of that name, or it needs what nothing can give.
+    """
+    if isinstance(found, Recipe):
+        return found
+    near = nearest_recipe(name, known, f"{kind}s")
+    if found is None:
+        message = f"{other or f'there is no {kind} {printable(name)!r}.'} {near}"
+    else:
+        message = f"{name} needs {found}, which {needs} can say: use it from Python, {home}.{name}. {near}"
+    raise ConfigError(message)
+
+
 def functions(module: types.ModuleType) -> list[Callable[..., Any]]:
     """What a file exports; without a list of exports, what it defines."""
     exported = getattr(module, "__all__", None)
