@@ -94,7 +94,11 @@ def cells_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def escaped(text: object) -> str:
-    """Text that is nothing else in HTML and XML; signs that cannot be printed are replaced."""
+    """Text that is nothing else in HTML and XML; signs that cannot be printed are replaced.
+
+    >>> escaped("a < b")
+    'a &lt; b'
+    """
     shown = "".join(
         sign if sign.isprintable() or sign == "\n" else "\N{REPLACEMENT CHARACTER}" for sign in str(text)
     )

@@ -13,12 +13,20 @@ Array = npt.NDArray[Any]
 
 
 def brief(value: Any) -> str:
-    """A value in a few characters."""
+    """A value in a few characters.
+
+    >>> brief(3.14159), brief(float("inf"))
+    ('3.142', 'inf')
+    """
     return _brief(value, lambda number: f"{number:.4g}")
 
 
 def interval_text(value: Any, interval: tuple[Any, Any], level: float | None) -> str:
-    """A value with its interval."""
+    """A value with its interval.
+
+    >>> interval_text(2.0, (1.5, 2.5), 0.95)
+    '2 (1.5 to 2.5 at 95 %)'
+    """
     confidence = "" if level is None else f" at {100 * level:g} %"
     if np.ndim(value):
         return f"{brief(np.asarray(value))} with band{confidence}"

@@ -16,8 +16,6 @@ FILE, DOOR, FUNCTION = 400, 60, 60
 
 EXCEPTIONS = {
     "__init__.py: 103 lines": "the list of lazy doors, and once more for type checkers",
-    "store/saved_weights.py: saved_weights imports thermograd.store.reader": "zarr, an extra, for run directories only",
-    "store/trajectories.py: _read imports thermograd.store.run_trajectories": "zarr, an extra, for run directories only",
 }
 """What is beyond a budget, and why. One that is no longer met is taken out."""
 

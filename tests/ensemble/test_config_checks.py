@@ -42,7 +42,7 @@ def test_imported_observables_are_told_apart_too():
 def test_far_too_many_trajectories_say_what_they_would_take():
     found = problems('problem = "quadratic"\nsteps = 5\ntrajectories = 1000000000000\nblock_size = 1000')
     text = found["trajectories"]
-    assert "below 2^32" in text
+    assert "from 1 to 2^32 − 1" in text
     assert "8 TB" in text
     assert "B are free here" in text
     assert "at least 1000000000 files, of which 200000 are allowed" in text

@@ -46,10 +46,10 @@ class Unused(nn.Module):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"trajectories": 0}, "trajectories is 0; it must be a whole number, 1 or larger"),
+        ({"trajectories": 0}, "trajectories is 0; it must be a whole number from 1 to 2\\^32 − 1"),
         ({"trajectories": 2.5}, "trajectories is 2.5"),
         ({"seed": -1}, "seed is -1"),
-        ({"seed": 2**64}, "below 2\\^64"),
+        ({"seed": 2**64}, "from 0 to 2\\^64 − 1"),
         ({"epochs": None}, "exactly one of steps and epochs; got neither"),
         ({"steps": 5}, "got steps=5 and epochs=2"),
         ({"epochs": 0}, "epochs is 0"),

@@ -276,7 +276,7 @@ def test_indices_outside_the_experiment():
     experiment = make_experiment()
     assert experiment.indices(np.int64(2), 3).shape == (5,)
     assert experiment.indices([0, 2], 3).shape == (2, 5)
-    with pytest.raises(ValueError, match=r"step is 24; .* below 24"):
+    with pytest.raises(ValueError, match=r"step is 24; .* from 0 to 23"):
         experiment.indices(0, 24)
     with pytest.raises(ValueError, match="trajectory is 6"):
         experiment.indices(6, 0)

@@ -134,7 +134,7 @@ def test_empty_batches_are_skipped_and_counted():
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"samples": 0}, "samples is 0; it must be a whole number, 1 or larger and below 2\\^31"),
+        ({"samples": 0}, "samples is 0; it must be a whole number from 1 to 2\\^31 − 1"),
         ({"samples": 2.0}, "samples is 2.0"),
         ({"samples": 40, "steps": 0}, "steps is 0"),
         ({"samples": 40, "seed": -1}, "seed is -1"),

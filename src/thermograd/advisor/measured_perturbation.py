@@ -174,6 +174,9 @@ def tested_plateau(means: Mapping[int, Estimate]) -> Plateau | None:
 
     Returns:
         The test.
+
+    >>> tested_plateau({10: Estimate(3.0, (2.0, 4.0))}) is None
+    True
     """
     return plateau_test(means) if len(means) > 1 else None
 

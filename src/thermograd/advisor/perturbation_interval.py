@@ -108,6 +108,10 @@ def advise_on(evidence: PerturbationEvidence) -> Advice:
 
     Returns:
         The advice.
+
+    >>> late = np.array([[0.1, 0.9, 0.9], [0.1, 0.2, 0.9]])
+    >>> print(advise_on(gather_evidence(late, target=0.9)).ranking[0].name)
+    nothing
     """
     chosen = _choices(evidence)
     ranking = _ranking(chosen, evidence)

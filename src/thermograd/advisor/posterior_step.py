@@ -15,6 +15,7 @@ from thermograd.ensemble.posterior import batches_of, sample_posterior
 from thermograd.ensemble.potential import Potential
 from thermograd.ensemble.prior import mean_of_prior
 from thermograd.minibatching.without_replacement import WithoutReplacement
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.quantities import Advice, Verdict
 from thermograd.theory.posterior import step_size
 
@@ -100,9 +101,7 @@ def advise(
     """
     asked = SGWORLD() if dynamics is None else dynamics
     algorithm_of(asked)  # refuses what is no sampler
-    if not isinstance(pilot, int) or isinstance(pilot, bool) or pilot < 0:
-        message = f"pilot is {pilot!r}; it must be a whole number of epochs, 0 or larger"
-        raise ValueError(message)
+    check_whole_number("pilot", pilot, 0, of="epochs")
     centre = mean_of_prior(prior_mean, start)
     potential = Potential.of(
         problem, prior_precision=prior_precision, prior_mean=centre, preconditioner=preconditioner

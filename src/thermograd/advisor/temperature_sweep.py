@@ -15,6 +15,7 @@ from thermograd.errors import ConfigError, DivergedError
 from thermograd.estimators.common_drift import CommonDrift
 from thermograd.estimators.displacement_drift import FALSE_ALARM
 from thermograd.estimators.effective_temperature import EffectiveTemperature, estimate
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.quantities import Estimate, Prediction, Verdict
 from thermograd.theory.mean_field import solve_each
 from thermograd.theory.mean_field_solution import MeanField
@@ -283,9 +284,7 @@ def _several(given: Any) -> tuple[Any, ...]:
 
 def _check_time(waiting_time: int, lags: int, solver: dict[str, Any]) -> None:
     for name, value, least in (("waiting_time", waiting_time, 0), ("lags", lags, 4)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            message = f"{name} is {value!r}; it must be a whole number of steps, {least} or larger"
-            raise ConfigError(message)
+        check_whole_number(name, value, least, of="steps", error=ConfigError)
     if "steps" in solver:
         message = f"steps is {solver['steps']!r}; a sweep takes waiting_time + lags steps, so give these"
         raise ConfigError(message)

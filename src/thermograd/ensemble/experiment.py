@@ -17,6 +17,7 @@ from thermograd.discover import nearest
 from thermograd.dynamics.sgd import SGD
 from thermograd.ensemble.seeds import initial_weights
 from thermograd.minibatching.without_replacement import WithoutReplacement
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.observables.accuracy import Accuracy
 from thermograd.observables.loss import Loss
 from thermograd.problems.functional import FunctionalProblem
@@ -90,14 +91,14 @@ class Experiment:
     block_size: int = 256
 
     def __post_init__(self) -> None:
-        for name, low, high in (("trajectories", 1, 2**32), ("block_size", 1, 2**32), ("seed", 0, 2**64)):
-            _check_integer(name, getattr(self, name), low, high)
+        for name, least, above in (("trajectories", 1, 2**32), ("block_size", 1, 2**32), ("seed", 0, 2**64)):
+            check_whole_number(name, getattr(self, name), least, above - 1)
         if (self.steps is None) == (self.epochs is None):
             got = "neither" if self.steps is None else f"steps={self.steps} and epochs={self.epochs}"
             message = f"give exactly one of steps and epochs; got {got}"
             raise ValueError(message)
         name = "epochs" if self.steps is None else "steps"
-        _check_integer(name, getattr(self, name), 1, 2**32)
+        check_whole_number(name, getattr(self, name), 1, 2**32 - 1)
         if (self.perturbation is None) != (self.perturb is None):
             missing = "perturb (when)" if self.perturb is None else "perturbation (what)"
             message = f"perturbation and perturb go together: {missing} is missing"
@@ -168,7 +169,7 @@ class Experiment:
             ValueError: 2³² steps or more.
         """
         total = self.steps if self.steps is not None else (self.epochs or 0) * self.steps_per_epoch
-        _check_integer("steps", total, 1, 2**32)
+        check_whole_number("steps", total, 1, 2**32 - 1)
         return total
 
     def indices(self, trajectory: int | Sequence[int], step: int) -> npt.NDArray[np.int64]:
@@ -190,9 +191,9 @@ class Experiment:
                 have different numbers of samples.
         """
         rows = np.atleast_1d(np.asarray(trajectory, np.int64)).tolist()
-        _check_integer("step", step, 0, self.total_steps)
+        check_whole_number("step", step, 0, self.total_steps - 1)
         for row in rows:
-            _check_integer("trajectory", row, 0, self.trajectories)
+            check_whole_number("trajectory", row, 0, self.trajectories - 1)
         samples = self.functional.samples
         state = self.minibatching.start(self.seed, rows, samples)
         for earlier in range(step if state is not None else 0):
@@ -301,14 +302,6 @@ def _same(one: Any, other: Any) -> bool:
     if isinstance(one, tuple | list):
         return len(one) == len(other) and all(map(_same, one, other))
     return bool(np.array_equal(one, other)) if isinstance(one, np.ndarray) else bool(one == other)
-
-
-def _check_integer(name: str, value: Any, low: int, high: int) -> None:
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or not low <= value < high:
-        top = f"2^{high.bit_length() - 1}" if high >= 2**32 else high
-        message = f"{name} is {value!r}; it must be a whole number, {low} or larger and below {top}"
-        raise ValueError(message)
 
 
 def _check_parts(experiment: Experiment) -> None:

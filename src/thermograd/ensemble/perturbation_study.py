@@ -17,6 +17,7 @@ from thermograd.ensemble.ensemble_study import EnsembleTraining
 from thermograd.ensemble.executors.choice import executor_of
 from thermograd.errors import ConfigError
 from thermograd.estimators.first_passage import FirstPassageTimes, first_passage_times
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.perturbations.description import described, is_perturbation
 from thermograd.perturbations.reset import Reset
 from thermograd.store.perturbation_record import PerturbationRecord
@@ -92,14 +93,10 @@ class PerturbationStudy:
                 _refuse(name, candidate)
         for name in ("interval", "trajectories", "horizon"):
             value = getattr(self, name)
-            if not isinstance(value, int | np.integer) or value < 1:
-                message = f"{name} is {value!r}; it must be a whole number, 1 or larger"
-                raise ValueError(message)
+            check_whole_number(name, value, 1)
             setattr(self, name, int(value))
 
-        if not isinstance(self.seed, int | np.integer) or not 0 <= self.seed < 2**64:
-            message = f"seed is {self.seed!r}; it is a whole number from 0 to 2⁶⁴ − 1"
-            raise ValueError(message)
+        check_whole_number("seed", self.seed, 0, 2**64 - 1)
 
     def run(
         self, experiment: Experiment, executor: Executor | None = None, *, unperturbed: Run | None = None

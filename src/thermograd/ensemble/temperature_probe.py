@@ -22,6 +22,7 @@ from thermograd.estimators.common_drift import common_drift
 from thermograd.estimators.effective_temperature import EffectiveTemperature, estimate
 from thermograd.minibatching.persistent import Persistent
 from thermograd.minibatching.with_replacement import WithReplacement
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.problems.problem import Problem
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def measure_temperature(
     _check_numbers(learning_rate, weight_decay, temperature, field)
     _check_minibatching(minibatching)
     for name, value, least in (("burn_in", burn_in, 0), ("windows", windows, 1), ("lags", lags, 2)):
-        _check_count(name, value, least)
+        check_whole_number(name, value, least, error=ConfigError)
     if dtype not in _DTYPES:
         message = f"dtype is {dtype!r}; use 'float64' or 'float32'"
         raise ConfigError(message)
@@ -371,11 +372,4 @@ def _check_minibatching(minibatching: Any) -> None:
             f"minibatching is {kind}; say how batches are drawn: WithoutReplacement(100) for DataLoader(batch_size=100, "
             "shuffle=True), WithReplacement(100) or Persistent(fraction=0.1, fixed_size=True), of thermograd.minibatching"
         )
-        raise ConfigError(message)
-
-
-def _check_count(name: str, value: Any, least: int) -> None:
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or value < least:
-        message = f"{name} is {value!r}; it must be a whole number, {least} or larger"
         raise ConfigError(message)

@@ -44,7 +44,11 @@ def aging_outcome(low: float, high: float, margin: float) -> str:
 
 
 def holds(outcome: str) -> bool | None:
-    """Whether it ages: True, False, or None where that is undecided or the wrong question."""
+    """Whether it ages: True, False, or None where that is undecided or the wrong question.
+
+    >>> holds("subaging"), holds("stationary"), holds("undetermined")
+    (True, False, None)
+    """
     return {"subaging": True, "simple": True, "superaging": True, "stationary": False}.get(outcome)
 
 

@@ -22,6 +22,9 @@ def none_arrived(time: Array, reached: Array, horizon: int) -> bool:
 
     Returns:
         True also if some arrived exactly at the horizon: min(T, horizon) does not know of it.
+
+    >>> none_arrived(np.array([5, 9]), np.array([True, False]), 5), none_arrived(np.array([5, 9]), np.array([True, False]), 6)
+    (True, False)
     """
     return not (reached & (time < horizon)).any()
 

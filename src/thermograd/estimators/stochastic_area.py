@@ -146,6 +146,13 @@ def circulation(
 
     Raises:
         ConfigError: as `covariance`.
+
+    >>> turn = np.array([[0.0, 1.0], [-1.0, 0.0]])
+    >>> still = np.zeros((3, 1, 2))
+    >>> moments = np.tile(10 * np.eye(2), (3, 1, 1, 1))
+    >>> sums = AreaSums([10], np.full((3, 1), 10), still, moments, np.tile(5 * turn, (3, 1, 1, 1)))  # 10 updates, area 1/2 each
+    >>> circulation(sums).value.tolist()
+    [[0.0, 0.5], [-0.5, 0.0]]
     """
     checked_level(level)
     count, total, _, area, displacement = _stretches(sums, since)

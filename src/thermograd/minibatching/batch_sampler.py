@@ -12,6 +12,7 @@ import torch
 from torch.utils.data import Sampler
 
 from thermograd.numerics import fisher_yates, philox
+from thermograd.numerics.whole_number import check_whole_number
 
 if TYPE_CHECKING:
     from thermograd.minibatching.persistent import Persistent, State
@@ -51,10 +52,10 @@ class BatchSampler(Sampler[list[int]]):
     """
 
     def __init__(self, rule: Persistent, *, samples: int, steps: int | None = None, seed: int = 0) -> None:
-        for name, value, low, high in (("samples", samples, 1, 2**31), ("seed", seed, 0, 2**64)):
-            _check_integer(name, value, low, high)
+        check_whole_number("samples", samples, 1, 2**31 - 1)
+        check_whole_number("seed", seed, 0, 2**64 - 1)
         self._steps = rule.steps_per_epoch(samples) if steps is None else steps
-        _check_integer("steps", self._steps, 1, 2**32)
+        check_whole_number("steps", self._steps, 1, 2**32 - 1)
         self.rule, self.samples, self.seed = rule, int(samples), int(seed)
         self.step, self.skipped = 0, 0
         self._process = _process(rule, rule.start(self.seed, _TRAJECTORY, self.samples))
@@ -180,10 +181,3 @@ def _process(rule: Persistent, state: State) -> _Selection | _Exchange:
 
 def _shapes(state: State) -> dict[str, tuple[int, ...]]:
     return {name: value.shape for name, value in state.items()}
-
-
-def _check_integer(name: str, value: Any, low: int, high: int) -> None:
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or not low <= value < high:
-        message = f"{name} is {value!r}; it must be a whole number, {low} or larger and below 2^{high.bit_length() - 1}"
-        raise ValueError(message)

@@ -41,5 +41,9 @@ def fitting(batch_size: int | None, samples: int) -> int:
 
 
 def full_batch(rows: int, samples: int) -> Batch:
-    """All samples in order, for every trajectory."""
+    """All samples in order, for every trajectory.
+
+    >>> full_batch(2, 3).indices.tolist()
+    [[0, 1, 2], [0, 1, 2]]
+    """
     return Batch(np.tile(np.arange(samples), (rows, 1)), None)

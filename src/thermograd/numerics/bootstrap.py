@@ -11,6 +11,7 @@ import numpy.typing as npt
 from scipy.special import ndtr, ndtri, stdtrit
 
 from thermograd.errors import ConfigError
+from thermograd.numerics.whole_number import check_whole_number
 
 Array = npt.NDArray[Any]
 
@@ -68,9 +69,7 @@ def generator_of_data(seed: int, *data: Array) -> np.random.Generator:
     >>> generator_of_data(0, np.arange(3)).random() == generator_of_data(0, np.arange(4)).random()
     False
     """
-    if seed < 0:
-        message = f"seed is {seed}; it is a whole number, 0 or larger"
-        raise ConfigError(message)
+    check_whole_number("seed", seed, 0, error=ConfigError)
     fingerprint = 0
     for array in data:
         fingerprint = zlib.crc32(np.ascontiguousarray(array).tobytes(), fingerprint)

@@ -96,7 +96,11 @@ def quadrature(diagonal: Array, off_diagonal: Array) -> tuple[Array, Array]:
 
 
 def sum_of_rows(rows: Any, coefficients: Array) -> Any:
-    """Σ c_i row_i, `(P,)`."""
+    """Σ c_i row_i, `(P,)`.
+
+    >>> sum_of_rows(np.array([[1.0, 0.0], [1.0, 2.0]]), np.array([3.0, 0.5])).tolist()
+    [3.5, 1.0]
+    """
     total = rows[0] * float(coefficients[0])
     for row, coefficient in zip(rows[1:], coefficients[1:], strict=True):
         total = total + row * float(coefficient)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd.numerics import philox
+from thermograd.numerics.whole_number import check_whole_number
 
 Steps = npt.NDArray[np.int64]
 _WORDS_AT_ONCE = 64
@@ -50,7 +51,7 @@ class Every(_Regular):
     steps: int = 1
 
     def __post_init__(self) -> None:
-        _positive_integer("Every.steps", self.steps)
+        check_whole_number("Every.steps", self.steps, 1)
 
     def resolve(self, total: int, steps_per_epoch: int) -> Steps:
         """0, steps, 2·steps, ... and `total`."""
@@ -72,7 +73,7 @@ class Epochs(_Regular):
     n: int = 1
 
     def __post_init__(self) -> None:
-        _positive_integer("Epochs.n", self.n)
+        check_whole_number("Epochs.n", self.n, 1)
 
     def resolve(self, total: int, steps_per_epoch: int) -> Steps:
         """0, n epochs, 2n epochs, ... and `total`, in steps."""
@@ -194,9 +195,3 @@ def _regular(name: str, value: int, step: int, total: int) -> Steps:
 
 def _is_integer(value: object) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
-def _positive_integer(name: str, value: int) -> None:
-    if not _is_integer(value) or value < 1:
-        message = f"{name} is {value!r}; it must be a whole number, 1 or larger"
-        raise ValueError(message)

@@ -129,6 +129,9 @@ def relaxation_of(matrix: npt.ArrayLike) -> RelaxationModes | Relaxation:
 
     Raises:
         ConfigError: a ValueError: not a square matrix of finite numbers.
+
+    >>> relaxation_of(np.diag([0.5, 0.25])).rates.tolist()
+    [0.25, 0.5]
     """
     given = square_matrix("relaxation", matrix)
     if np.abs(given - given.T).max() <= 1e-13 * np.abs(given).max():
@@ -171,6 +174,10 @@ def square_matrix(name: str, value: npt.ArrayLike) -> Array:
 
     Raises:
         ConfigError: a ValueError: not square, empty, or not finite.
+
+    >>> square_matrix("hessian", [1.0, 2.0])
+    Traceback (most recent call last):
+    thermograd.errors.ConfigError: hessian has shape (2,); it must be a square matrix
     """
     matrix = np.asarray(value, np.float64)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.size == 0:

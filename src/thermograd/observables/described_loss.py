@@ -13,6 +13,7 @@ from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from thermograd.errors import ConfigError
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.observables.per_sample_loss import FLAT, Batch, Parameters, PerSampleLoss, Weights
 from thermograd.problems.functional import FunctionalProblem
 from thermograd.problems.problem import Problem
@@ -43,9 +44,8 @@ def per_sample_loss(
     Raises:
         ConfigError: arguments that do not go together.
     """
-    if chunk is not None and chunk < 1:
-        message = f"chunk is {chunk!r}; it must be a whole number of samples, 1 or larger"
-        raise ConfigError(message)
+    if chunk is not None:
+        check_whole_number("chunk", chunk, 1, of="samples", error=ConfigError)
     if hasattr(loss, "build"):
         loss = loss.build()
     if isinstance(loss, Problem):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.observables.displacement_tracker import DisplacementTracker
 from thermograd.observables.parameter_groups import GROUPINGS
 
@@ -92,9 +93,7 @@ class TwoTimeDisplacement:
             value = getattr(self, name)
             if name == "sketch" and value is None:
                 continue
-            if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
-                message = f"{name} is {value!r}; it must be a whole number, {least} or larger"
-                raise ValueError(message)
+            check_whole_number(name, value, least)
             object.__setattr__(self, name, int(value))
         if self.by not in GROUPINGS:
             message = f"by is {self.by!r}; use one of {', '.join(map(repr, GROUPINGS))}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.perturbations.optimizer_state import cleared_where
 
 if TYPE_CHECKING:
@@ -55,9 +56,7 @@ class ContinualBackprop:
             if not 0 <= getattr(self, name) <= upper:
                 message = f"{name} is {getattr(self, name)!r}; it lies between 0 and 1"
                 raise ValueError(message)
-        if not isinstance(self.maturity, int) or self.maturity < 0:
-            message = f"maturity is {self.maturity!r}; it is a whole number of calls, 0 or larger"
-            raise ValueError(message)
+        check_whole_number("maturity", self.maturity, 0, of="calls")
 
     def apply(self, weights: Weights, state: State, context: Context) -> tuple[Weights, State]:
         """Weights and state after this step's bookkeeping, and its replacements if a kick is due."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from thermograd.numerics.whole_number import check_whole_number
+
 
 def described(perturbation: Any) -> str:
     """A perturbation in words that are the same in every process: a dataclass with its fields, a function by name.
@@ -32,9 +34,7 @@ def check_use(perturbation: Any, seed: Any) -> None:
             f"perturbation is {perturbation!r}; give one of thermograd.perturbations, or a function like one"
         )
         raise ValueError(message)
-    if not isinstance(seed, int) or not 0 <= seed < 2**64:
-        message = f"seed is {seed!r}; it is a whole number from 0 to 2⁶⁴ − 1"
-        raise ValueError(message)
+    check_whole_number("seed", seed, 0, 2**64 - 1)
 
 
 def why_not_covered(perturbation: Any, interval: int) -> str | None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
+from thermograd.numerics.whole_number import check_whole_number
+
 if TYPE_CHECKING:
     from thermograd.protocols import Context, State, Weights
 
@@ -44,9 +46,7 @@ class WarmRestart:
         if not (math.isfinite(self.high) and 0 <= self.low <= self.high):
             message = f"high is {self.high!r} and low is {self.low!r}; learning rates with 0 <= low <= high are needed"
             raise ValueError(message)
-        if not isinstance(self.period, int) or self.period < 1:
-            message = f"period is {self.period!r}; it is a whole number of steps, 1 or larger"
-            raise ValueError(message)
+        check_whole_number("period", self.period, 1, of="steps")
         if not (math.isfinite(self.growth) and self.growth >= 1):
             message = f"growth is {self.growth!r}; it is a factor, 1 or larger"
             raise ValueError(message)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.problems.problem import Problem
 from thermograd.theory.mean_field_mixture import Mixture
 
@@ -69,10 +69,7 @@ class GaussianMixture:
     def __post_init__(self) -> None:
         Mixture.of(self)
         for name, least in (("dimension", 2), ("data_seed", 0)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-                message = f"{name} is {value!r}; it must be a whole number, {least} or larger"
-                raise ValueError(message)
+            check_whole_number(name, getattr(self, name), least)
         if self.samples < self.clusters:
             message = (
                 f"sample_ratio {self.sample_ratio:g} times dimension {self.dimension} is {self.samples} samples, fewer than "

@@ -54,6 +54,9 @@ def checked_hidden(hidden: Sequence[int]) -> tuple[int, ...]:
 
     Raises:
         ValueError: one is not a whole number from 1.
+
+    >>> checked_hidden([8, 4])
+    (8, 4)
     """
     widths = tuple(hidden)
     if any(not isinstance(width, int) or width < 1 for width in widths):

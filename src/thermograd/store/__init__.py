@@ -2,4 +2,6 @@
 
 from thermograd.discover import lazy_exports
 
-__getattr__ = lazy_exports(__name__, open_run="reader", load_trajectories="trajectories")
+__getattr__ = lazy_exports(
+    __name__, open_run="reader", load_trajectories="trajectories", trajectories_of_run="run_trajectories"
+)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from thermograd import store  # its lazy door: zarr, an extra, only where a run is read
 from thermograd.errors import ConfigError, NothingCommittedError
 from thermograd.store.printable import printable
 from thermograd.store.run import Run
@@ -116,9 +117,7 @@ def saved_weights(source: str | Path, since: int = 0) -> SavedWeights:
         NothingCommittedError: it holds nothing yet.
         MissingExtraError: zarr is not installed.
     """
-    from thermograd.store.reader import open_run  # here: zarr, an extra, for this only
-
-    run = open_run(Path(source))
+    run: Run = store.open_run(Path(source))
     if (run.committed < 0).all():
         message = f"{printable(source)}: nothing is committed"
         raise NothingCommittedError(message)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from thermograd import store  # its lazy door: zarr, an extra, only where a run is read
 from thermograd.errors import ConfigError
 from thermograd.store.csv_log import read_csv_log
 from thermograd.store.log_folder import is_glob, read_folder
@@ -215,11 +216,7 @@ def _read(file: Path, key: str | None, metric: str | None) -> tuple[Trajectories
     """The runs, and whether the log itself says the times."""
     suffix = file.suffix.lower()
     if file.is_dir() and (file / MANIFEST).exists():
-        from thermograd.store.run_trajectories import (
-            trajectories_of_run,
-        )  # here: zarr, an extra, for this only
-
-        return trajectories_of_run(file, metric), False
+        return store.trajectories_of_run(file, metric), False
     if file.is_dir() or is_glob(file):
         table = read_folder(file, metric)
     elif suffix == ".npz":

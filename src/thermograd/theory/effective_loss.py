@@ -84,6 +84,11 @@ def effective_loss(landscape: Landscape, settings: TrainingSettings) -> Effectiv
 
     Raises:
         ConfigError: a ValueError: no Hessians of the samples.
+
+    >>> land = Landscape(sample_gradients=[[3.0], [-1.0]], sample_hessians=[[[1.0]], [[1.0]]])
+    >>> settings = TrainingSettings(samples=2, learning_rate=0.1, batch_size=1, minibatching="without_replacement")
+    >>> float(effective_loss(land, settings).gradient[0])  # of an epoch of 2 steps: 2 − 0.1 (2 − 1)
+    1.9
     """
     count, steps = landscape.samples, settings.steps_per_epoch
     hessian, gradient = landscape.hessian, landscape.gradient

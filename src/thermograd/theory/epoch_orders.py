@@ -48,6 +48,10 @@ def random_orders(samples: int, count: int, generator: np.random.Generator) -> A
         samples: M.
         count: how many.
         generator: of random numbers.
+
+    >>> orders = random_orders(5, 3, np.random.default_rng(0))
+    >>> orders.shape, (orders[0] == orders[1][::-1]).all()
+    ((4, 5), np.True_)
     """
     half = generator.permuted(np.tile(np.arange(samples), ((count + 1) // 2, 1)), axis=1)
     return np.stack([half, half[:, ::-1]], axis=1).reshape(-1, samples)
@@ -61,6 +65,9 @@ def disjoint_pairs(samples: int, batch_size: int, count: int, generator: np.rand
         batch_size: m.
         count: how many random ones.
         generator: of random numbers.
+
+    >>> len(disjoint_pairs(4, 1, 100, np.random.default_rng(0)))  # 4 · 3 ordered pairs: all of them
+    12
     """
     rest = samples - 2 * batch_size
     sizes = [batch_size, batch_size, rest]

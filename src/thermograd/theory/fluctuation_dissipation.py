@@ -100,6 +100,9 @@ def relaxation_times(step: Array, momentum: float) -> Array:
     Args:
         step: a = η (1 − ν) h per mode.
         momentum: μ.
+
+    >>> relaxation_times(np.array([0.5]), 0.0).round(6).tolist()  # 1 / ln 2
+    [1.442695]
     """
     middle = 1.0 - momentum + step
     discriminant = middle**2 - 4.0 * step

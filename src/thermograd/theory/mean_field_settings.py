@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
-from typing import Any
 
 from thermograd.errors import ConfigError, MemoryLimitError
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.store.free_memory import free_memory
 from thermograd.theory.mean_field_memory import SampleResponses
 from thermograd.theory.training_settings import check_positive
@@ -49,13 +48,13 @@ class SolverSettings:
         if self.temperature:
             check_positive("temperature", self.temperature)
         for name, least in (("steps", 1), ("paths", 2), ("seeds", 1), ("seed", 0)):
-            _check_whole(name, getattr(self, name), least)
+            check_whole_number(name, getattr(self, name), least, error=ConfigError)
         if self.replicas not in {1, 2}:
             message = f"replicas is {self.replicas!r}; use 1 or 2"
             raise ConfigError(message)
-        _check_whole("response_paths", self.response_paths, self.replicas)
+        check_whole_number("response_paths", self.response_paths, self.replicas, error=ConfigError)
         if self.memory is not None:
-            _check_whole("memory", self.memory, 1)
+            check_whole_number("memory", self.memory, 1, error=ConfigError)
 
     @property
     def depth(self) -> int:
@@ -100,9 +99,3 @@ class SolverSettings:
             "free. Use memory= (steps for which responses are kept), or fewer response_paths or paths"
         )
         raise MemoryLimitError(message)
-
-
-def _check_whole(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        message = f"{name} is {value!r}; it must be a whole number, {least} or larger"
-        raise ConfigError(message)

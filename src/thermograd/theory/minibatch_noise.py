@@ -72,6 +72,10 @@ def noise_at(landscape: Landscape, step: Array) -> Landscape:
     Args:
         landscape: where the gradients were taken.
         step: `(N,)`.
+
+    >>> land = Landscape(sample_gradients=[[1.0], [-1.0]], sample_hessians=[[[2.0]], [[4.0]]])
+    >>> noise_at(land, np.array([0.5])).sample_gradients.tolist()
+    [[2.0], [1.0]]
     """
     if not step.any():
         return landscape

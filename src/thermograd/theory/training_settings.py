@@ -110,6 +110,10 @@ def check_positive(name: str, value: float) -> None:
 
     Raises:
         ConfigError: a ValueError: it is not.
+
+    >>> check_positive("learning_rate", 0)
+    Traceback (most recent call last):
+    thermograd.errors.ConfigError: learning_rate is 0; it must be a positive finite number
     """
     if not _is_number(value) or not (value > 0 and math.isfinite(value)):
         message = f"{name} is {value!r}; it must be a positive finite number"

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from thermograd.numerics.log_times import Random
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.perturbations.context import Moment, PerturbationContext
 from thermograd.perturbations.description import check_use, described
 from thermograd.perturbations.hidden_layers import HiddenLayers
@@ -229,7 +230,6 @@ def _check(perturbation: Any, every: int | None, rate: float | None, seed: int) 
         got = "neither" if every is None else f"every={every} and rate={rate}"
         message = f"give exactly one of every (steps) and rate (probability per step); got {got}"
         raise ValueError(message)
-    if every is not None and (isinstance(every, bool) or not isinstance(every, int) or every < 1):
-        message = f"every is {every!r}; it is a whole number of steps, 1 or larger"
-        raise ValueError(message)
+    if every is not None:
+        check_whole_number("every", every, 1, of="steps")
     check_use(perturbation, seed)

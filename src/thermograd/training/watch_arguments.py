@@ -35,7 +35,7 @@ def check_arguments(
                 if name == "steps_per_epoch" and 0.5 < number < math.inf
                 else ""
             )
-            message = f"{name} is {value!r}; it is a whole number, {least} or larger{hint}"
+            message = f"{name} is {value!r}; it must be a whole number, {least} or larger{hint}"
             raise ValueError(message)
     for name, share in (("tolerance", tolerance), ("level", level)):
         if not 0 < share < 1:

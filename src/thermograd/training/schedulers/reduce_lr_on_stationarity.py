@@ -319,5 +319,5 @@ def _check(
         ("total_steps", total_steps, 1),
     ):
         if value is not None and (value != int(value) or value < least):
-            message = f"{name} is {value!r}; it is a whole number, {least} or larger"
+            message = f"{name} is {value!r}; it must be a whole number, {least} or larger"
             raise ValueError(message)

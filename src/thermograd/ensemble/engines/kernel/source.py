@@ -106,11 +106,6 @@ class KernelSource:
         return self.programs["update"].operations
 
 
-def _first_line(failure: Exception) -> str:
-    lines = str(failure).strip().splitlines()
-    return f"tracing the update ends in {type(failure).__name__}" + (f": {lines[0][:200]}" if lines else "")
-
-
 def kernel_source(experiment: Experiment, *, features: bool = False, frame: Frame = _CPP) -> KernelSource:
     """The source of an experiment.
 
