@@ -11,12 +11,12 @@ from thermograd.cli.exit_codes import DONE
 
 
 def advise(
-    source: Annotated[tuple[str, ...], Parameter(negative=())],
+    source: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)],
     /,
     *,
     target: float,
     direction: Literal["up", "down"] = "up",
-    candidate: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    candidate: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = (),
     metric: str | None = None,
     scale: float = 1.0,
     steps_per_epoch: int | None = None,

@@ -22,7 +22,7 @@ _NEEDED = ("", "lab")
 _REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)[^;]*(?:;.*extra == ['\"]([a-z0-9_-]+)['\"])?")
 
 
-def doctor(*, json: Annotated[bool, Parameter(negative=())] = False) -> int:
+def doctor(*, json: Annotated[bool, Parameter(negative=(), show_default=False)] = False) -> int:
     """Say what is installed and train one step on each engine; exit code 1 if something is at fault.
 
     Packages of optional extras may be absent, which is no fault: the line says how to install them.

@@ -22,7 +22,7 @@ def estimate(
     scale: float | None = None,
     steps_per_epoch: int | None = None,
     counts_from: int | None = None,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    json: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
     csv: Path | None = None,
 ) -> int:
     """Estimate something from recorded runs, with its interval.

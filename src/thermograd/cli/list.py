@@ -22,7 +22,7 @@ def list_(
     which: str | None = None,
     /,
     *,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    json: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
 ) -> int:
     """List plug-ins, the runs in a folder, estimates, predictions, reproductions, or the JSON Schema of a config.
 

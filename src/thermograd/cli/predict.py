@@ -18,7 +18,7 @@ def predict(
     /,
     *option: _Word,
     from_: Annotated[Path | None, Parameter(name="--from")] = None,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    json: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
 ) -> int:
     """Predict something from parameters: what theory says, where it holds and what it rests on.
 

@@ -14,7 +14,7 @@ from thermograd.errors import ConfigError, DamagedRunError, ThermogradError
 
 
 def report(
-    run: Annotated[tuple[Path, ...], Parameter(negative=())],
+    run: Annotated[tuple[Path, ...], Parameter(negative=(), show_default=False)],
     /,
     *,
     out: Annotated[Path | None, Parameter(name="--out")] = None,

@@ -30,10 +30,10 @@ def reproduce(
     /,
     *,
     experiment: str | None = None,
-    live: Annotated[bool, Parameter(negative=())] = False,
-    full: Annotated[bool, Parameter(negative=())] = False,
+    live: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
+    full: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
     out: Path | None = None,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    json: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
 ) -> int:
     """Put a paper's numbers beside ours: paper | ours | verdict, as a table and as a page with the figures.
 

@@ -29,9 +29,9 @@ def resume(
     *option: Annotated[str, Parameter(allow_leading_hyphen=True)],
     executor: str | None = None,
     workers: int | None = None,
-    repair: Annotated[bool, Parameter(negative=())] = False,
-    strict: Annotated[bool, Parameter(negative=())] = False,
-    allow_import: Annotated[bool, Parameter(negative=())] = False,
+    repair: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
+    strict: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
+    allow_import: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
 ) -> int:
     """Go on with a run; its numbers become those of an uninterrupted run, bit for bit.
 

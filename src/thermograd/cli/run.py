@@ -40,9 +40,9 @@ def run(
     out: Path | None = None,
     executor: str | None = None,
     workers: int | None = None,
-    dry_run: Annotated[bool, Parameter(negative=())] = False,
-    json: Annotated[bool, Parameter(negative=())] = False,
-    allow_import: Annotated[bool, Parameter(negative=())] = False,
+    dry_run: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
+    json: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
+    allow_import: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
 ) -> int:
     """Run the experiment of each config file in a run directory; an existing run is gone on with.
 
@@ -50,7 +50,7 @@ def run(
 
     Args:
         config: TOML files; any key can be changed: --KEY.PATH VALUE, as in --dynamics.learning_rate 0.02.
-        out: run directory, with one config only; default runs/NAME-IDENTITY.
+        out: run directory, with one config only; runs/NAME-IDENTITY if it is not given.
         executor: who trains the blocks: inline (here, the default), process, dask or submitit; options of a kind by
             --executor.OPTION VALUE.
         workers: how many blocks at once, for the kinds that have workers.

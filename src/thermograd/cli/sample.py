@@ -20,9 +20,9 @@ def sample(
     start: Path | None = None,
     out: Path | None = None,
     export: Literal["netcdf", "npz"] | None = None,
-    dry_run: Annotated[bool, Parameter(negative=())] = False,
-    json: Annotated[bool, Parameter(negative=())] = False,
-    allow_import: Annotated[bool, Parameter(negative=())] = False,
+    dry_run: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
+    json: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
+    allow_import: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
 ) -> int:
     """Draw weights from a posterior by the chains of a config, and say whether they converged.
 

@@ -25,7 +25,7 @@ def watch(
     *,
     host: str = "127.0.0.1",
     port: int = 0,
-    terminal: Annotated[bool, Parameter(negative=())] = False,
+    terminal: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
 ) -> int:
     """Show a run while it goes on: its state, its blocks, its means with their spread, how long it will take.
 
