@@ -17,9 +17,14 @@ minibatching = { kind = "with_replacement", batch_size = 10 }
 """
 
 
+@pytest.fixture(scope="session")
+def tiny() -> str:
+    return CONFIG
+
+
 @pytest.fixture
-def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def config(tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "tiny.toml"
-    path.write_text(CONFIG, encoding="utf-8")
+    path.write_text(tiny, encoding="utf-8")
     return path

@@ -269,18 +269,24 @@ def test_a_run_directory(config, capsys):
     assert "kick: 5 trajectories at 3 times, 1 to 3 epochs" in output.err
 
 
-@pytest.fixture
-def weights(config, capsys):
-    """A run that saved its weights, and sums of their products."""
-    text = config.read_text("utf-8").replace(
+@pytest.fixture(scope="module")
+def saved(tiny, tmp_path_factory):
+    """A folder with a run that saved its weights, and sums of their products."""
+    folder = tmp_path_factory.mktemp("weights")
+    text = tiny.replace(
         '["loss"]',
         '[{ kind = "stochastic_area", every = { kind = "every", steps = 1 }, at = { kind = "every", steps = 20 } }]',
     )
-    config.write_text(
+    (folder / "tiny.toml").write_text(
         text.replace("steps = 12", "steps = 400") + 'save_weights = { kind = "every", steps = 2 }\n', "utf-8"
     )
-    assert main(["run", str(config), "--out", "saved"]) == 0
-    capsys.readouterr()
+    assert main(["run", str(folder / "tiny.toml"), "--out", str(folder / "saved")]) == 0
+    return folder
+
+
+@pytest.fixture
+def weights(saved, monkeypatch):
+    monkeypatch.chdir(saved)
     return open_run("saved")
 
 

@@ -81,6 +81,18 @@ def started(*words, before="", **options):
     )
 
 
+@pytest.fixture
+def answered(tmp_path, monkeypatch, capsys):
+    """A function of words: exit code, stdout and stderr of a verb in this process, whose folder is `tmp_path`."""
+    monkeypatch.chdir(tmp_path)
+
+    def asked(*words):
+        capsys.readouterr()
+        return main(words), *capsys.readouterr()
+
+    return asked
+
+
 def test_every_foreseen_error_has_its_code():
     found = {
         name: thing
@@ -113,20 +125,20 @@ def test_1_something_is_missing(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_2_wrong_usage_writes_nothing(tmp_path):
+def test_2_wrong_usage_writes_nothing(tmp_path, answered):
     (tmp_path / "a.toml").write_text("problem = 'quadratic'\nsteps = 3\nsed = 1\n", "utf-8")
-    done = started("run", "a.toml", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("a.toml: sed: unknown field. Did you mean 'seed'? Known: ")
+    code, out, errors = answered("run", "a.toml")
+    assert (code, out) == (2, "")
+    assert errors.startswith("a.toml: sed: unknown field. Did you mean 'seed'? Known: ")
     assert [path.name for path in tmp_path.iterdir()] == ["a.toml"]
 
 
-def test_3_a_folder_that_is_no_run(tmp_path):
+def test_3_a_folder_that_is_no_run(tmp_path, answered):
     (tmp_path / "file").touch()
-    for words in (["report", str(tmp_path)], ["resume", str(tmp_path)]):
-        done = started(*words)
-        assert (done.returncode, done.stdout) == (3, "")
-        assert str(tmp_path) in done.stderr
+    for verb in ("report", "resume"):
+        code, out, errors = answered(verb, str(tmp_path))
+        assert (code, out) == (3, "")
+        assert str(tmp_path) in errors
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
@@ -162,15 +174,13 @@ def test_70_is_two_lines_and_the_path_of_the_traceback(tmp_path):
     assert "Traceback (most recent call last)" in log.read_text("utf-8")
 
 
-def test_a_traceback_only_where_it_is_asked_for():
-    plain, asked = (
-        started("estimate", "no.npz", "first_passage.restricted_mean", "--target", "1", *more)
-        for more in ([], ["--traceback"])
-    )
-    assert plain.returncode == asked.returncode == 2
-    assert "Traceback" not in plain.stderr
-    assert plain.stderr.count("\n") == 1
-    assert "Traceback" in asked.stderr
+def test_a_traceback_only_where_it_is_asked_for(answered):
+    words = ("estimate", "no.npz", "first_passage.restricted_mean", "--target", "1")
+    (plain_code, _, plain), (asked_code, _, asked) = answered(*words), answered(*words, "--traceback")
+    assert plain_code == asked_code == 2
+    assert "Traceback" not in plain
+    assert plain.count("\n") == 1
+    assert "Traceback" in asked
 
 
 def test_a_reader_that_left_is_met_in_silence():
@@ -203,14 +213,17 @@ def test_a_run_outlives_whoever_read_its_progress(tmp_path):
     assert (run.state, run.failures) == ("finished", ())
 
 
-def test_a_fault_of_a_plug_in_is_not_called_ours(tmp_path):
-    (tmp_path / "mine.py").write_text(_PLUGIN, "utf-8")
-    (tmp_path / "a.toml").write_text("problem = 'quadratic'\nsteps = 3\nobserve = ['mine:Mine']\n", "utf-8")
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    done = started("run", "a.toml", "--out", "made", "--allow-import", cwd=tmp_path, env=environment)
-    assert (done.returncode, done.stdout) == (exit_codes.USAGE, "")
-    first, second = done.stderr.splitlines()
-    place = f"measure, {tmp_path / 'mine.py'}:11"
+def test_a_fault_of_a_plug_in_is_not_called_ours(tmp_path, answered, monkeypatch):
+    (tmp_path / "plug_in_with_a_fault.py").write_text(_PLUGIN, "utf-8")
+    (tmp_path / "a.toml").write_text(
+        "problem = 'quadratic'\nsteps = 3\nobserve = ['plug_in_with_a_fault:Mine']\n", "utf-8"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    code, out, errors = answered("run", "a.toml", "--out", "made", "--allow-import")
+    assert (code, out) == (exit_codes.USAGE, "")
+    first, second = errors.splitlines()
+    place = f"measure, {tmp_path / 'plug_in_with_a_fault.py'}:11"
     assert first == f"KeyError: 'no such weight', in code that is not thermograd's: {place}"
     (log,) = tmp_path.glob("thermograd-traceback-*.log")
     assert str(log) in second

@@ -21,6 +21,15 @@ from thermograd.report.live import LiveServer
 from thermograd.report.live_run import LiveRun
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """The server of one run for all requests that change nothing."""
+    with GrowingRun(tmp_path_factory.mktemp("served") / "run") as run:
+        run.train(0, 8)
+        with serving(LiveServer(LiveRun(run.path))) as found:
+            yield found
+
+
 def asked(server, path, *, method="GET", host=None, body=None):
     """Status, headers and content."""
     connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=20)
@@ -157,17 +166,18 @@ def test_too_many_fields_are_no_error(server):
     assert asked(server, "/data.json?" + "a=1&" * 50)[0] == 200
 
 
-def test_since_answers_what_is_new(server, growing):
-    first = json.loads(asked(server, "/data.json")[2])
-    assert first["series"]["train_loss"]["step"] == list(range(9))
-    small = json.loads(asked(server, f"/data.json?since={first['version']}")[2])
-    assert "series" not in small
-    growing.train(0, 10)
-    more = json.loads(asked(server, f"/data.json?since={first['version']}")[2])
-    assert more["series"]["train_loss"]["step"] == list(range(11))  # one diverged: its past left the mean
-    growing.train(1, 2)
-    more = json.loads(asked(server, f"/data.json?since={more['version']}")[2])
-    assert more["series"]["train_loss"]["step"] == [0, 1, 2]
+def test_since_answers_what_is_new(growing):
+    with serving(LiveServer(LiveRun(growing.path))) as server:
+        first = json.loads(asked(server, "/data.json")[2])
+        assert first["series"]["train_loss"]["step"] == list(range(9))
+        small = json.loads(asked(server, f"/data.json?since={first['version']}")[2])
+        assert "series" not in small
+        growing.train(0, 10)
+        more = json.loads(asked(server, f"/data.json?since={first['version']}")[2])
+        assert more["series"]["train_loss"]["step"] == list(range(11))  # one diverged: its past left the mean
+        growing.train(1, 2)
+        more = json.loads(asked(server, f"/data.json?since={more['version']}")[2])
+        assert more["series"]["train_loss"]["step"] == [0, 1, 2]
 
 
 def test_what_goes_wrong_inside_is_one_line(server, monkeypatch, capfd):

@@ -1,0 +1,43 @@
+"""Sizes at which pages and examples run in every run of the tests; `make test-slow` runs them as they stand."""
+
+from __future__ import annotations
+
+SIZES: dict[str, dict[str, str]] = {
+    # pages
+    "README.md": {"range(140)": "range(30)", "range(6000)": "range(1500)", "epochs=2500": "epochs=160"},
+    "effective_noise.md": {'"paths": 4000': '"paths": 1000', "paths=4000": "paths=1000"},
+    "fluctuation_dissipation.md": {"modes, 8000": "modes, 2000", "10_000, traj": "2000, traj"},
+    "has_my_training_equilibrated.md": {"(1, 32, 64, 64)": "(1, 8, 16, 16)"},
+    "plateau_or_glass.md": {"12_000": "7000", "range(3000)": "range(1000)", "steps=1000": "steps=300"},
+    "what_does_my_learning_rate_cost.md": {"range(4000)": "range(1000)"},
+    "which_sampler_which_step_size.md": {"epochs=2500": "epochs=400", "draws.draws, 9": "draws.draws, 20"},
+    "which_temperature_at_which_lag.md": {'1500, "windows": 8, "lags": 60': '100, "windows": 4, "lags": 30'},
+    "would_a_restart_help.md": {"trajectories=32": "trajectories=8"},
+    # examples
+    "calibrated_ensemble.py": {
+        "range(100)": "range(10)",
+        "epochs=1200": "epochs=90",
+        "burn_in=600": "burn_in=30",
+        "600": "200",
+    },
+    "effective_temperature.py": {"burn_in=600": "burn_in=50", "windows=8": "windows=3", "lags=60": "lags=30"},
+    "first_passage.py": {"trajectories=24": "trajectories=8"},
+    "own_training_loop.py": {"trajectories=24": "trajectories=6"},
+    "stationary_state.py": {"train(6000)": "train(600)"},
+    "watch.py": {"132, 15": "24, 15", "epoch == 100": "epoch == 20"},
+    "watch_a_run_age.py": {"15_000, 50": "3000, 50"},
+    "watch_lightning.py": {"max_epochs=128": "max_epochs=10"},
+    "watch_transformers.py": {"num_train_epochs=100": "num_train_epochs=5"},
+}
+
+
+def smaller(name: str, text: str) -> str:
+    """The text with the sizes of its row.
+
+    >>> smaller("stationary_state.py", "train(500); train(6000)")
+    'train(500); train(600)'
+    """
+    for there, here in SIZES.get(name, {}).items():
+        assert there in text, f"{name} says {there!r} no more: mend its row of SIZES in {__file__}"
+        text = text.replace(there, here)
+    return text
