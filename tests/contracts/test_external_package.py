@@ -38,10 +38,10 @@ def installed(tmp_path_factory):
     return folder
 
 
-def thermograd(folder, *words, found=True):
+def started(folder, *words, found=True):
     path = os.pathsep.join(filter(None, [str(folder) if found else "", *sys.path]))
     return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "thermograd", *map(str, words)],
+        [sys.executable, "-W", "error", *map(str, words)],
         cwd=folder if found else folder.parent,
         env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -50,11 +50,25 @@ def thermograd(folder, *words, found=True):
     )
 
 
+def thermograd(folder, *words, found=True):
+    return started(folder, "-m", "thermograd", *words, found=found)
+
+
+LISTS = """
+from thermograd.cli import main
+assert main(["list", "plugins", "--json"]) == 0
+print("~")
+assert main(["list", "schema"]) == 0
+"""
+
+
 def test_it_is_listed_with_its_summary_and_in_the_schema(installed):
-    listed = json.loads(thermograd(installed, "list", "plugins", "--json").stdout)
+    done = started(installed, "-c", LISTS)
+    assert done.returncode == 0, done.stderr
+    plugins, schema = done.stdout.split("~\n", 1)
+    listed = json.loads(plugins)
     assert all(kind in listed[role] for role, kind in KINDS.items())
     assert "signSGD" in listed["dynamics"]["sign_descent"]
-    schema = thermograd(installed, "list", "schema").stdout
     assert all(f'"{kind}"' in schema for kind in KINDS.values())
 
 
