@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 MINIMAL := .venv-minimal
-PIP := -q --disable-pip-version-check -c constraints.txt
+# bytecode is made of what is imported, which is a tenth of what is installed
+PIP := -q --disable-pip-version-check --no-compile -c constraints.txt
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export OMP_NUM_THREADS := 2
 
@@ -17,7 +18,9 @@ demo: $(VENV)/.lab ## install what it needs, run the main job on real digits, sa
 	@$(BIN)/thermograd quickstart --out demo
 	@echo "Open demo/report.html in a browser."
 
-test: lint types layers unit minimal docs ## everything CI runs
+test: ## everything CI runs: two at a time what needs one processor, then the tests
+	@$(MAKE) -j 2 --output-sync --no-print-directory browser-setup types lint layers docs $(MINIMAL)/.core
+	@$(MAKE) --no-print-directory unit minimal
 
 lint: $(VENV)/.dev ## formatting and style
 	@$(BIN)/ruff format --check
@@ -30,7 +33,7 @@ layers: $(VENV)/.dev ## one direction of imports, no torch in analysis, a small 
 	@$(BIN)/lint-imports --no-cache
 
 unit: $(VENV)/.dev browser-setup ## tests and doctests; browser tests skip where there is no Chromium
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -q -rs --durations 40 -m "not slow"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -q -rs --durations 40 -m "not slow"
 
 minimal: $(MINIMAL)/.core ## the same core with torch, numpy and scipy only
 	@OMP_NUM_THREADS=1 $(MINIMAL)/bin/python -m pytest -n 2 -q -rs -m "not slow" tests/minimal tests/numerics tests/theory tests/estimators tests/minibatching tests/dynamics tests/perturbations tests/training tests/physics
@@ -39,7 +42,7 @@ docs: $(VENV)/.dev ## build the documentation
 	@$(BIN)/zensical build --clean --strict
 
 test-slow: $(VENV)/.dev ## long physics: coverage of intervals, long ensembles
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -q -rs -m slow
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -q -rs -m slow
 
 bench: $(VENV)/.dev ## measured ratios, see benchmarks/README.md
 	@$(BIN)/python benchmarks/engines.py --foundation

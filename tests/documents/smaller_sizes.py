@@ -4,14 +4,20 @@ from __future__ import annotations
 
 SIZES: dict[str, dict[str, str]] = {
     # pages
-    "README.md": {"range(140)": "range(30)", "range(6000)": "range(1500)", "epochs=2500": "epochs=160"},
+    "README.md": {
+        "range(140)": "range(30)",
+        "range(6000)": "range(1500)",
+        "epochs=2500": "epochs=120",
+        "trajectories=64": "trajectories=16",
+    },
     "effective_noise.md": {'"paths": 4000': '"paths": 1000', "paths=4000": "paths=1000"},
     "fluctuation_dissipation.md": {"modes, 8000": "modes, 2000", "10_000, traj": "2000, traj"},
     "has_my_training_equilibrated.md": {"(1, 32, 64, 64)": "(1, 8, 16, 16)"},
     "plateau_or_glass.md": {"12_000": "7000", "range(3000)": "range(1000)", "steps=1000": "steps=300"},
+    "run_on_a_cluster.md": {"workers=2": "workers=1"},
     "what_does_my_learning_rate_cost.md": {"range(4000)": "range(1000)"},
     "which_sampler_which_step_size.md": {"epochs=2500": "epochs=400", "draws.draws, 9": "draws.draws, 20"},
-    "which_temperature_at_which_lag.md": {'1500, "windows": 8, "lags": 60': '100, "windows": 4, "lags": 30'},
+    "which_temperature_at_which_lag.md": {'1500, "windows": 8, "lags": 60': '500, "windows": 8, "lags": 60'},
     "would_a_restart_help.md": {"trajectories=32": "trajectories=8"},
     # examples
     "calibrated_ensemble.py": {

@@ -16,6 +16,7 @@ from thermograd.cli import main
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SCRIPTS = sorted(EXAMPLES.glob("*.py"))
 OF_THEIR_OWN = {"two_nodes.py", "watch.py"}
+SLOW = {"two_nodes.py"}  # run_on_a_cluster.md runs blocks on Dask too, and test_dask kills its workers
 QUIET = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
@@ -33,7 +34,11 @@ def run_alone(script, folder):
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "script",
+    [pytest.param(path, marks=pytest.mark.slow if path.name in SLOW else ()) for path in SCRIPTS],
+    ids=lambda path: path.name,
+)
 def test_script(script, tmp_path, monkeypatch, capsys):
     text = script.read_text(encoding="utf-8")
     assert len(text.splitlines()) < 100

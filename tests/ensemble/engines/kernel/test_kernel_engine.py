@@ -131,6 +131,12 @@ CASES = {
 TOLERANCES = {"float64": 1e-12, "float32": 5e-6, "mixed": 5e-6}
 
 
+@pytest.fixture
+def quick_build(monkeypatch):
+    """Kernels that are built in half the time, for tests that compare no numbers of many kinds of them."""
+    monkeypatch.setattr(compiler, "FLAGS", ("-O1", *compiler.FLAGS[1:]))
+
+
 def experiment(problem, dynamics, minibatching, **settings):
     chosen = {"trajectories": 11, "steps": 20, "seed": 5, "observe": [Loss(at=At((0,)))]} | settings
     return tg.Experiment(problem, minibatching, dynamics, **chosen)
@@ -245,6 +251,7 @@ def test_a_resumed_run_is_bit_identical(until):
             np.testing.assert_array_equal(value, resumed.weights()[name])
 
 
+@pytest.mark.usefixtures("quick_build")
 def test_a_stored_run_that_goes_on_with_another_engine_says_so(tmp_path, monkeypatch):
     given = experiment(TANH, SGD(0.1), WithoutReplacement(50), trajectories=1, steps=3000)
     assert tg.run(given, store=tmp_path / "run", until=1500).engine == "kernel"
@@ -256,6 +263,7 @@ def test_a_stored_run_that_goes_on_with_another_engine_says_so(tmp_path, monkeyp
     assert max(differences(run, whole).values()) < 1e-9
 
 
+@pytest.mark.usefixtures("quick_build")
 def test_a_run_of_the_kernel_by_name_can_be_finished_by_another_engine(tmp_path):
     given = experiment(TANH, SGD(0.1), WithoutReplacement(50), engine="kernel")
     tg.run(given, store=tmp_path / "run", until=8)
@@ -295,6 +303,7 @@ def _weights(problem):
     }
 
 
+@pytest.mark.usefixtures("quick_build")
 def test_large_data_sets_are_sampled_as_the_reference_samples():
     count = 70_001
     problem = tg.Problem(
@@ -314,6 +323,7 @@ def test_large_data_sets_are_sampled_as_the_reference_samples():
         np.testing.assert_allclose(tg.run(given).weights()["a"], expected, rtol=1e-14)
 
 
+@pytest.mark.usefixtures("quick_build")
 def test_whole_numbers_and_truth_values_as_data():
     tokens = torch.randint(0, 6, (60, 3), generator=GENERATOR, dtype=torch.int32)
     flags = torch.rand(60, 5, generator=GENERATOR) > 0.5
@@ -335,6 +345,7 @@ def test_whole_numbers_and_truth_values_as_data():
             assert max(differences(eager, kernel).values()) <= TOLERANCES[dtype]
 
 
+@pytest.mark.usefixtures("quick_build")
 def test_whole_numbers_that_do_not_fit_are_refused():
     problem = tg.Problem(
         forward=lambda weights, inputs: weights["a"] * inputs,
@@ -390,6 +401,7 @@ def test_the_compiled_engine_refuses_a_table_too():
         tg.run(experiment(TANH, rule, WithoutReplacement(40), engine="compiled"))
 
 
+@pytest.mark.usefixtures("quick_build")
 @pytest.mark.parametrize(
     "rate",
     [
@@ -405,6 +417,7 @@ def test_schedules_of_the_step_run_in_the_kernel(rate):
     assert max(differences(eager, kernel).values()) <= 1e-7
 
 
+@pytest.mark.usefixtures("quick_build")
 def test_a_class_that_does_not_exist_is_found_before_the_kernel_runs():
     wrong = Y.clone()
     wrong[17] = 9
@@ -435,6 +448,7 @@ class Odd:
         ), None
 
 
+@pytest.mark.usefixtures("quick_build")
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -450,6 +464,7 @@ def test_batches_that_the_kernel_would_misread_are_refused(change, words):
         tg.run(given)
 
 
+@pytest.mark.usefixtures("quick_build")
 def test_a_run_that_overflows_at_once_is_still_the_kernels():
     for dtype in ("float64", "float32"):
         given = experiment(SQUARES, SGD(1e200), WithoutReplacement(20), dtype=dtype)
@@ -476,6 +491,7 @@ def test_a_long_list_of_operations_must_repay_its_compilation():
     assert tg.plan(replace(given, steps=20_000)).engine == "kernel"
 
 
+@pytest.mark.usefixtures("quick_build")
 class TestChoice:
     def test_long_runs_of_small_networks_are_the_kernels(self):
         given = experiment(TANH, SGD(0.1), WithoutReplacement(40), steps=3000)
