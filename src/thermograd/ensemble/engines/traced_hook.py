@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from thermograd.ensemble.block import Tensors
 from thermograd.ensemble.engines.oracle import Demand, InputNeededError
 from thermograd.ensemble.engines.supplies import Supplied
 
+CALLS_BEFORE = 100  # recording takes as long as about so many calls, which a short run never comes to
 Hook = Callable[[Tensors, Tensors, list[Supplied]], tuple[Tensors, Tensors]]
 
 
@@ -23,13 +25,14 @@ class TracedHook:
     Args:
         hook: of one trajectory; it must take its pair of batches as that of epoch 0.
 
-    The first result of each form of the inputs is compared with the hook's own; where it differs, or an operation cannot be
-    recorded, the hook itself goes on being called.
+    Operations are recorded once the hook was called `CALLS_BEFORE` times with inputs of one form. The first result is compared
+    with the hook's own; where it differs, or an operation cannot be recorded, the hook itself goes on being called.
     """
 
     def __init__(self, hook: Hook) -> None:
         self._batched = vmap(hook)
         self._graphs: dict[Any, Callable[..., Any] | None] = {}
+        self._calls: Counter[Any] = Counter()
 
     def __call__(self, weights: Tensors, state: Tensors, supplied: Supplied) -> tuple[Tensors, Tensors]:
         """Weights and state of the block after the hook.
@@ -52,6 +55,9 @@ class TracedHook:
             tuple((tuple(tensor.shape), tensor.dtype) for tensor in given),
         )
         if form not in self._graphs:
+            self._calls[form] += 1
+            if self._calls[form] <= CALLS_BEFORE:
+                return self._called(weights, state, renamed)
             return self._first(form, weights, state, renamed, given)
         graph = self._graphs[form]
         if graph is None:
