@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import thermograd as tg
+from thermograd.dynamics import SGLD
 from thermograd.errors import MissingExtraError
 from thermograd.estimators.first_passage import first_passage_times, restricted_mean, survival_function
 from thermograd.minibatching import WithoutReplacement
@@ -66,6 +67,7 @@ def test_every_module_of_the_core_imports():
         "dynamics",
         "perturbations",
         "observables",
+        "training",
         "advisor",
     )
     for package in packages:
@@ -87,6 +89,40 @@ def test_advice_from_a_study():
         target=0.999, interval=3, horizon=3, trajectories=6, candidates={"shrink": ShrinkAndPerturb()}
     )
     assert tg.advise(study.run(make_experiment())).recommendation
+
+
+def test_a_loop_of_ones_own():
+    """Watched, perturbed, and asked where it is: with what the command line and the store would need absent."""
+    problem = make_experiment().problem
+    inputs, labels = problem.train
+    cross_entropy = torch.nn.functional.cross_entropy
+    torch.manual_seed(0)
+    model = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.1)
+    watch = tg.watch(optimizer, steps_per_epoch=5)
+    scheduler = tg.ReduceLROnStationarity(optimizer, watch)
+    perturber = tg.Perturber(model, optimizer, ShrinkAndPerturb(), every=30, seed=0)
+    for _ in range(60):
+        chosen = torch.randint(40, (8,))
+        optimizer.zero_grad()
+        loss = cross_entropy(model(inputs[chosen]), labels[chosen])
+        loss.backward()
+        optimizer.step()
+        perturber.step()
+        scheduler.step(loss)
+    assert watch.report()
+    land = tg.landscape(model, (inputs, labels), criterion=cross_entropy, weight_decay=0.1, refine=True)
+    assert "learning rate 0.1" in str(tg.stationary_state(land, learning_rate=0.1, batch_size=8))
+    with tg.Hessian(model, lambda: cross_entropy(model(inputs), labels)) as curvature:
+        assert curvature.trace().value > 0
+
+
+def test_draws_of_a_posterior():
+    problem = make_experiment().problem
+    settings = {"prior_precision": 1.0, "batch_size": 8}
+    draws = tg.sample_posterior(problem, dynamics=SGLD(1e-3), chains=2, epochs=12, burn_in=2, **settings)
+    assert draws.convergence().kind
+    assert tg.posterior_predictive(draws, problem, problem.train[0], output="softmax").mean.shape == (40, 2)
 
 
 def test_a_run_directory_names_the_extra(tmp_path):
