@@ -343,6 +343,23 @@ def test_frozen_parameters_stay_and_may_be_given():
         sample_posterior(problem, start=other, **options)
 
 
+def test_a_checkpoint_with_buffers_is_a_start():
+    """A state_dict holds running means too, which the problem has to have as well."""
+    net = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    net(torch.randn(20, 3, generator=torch.Generator().manual_seed(0)))
+    net.eval()
+    given = network()
+    problem = tg.Problem(model=lambda: net, loss=given.loss, train=given.train)
+    options = {"prior_precision": 1.0, "batch_size": 6, "epochs": 3, "burn_in": 1, "chains": 2}
+    draws = sample_posterior(problem, start=net.state_dict(), **options)
+    assert set(draws.parameters) == {name for name, _ in net.named_parameters()}
+    other = {**net.state_dict(), "1.running_mean": torch.ones(4)}
+    with pytest.raises(ValueError, match=r"'1\.running_mean' is frozen \(.*or a buffer\)"):
+        sample_posterior(problem, start=other, **options)
+    with pytest.raises(ValueError, match=r"start is Sequential; give weights by name, as start=net.state_dict\(\)"):
+        sample_posterior(problem, start=net, **options)
+
+
 @pytest.mark.parametrize("problem", [nn.Linear(2, 1), nn.Linear, 3.0, {"model": None}])
 def test_what_is_no_problem(problem):
     with pytest.raises(ValueError, match=r"give a tg.Problem\(model=..., loss=..., train="):

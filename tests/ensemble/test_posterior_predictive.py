@@ -54,7 +54,11 @@ def test_mean_and_spread_are_weighted_sums(draws, chunk):
     assert found.mean == pytest.approx(mean)
     assert found.std == pytest.approx(np.sqrt(variance + 0.49))
     assert found.by_chain == pytest.approx(np.einsum("cdik,d->cik", each, CHAINS * share))
-    assert (found.entropy, found.draws) == (None, CHAINS * (DRAWS - 1))
+    assert (found.entropy, found.draws, found.by_draw) == (None, CHAINS * (DRAWS - 1), None)
+    kept = posterior_predictive(draws, network(), X, chunk=chunk, keep_draws=True).by_draw
+    assert kept[:, 1:] == pytest.approx(each[:, 1:])
+    assert np.isnan(kept[:, 0]).all()  # of weight 0
+    assert draws.convergence(quantities={"output": kept}).evidence["judged_by"] == "quantities"
 
 
 def test_probabilities_and_what_the_draws_disagree_about(draws):
@@ -92,6 +96,10 @@ def test_what_does_not_fit(draws):
         posterior_predictive(draws, nn.Linear(4, 3), X)
     with pytest.raises(ValueError, match="inputs are empty"):
         posterior_predictive(draws, network(), X[:0])
+    with pytest.raises(ValueError, match=r"inputs of shape \(4,\).* as sample\[None\]"):
+        posterior_predictive(draws, network(), X[0])
+    with pytest.raises(ValueError, match="the model is a function; give the module itself"):
+        posterior_predictive(draws, lambda: network(), X)
     silent = PosteriorDraws(dict(draws.parameters), weights=np.zeros(DRAWS))
     with pytest.raises(ValueError, match="weight 0"):
         posterior_predictive(silent, network(), X)

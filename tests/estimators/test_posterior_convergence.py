@@ -209,10 +209,15 @@ def test_predictions_may_have_mixed_where_coordinates_have_not(chains):
             for field in ("temperature", "potential", "virial", "directional_virial", "measured")
         },
     )
-    assert mirrored.convergence().kind == "chains_disagree"
+    alone = mirrored.convergence()
+    assert alone.kind == "chains_disagree"
+    assert "hidden units" not in alone.text  # one layer
     verdict = mirrored.convergence(quantities={"square": apart**2, "sum": apart.sum(-1) ** 2})
     assert verdict.holds is True, verdict.text
     assert verdict.evidence["coordinates"] == apart.shape[-1] + 1
+    layers = PosteriorDraws({"first": apart[..., None], "second": apart[..., None]})
+    assert "hidden units can be exchanged" in layers.convergence().text
+    assert "hidden units" not in layers.convergence(quantities={"itself": apart}).text
 
 
 @pytest.mark.parametrize("quantity", [np.zeros((8, 7)), np.zeros(8), np.full((8, 2000), np.nan)])

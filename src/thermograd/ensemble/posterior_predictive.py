@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,8 @@ class Predictive:
         mutual_information: of prediction and weights in nats, `(input,)`: entropy minus the mean entropy of the draws, the part
             that more data would remove; "softmax" only.
         draws: number of draws it is the mean of.
+        by_draw: `(chain, draw, input, ...)`, NaN at draws of weight 0, if they were to be kept: a quantity for
+            `PosteriorDraws.convergence`.
     """
 
     mean: Array
@@ -51,6 +54,7 @@ class Predictive:
     entropy: Array | None
     mutual_information: Array | None
     draws: int
+    by_draw: Array | None = None
 
     def __str__(self) -> str:
         chains = len(self.by_chain)
@@ -74,20 +78,22 @@ def posterior_predictive(
     noise_std: float = 0.0,
     chunk: int = 256,
     device: str = "cpu",
+    keep_draws: bool = False,
 ) -> Predictive:
     """Mean and spread of the outputs over the draws, weighted by `draws.weights`; draws of weight 0 take no part.
 
     Args:
         draws: of the weights.
         problem_or_model: the model that they are weights of, evaluated in evaluation mode: an `nn.Module` or a problem.
-        inputs: `(input, ...)`.
+        inputs: `(input, ...)`; a single sample is `sample[None]`.
         output: "identity", "softmax", "sigmoid", or a function of the outputs `(input, ...)`.
         noise_std: standard deviation of the targets about the outputs.
         chunk: inputs at a time; memory is that of a chunk times 16 draws.
         device: where it is computed.
+        keep_draws: keep what every draw predicts, 8 bytes for each number.
 
     Raises:
-        ValueError: weights that do not fit the model, or an unknown output.
+        ValueError: weights that do not fit the model, an unknown output, or inputs without an axis of samples.
 
     >>> from thermograd.estimators.posterior_draws import PosteriorDraws
     >>> draws = PosteriorDraws({"weight": np.array([[[[1.0]], [[3.0]]]])})
@@ -111,8 +117,9 @@ def posterior_predictive(
         message = "inputs are empty; give (input, ...), samples on axis 0"
         raise ValueError(message)
     given = given.to(dtype) if given.is_floating_point() else given
+    kept: list[Array] | None = [] if keep_draws else None
     parts = [
-        _of_chunk(draws, forward, transform, given[first : first + chunk], dtype, output == "softmax")
+        _of_chunk(draws, forward, transform, given[first : first + chunk], dtype, output == "softmax", kept)
         for first in range(0, len(given), chunk)
     ]
     mean, square, by_chain, entropy = (
@@ -120,10 +127,18 @@ def posterior_predictive(
     )
     std = np.sqrt(np.maximum(square, 0) + noise_std**2)
     count = draws.chains * int(draws.used.sum())
+    by_draw = None if kept is None else _at_all_draws(np.concatenate(kept, axis=2), draws)
     if output != "softmax":
-        return Predictive(mean, std, by_chain, None, None, count)
+        return Predictive(mean, std, by_chain, None, None, count, by_draw)
     whole = -(mean * np.log(np.maximum(mean, np.finfo(float).tiny))).sum(-1)
-    return Predictive(mean, std, by_chain, whole, np.maximum(whole - entropy, 0.0), count)
+    return Predictive(mean, std, by_chain, whole, np.maximum(whole - entropy, 0.0), count, by_draw)
+
+
+def _at_all_draws(used: Array, draws: PosteriorDraws) -> Array:
+    """`(chain, draw, ...)`, NaN where a draw does not count."""
+    whole = np.full((draws.chains, draws.draws, *used.shape[2:]), np.nan)
+    whole[:, draws.used] = used
+    return whole
 
 
 def _of_chunk(
@@ -133,8 +148,10 @@ def _of_chunk(
     inputs: Tensor,
     dtype: torch.dtype,
     probabilities: bool,
+    kept: list[Array] | None,
 ) -> tuple[Array, Array, Array, Array]:
-    """Mean, variance over draws, means by chain, mean entropy of the draws."""
+    """Mean, variance over draws, means by chain, mean entropy of the draws; what each draw predicts goes to `kept`."""
+    each: list[Array] = []
     shift: Tensor | None = None
     sums: list[Tensor] = []
     squares: Any = 0.0
@@ -144,6 +161,14 @@ def _of_chunk(
         for weights, shares in _groups(draws, chain, dtype, inputs.device):
             with torch.no_grad():
                 outputs = transform(_each(forward, weights, inputs)).double()
+            if outputs.shape[1:2] != inputs.shape[:1]:
+                message = (
+                    f"the model makes outputs of shape {tuple(outputs.shape[1:])} of inputs of shape {tuple(inputs.shape)}: "
+                    "inputs are (input, ...), samples on axis 0; give a single sample as sample[None]"
+                )
+                raise ValueError(message)
+            if kept is not None:
+                each.append(outputs.cpu().numpy())
             shift = outputs[0] if shift is None else shift
             away = outputs - shift
             lifted = shares.view(-1, *[1] * (away.ndim - 1))
@@ -155,6 +180,8 @@ def _of_chunk(
                 ).sum(0)
         sums.append(total)
     assert shift is not None  # there are draws
+    if kept is not None:
+        kept.append(np.concatenate(each).reshape(draws.chains, -1, *each[0].shape[1:]))
     by_chain = torch.stack(sums)
     mean = by_chain.mean(0)
     variance = torch.as_tensor(squares) / draws.chains - mean.square()
@@ -195,6 +222,9 @@ def _each(forward: Forward, weights: dict[str, Tensor], inputs: Tensor) -> Tenso
 
 def _forward(problem_or_model: Any, draws: PosteriorDraws, device: str) -> tuple[Forward, torch.dtype]:
     """The outputs as a function of weights, and the type it takes them in."""
+    if inspect.isroutine(problem_or_model):
+        message = "the model is a function; give the module itself, or a tg.Problem"
+        raise ValueError(message)
     given = {name: value.shape[2:] for name, value in draws.parameters.items()}
     if isinstance(problem_or_model, nn.Module):
         module = copy.deepcopy(problem_or_model).to(device).eval()

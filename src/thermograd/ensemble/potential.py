@@ -39,7 +39,7 @@ class Potential:
         problem: whose loss, regulariser included, is U.
         scales: √P by name, float64; None without a preconditioner.
         shapes: of the weights.
-        frozen: parameters that are not sampled, by name.
+        frozen: parameters that are not sampled, and buffers, by name.
         notes: what a reader of the draws should know.
     """
 
@@ -139,22 +139,28 @@ class Potential:
         }
 
     def sampled(self, start: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of given weights that are sampled; the others must be the frozen ones of the model.
+        """Those of given weights that are sampled; the others must be the frozen ones and the buffers of the model.
 
         Args:
-            start: by name, stacked or not.
+            start: by name, stacked or not; a state_dict will do.
 
         Raises:
-            ValueError: other names than the model has, or frozen parameters of other values.
+            ValueError: no weights by name, other names than the model has, or frozen parameters or buffers of other values.
         """
-        if set(start) not in (set(self.shapes), set(self.shapes) | set(self.frozen)):
+        if not isinstance(start, Mapping):
+            message = (
+                f"start is {type(start).__name__}; give weights by name, as start=net.state_dict() or "
+                'start=torch.load("net.pt")'
+            )
+            raise ValueError(message)
+        if not set(self.shapes) <= set(start) <= set(self.shapes) | set(self.frozen):
             message = f"start has weights {sorted(start)}; the model has {sorted(self.shapes)}"
             raise ValueError(message)
         for name in set(start) - set(self.shapes):
             value = torch.as_tensor(start[name]).detach().to(self.frozen[name])
             if value.shape != self.frozen[name].shape or not torch.equal(value, self.frozen[name]):
                 message = (
-                    f"parameter {name!r} is frozen (requires_grad=False), and in start it has other values than in the model: "
+                    f"{name!r} is frozen (requires_grad=False, or a buffer), and in start it has other values than in the model: "
                     "make the problem of the model that has them, model=lambda: net"
                 )
                 raise ValueError(message)
@@ -226,14 +232,12 @@ class Potential:
 
 
 def _frozen(functional: FunctionalProblem) -> dict[str, Tensor]:
-    """Parameters of the module that are not trained."""
+    """Parameters of the module that are not trained, and its buffers."""
     if functional.module is None:
         return {}
-    return {
-        name: value.detach()
-        for name, value in functional.module.named_parameters()
-        if not value.requires_grad
-    }
+    module = functional.module
+    fixed = [named for named in module.named_parameters() if not named[1].requires_grad]
+    return {name: value.detach() for name, value in (*fixed, *module.named_buffers())}
 
 
 @dataclass(frozen=True, eq=False)

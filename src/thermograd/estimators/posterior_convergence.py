@@ -25,6 +25,10 @@ _MIXED, _APART = 1.01, 1.05
 _ENOUGH = 400.0
 _FALSE_ALARM = 0.001
 _COORDINATES = 256
+_EXCHANGEABLE = (
+    " But hidden units can be exchanged without changing what a network computes, so its coordinates need not agree: judge by "
+    "predictions, convergence(quantities={'probability': posterior_predictive(..., keep_draws=True).by_draw})."
+)
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ def convergence(
         "measured": len(used.measured),
     }
     facts |= {"tolerance": tolerance, "level": level}
+    facts["judged_by"] = "coordinates" if quantities is None else "quantities"
     if not used.draws:
         return Verdict(
             None, "no_draws", "There is no draw of any weight yet: run more epochs than burn_in.", facts
@@ -99,6 +104,8 @@ def _decided(
     if wrong:
         worst = wrong[0]
         text, factors = remedy(worst, facts["tolerance"], used, heat)
+        if worst.kind == "chains_disagree" and facts["judged_by"] == "coordinates" and _has_hidden_units(used):
+            text += _EXCHANGEABLE
         also = "".join(f" Also {one.text}." for one in wrong[1:3]) + (" And more." if len(wrong) > 3 else "")
         return Verdict(False, worst.kind, text + also, facts | factors | {"worst": worst.text})
     reservations = _reservations(used, facts["tolerance"])
@@ -115,6 +122,11 @@ def _decided(
     text = " ".join(sentence for _, sentence in reservations)
     worst_text = text if undecided is None else undecided.text
     return Verdict(None, reservations[0][0], text, facts | {"worst": worst_text})
+
+
+def _has_hidden_units(draws: PosteriorDraws) -> bool:
+    """Whether there are two layers or more, so that what is between them has no name of its own."""
+    return sum(value.ndim > 3 for value in draws.parameters.values()) > 1
 
 
 def _reservations(used: PosteriorDraws, tolerance: float) -> list[tuple[str, str]]:
@@ -241,7 +253,8 @@ def _quantities(
     parts, names = [], []
     for name, given in quantities.items():
         value = np.asarray(given, np.float64)
-        if value.shape[:2] != (draws.chains, draws.draws) or not np.isfinite(value).all():
+        fits = value.shape[:2] == (draws.chains, draws.draws)
+        if not fits or not np.isfinite(value[:, draws.used]).all():
             message = (
                 f"quantity {name!r} has shape {value.shape}; it must be {(draws.chains, draws.draws)} or have more axes, and "
                 "be finite"
