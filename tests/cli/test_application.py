@@ -181,6 +181,13 @@ def test_list(config, capsys, tmp_path):
     plugins = json.loads(capsys.readouterr().out)
     assert {"digits", "quadratic"} <= set(plugins["problems"])
     assert plugins["dynamics"]["sgd"].startswith("b ← g")
+    assert main(["list", "plugins", "submitit"]) == 0
+    told = capsys.readouterr().out
+    assert "\nOptions:\n    workers: " in told
+    assert "cluster = ''" in told
+    assert ">>>" not in told
+    assert main(["list", "plugins", "submitti"]) == 2
+    assert "Did you mean 'submitit'?" in capsys.readouterr().err
     assert main(["list", "schema"]) == 0
     assert "learning_rate" in capsys.readouterr().out
     assert main(["run", str(config)]) == 0

@@ -356,7 +356,9 @@ def test_a_checkpoint_with_buffers_is_a_start():
     other = {**net.state_dict(), "1.running_mean": torch.ones(4)}
     with pytest.raises(ValueError, match=r"'1\.running_mean' is frozen \(.*or a buffer\)"):
         sample_posterior(problem, start=other, **options)
-    with pytest.raises(ValueError, match=r"start is Sequential; give weights by name, as start=net.state_dict\(\)"):
+    with pytest.raises(
+        ValueError, match=r"start is Sequential; give weights by name, as start=net.state_dict\(\)"
+    ):
         sample_posterior(problem, start=net, **options)
 
 

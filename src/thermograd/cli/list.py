@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,8 +30,8 @@ def list_(
     Args:
         what: plugins, runs, estimates (what `thermograd estimate` can be asked for), predictions (the same for
             `thermograd predict`), reproductions (the same for `thermograd reproduce`) or schema (for editors).
-        which: of runs the folder to look in, `runs` if it is not given; of estimates and predictions one name, of
-            which all is told.
+        which: of runs the folder to look in, `runs` if it is not given; of plugins, estimates and predictions one
+            name, of which all is told.
         json: print one JSON object.
 
     Returns:
@@ -39,11 +40,11 @@ def list_(
     Raises:
         ConfigError: there is no such list.
     """
-    if which is not None and what not in {"runs", "estimates", "predictions"}:
+    if which is not None and what not in {"plugins", "runs", "estimates", "predictions"}:
         message = f"thermograd list {what} takes nothing more, got {which!r}"
         raise ConfigError(message)
     if what == "plugins":
-        return _plugins(as_json=json)
+        return _plugins(as_json=json) if which is None else _plugin(which, as_json=json)
     if what == "runs":
         return _runs(Path(which or "runs"), as_json=json)
     if what in {"estimates", "predictions"}:
@@ -62,19 +63,53 @@ def list_(
     raise ConfigError(message)
 
 
-def _plugins(*, as_json: bool) -> int:
-    found = {
-        role: {
-            kind: (inspect.getdoc(plugin) or "").partition("\n")[0]
-            for kind, plugin in available(f"thermograd.{role}").items()
-            if kind != "problem"
-        }
-        for role in _ROLES
-    }
+def _found() -> dict[str, dict[str, type]]:
+    """Every plug-in by role and kind."""
     from thermograd.ensemble.executors.choice import executor_kinds  # here, so that --help needs no torch
 
-    found["executors"] = {
-        kind: (inspect.getdoc(thing) or "").partition("\n")[0] for kind, thing in executor_kinds().items()
+    found = {
+        role: {kind: thing for kind, thing in available(f"thermograd.{role}").items() if kind != "problem"}
+        for role in _ROLES
+    }
+    return found | {"executors": executor_kinds()}
+
+
+def _plugin(kind: str, *, as_json: bool) -> int:
+    """All that is known of one kind: what it is, and its options."""
+    from thermograd.ensemble.plugin_fields import default_of  # here, so that --help needs no torch
+
+    found = _found()
+    things = {role: kinds[kind] for role, kinds in found.items() if kind in kinds}
+    if not things:
+        message = f"there is no plug-in {kind!r}. {nearest(kind, [name for kinds in found.values() for name in kinds])}"
+        raise ConfigError(message)
+    told = {role: _description(thing) for role, thing in things.items()}
+    if as_json:
+        terminal.result_json({"kind": kind, **told})
+        return DONE
+    for role, thing in things.items():
+        fields = (
+            [entry for entry in dataclasses.fields(thing) if entry.init]
+            if dataclasses.is_dataclass(thing)
+            else []
+        )
+        terminal.result(f"{kind} ({role})\n\n{told[role]}")
+        if fields:
+            defaults = ", ".join(f"{entry.name} = {default_of(entry)!r}" for entry in fields)
+            terminal.result(f"\nDefaults: {defaults}")
+    return DONE
+
+
+def _description(plugin: type) -> str:
+    """Its docstring, without what is for those who call it from Python."""
+    text = (inspect.getdoc(plugin) or "").partition("\nRaises:")[0].partition("\n>>> ")[0]
+    return text.replace("\nAttributes:\n", "\nOptions:\n").strip()
+
+
+def _plugins(*, as_json: bool) -> int:
+    found = {
+        role: {kind: (inspect.getdoc(thing) or "").partition("\n")[0] for kind, thing in kinds.items()}
+        for role, kinds in _found().items()
     }
     if as_json:
         terminal.result_json(found)

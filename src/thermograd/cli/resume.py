@@ -41,7 +41,7 @@ def resume(
     Args:
         run: the run directory.
         option: what the executor is to be told: --executor.OPTION VALUE, as in --executor.address tcp://head:8786.
-        executor: who trains the blocks: inline (here, the default), process, dask or submitit.
+        executor: who trains the blocks: inline (here, the default), process, dask, or submitit (Slurm).
         workers: how many blocks at once, for the kinds that have workers.
         repair: verify every file and recompute what cannot be trusted.
         strict: refuse if versions or processor are not those of the first start.

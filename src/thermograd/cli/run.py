@@ -51,8 +51,8 @@ def run(
     Args:
         config: TOML files; any key can be changed: --KEY.PATH VALUE, as in --dynamics.learning_rate 0.02.
         out: run directory, with one config only; runs/NAME-IDENTITY if it is not given.
-        executor: who trains the blocks: inline (here, the default), process, dask or submitit; options of a kind by
-            --executor.OPTION VALUE.
+        executor: who trains the blocks: inline (here, the default), process, dask, or submitit (Slurm); options of a kind
+            by --executor.OPTION VALUE, all told by thermograd list plugins KIND.
         workers: how many blocks at once, for the kinds that have workers.
         dry_run: check all files and say what the runs would take; write nothing.
         json: print one JSON object.

@@ -163,7 +163,7 @@ class BlockBoard:
         append_event(self._path, "worker_lost", blocks=suspects, how=how)
         blocks = f"block{'s' if len(suspects) > 1 else ''} {', '.join(map(str, suspects))}"
         when = f"with {blocks} at work" if suspects else "before it began a block"
-        self._launch.say(f"a worker died ({how}) {when}")
+        self._launch.say(f"a worker died ({how}) {when}; the run goes on")
 
     def poisoned(self, block: int, error: BaseException) -> None:
         """A block lost its worker twice."""

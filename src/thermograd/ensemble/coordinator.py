@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from pathlib import Path
 
 from thermograd.ensemble.block_board import BlockBoard
@@ -10,6 +11,7 @@ from thermograd.ensemble.block_work import BlockTrainer
 from thermograd.ensemble.dispatch import Dispatch
 from thermograd.ensemble.earlier_owners import earlier_owners
 from thermograd.ensemble.environment import changed_data, differences, environment
+from thermograd.ensemble.executors.command_words import command_words
 from thermograd.ensemble.executors.kind import ExecutorKind
 from thermograd.ensemble.failure_policy import all_failed, fewer_blocks
 from thermograd.ensemble.interruption import Interruption
@@ -130,6 +132,11 @@ class Coordinator:
         left = set(pending)
         for block, step in enumerate(storage.all_committed().tolist()):
             meter.already(block, step, done=block not in left)
+        if self._kind.remote:
+            look = shlex.join(["thermograd", "watch", str(self._path)])
+            launch.say(
+                f"{len(pending)} of {self._header.blocks} blocks are given out; to look at them: {look}"
+            )
         idle = fewer_blocks(self._header, self._kind.workers) if self._kind.remote else None
         if idle is not None:
             launch.say(idle)
@@ -140,7 +147,8 @@ class Coordinator:
         if getattr(self._kind, "threads_per_worker", threads) != threads:
             launch.say(f"threads_per_worker stays {threads}, with which the run began")
         until = launch.until if self._kind.remote else None
-        with Interruption(self._path, self._manifest.generation, launch.say, until) as interruption:
+        executor, generation = command_words(self._kind), self._manifest.generation
+        with Interruption(self._path, generation, launch.say, until, executor) as interruption:
             self._board = BlockBoard(storage, self._trainer, self._kind, launch, meter, interruption)
             train = train_block if self._kind.remote else self._board.train_here
             Dispatch(self._path, self._manifest.generation, self._kind, train, self._board).work(pending)

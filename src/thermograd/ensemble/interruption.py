@@ -7,7 +7,7 @@ import shlex
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -26,16 +26,23 @@ class Interruption:
         generation: this start; a `stop` file of another start is not meant for it.
         say: told once that the run is stopping.
         until: step at which workers elsewhere are to stop.
+        executor: words of the command line that choose who trains the blocks, for whoever resumes.
     """
 
     def __init__(
-        self, run: Path, generation: int, say: Callable[[str], None], until: int | None = None
+        self,
+        run: Path,
+        generation: int,
+        say: Callable[[str], None],
+        until: int | None = None,
+        executor: Sequence[str] = (),
     ) -> None:
         self.signal: int | None = None
         self._file = run / FILE
         self._run = run
         self._generation = generation
         self._until = until
+        self._resume = shlex.join(["thermograd", "resume", str(run), *executor])
         self._say = say
         self._previous: dict[int, Any] = {}
         self._looked = time.monotonic()
@@ -78,7 +85,7 @@ class Interruption:
         if self.signal is None:
             return None
         name = signal.Signals(self.signal).name
-        message = f"stopped by {name}; everything is kept. Go on with: thermograd resume {shlex.quote(str(self._run))}"
+        message = f"stopped by {name}; everything is kept. Go on with: {self._resume}"
         return InterruptedRunError(message, self.signal)
 
     def _received(self, number: int, frame: FrameType | None) -> None:

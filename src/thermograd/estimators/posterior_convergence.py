@@ -104,7 +104,11 @@ def _decided(
     if wrong:
         worst = wrong[0]
         text, factors = remedy(worst, facts["tolerance"], used, heat)
-        if worst.kind == "chains_disagree" and facts["judged_by"] == "coordinates" and _has_hidden_units(used):
+        if (
+            worst.kind == "chains_disagree"
+            and facts["judged_by"] == "coordinates"
+            and _has_hidden_units(used)
+        ):
             text += _EXCHANGEABLE
         also = "".join(f" Also {one.text}." for one in wrong[1:3]) + (" And more." if len(wrong) > 3 else "")
         return Verdict(False, worst.kind, text + also, facts | factors | {"worst": worst.text})

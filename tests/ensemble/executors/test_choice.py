@@ -73,6 +73,8 @@ def test_the_config_knows_every_kind_and_the_identity_none():
     assert executor_of(chosen.executor) == Process(3)
     assert chosen.identity == plain.identity
     assert all(f"'{kind}'" in str(Config.json_schema()) for kind in executor_kinds())
+    with pytest.raises(ConfigError, match=r"For slurm: dask with cluster = 'slurm', or submitit"):
+        executor_of("slurm")
     with pytest.raises(ConfigError, match=r"executor\.workers.*from 1 to 4096"):
         parse_config(text, overrides=[("executor.kind", "process"), ("executor.workers", "0")])
 

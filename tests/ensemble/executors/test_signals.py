@@ -74,7 +74,8 @@ def test_signals_to_all_processes_of_a_terminal(begin, tmp_path):
     out, errors = process.communicate()
     assert (process.returncode, out) == (130, ""), errors
     assert gone(worker)
-    assert f"thermograd resume {path}" in errors
+    assert f"1 of 1 blocks are given out; to look at them: thermograd watch {path}\n" in errors
+    assert f"thermograd resume {path} --executor process --workers 1\n" in errors
     assert "Traceback" not in errors
     assert (open_run(path).state, open_run(path).committed.tolist()) == ("interrupted", [0])
 

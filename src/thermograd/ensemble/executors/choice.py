@@ -16,6 +16,7 @@ from thermograd.ensemble.executors.process import Process
 from thermograd.errors import ConfigError
 
 PACKAGE = "thermograd.ensemble.executors"
+_QUEUES = ("slurm", "pbs")
 
 
 def executor_kinds() -> dict[str, type]:
@@ -64,7 +65,9 @@ def executor_of(choice: Any) -> ExecutorKind:
 def _named(kind: str, options: Mapping[str, Any]) -> ExecutorKind:
     known = executor_kinds()
     if kind not in known:
-        error = _error("kind", f"unknown kind {kind!r}. {nearest(kind, known)}")
+        queue = f". For {kind}: dask with cluster = {kind!r}" if kind in _QUEUES else ""
+        queue += ", or submitit" if kind == "slurm" else ""
+        error = _error("kind", f"unknown kind {kind!r}. {nearest(kind, known)}{queue}")
         raise error
     fields = [entry.name for entry in dataclasses.fields(known[kind]) if entry.init]
     for name in options:

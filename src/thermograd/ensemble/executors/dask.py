@@ -31,10 +31,11 @@ _QUIET = logging.CRITICAL  # lost workers are told of by the run
 
 @dataclass(frozen=True)
 class Dask:
-    """Dask workers, each with one block at a time; all of them must see the run directory under the same path.
+    """Dask workers: of a scheduler that is there, as jobs of Slurm or PBS, or processes of this machine.
 
-    Without `address` and `cluster`, worker processes of this machine that only it can reach. A worker that dies
-    is replaced, and the others go on.
+    Each has one block at a time; all of them must see the run directory under the same path. Without `address` and
+    `cluster`, worker processes of this machine that only it can reach. A worker that dies is replaced, and the others
+    go on.
 
     Attributes:
         address: of a scheduler that is there, such as "tcp://host:8786", or its scheduler file (`*.json`).

@@ -25,7 +25,7 @@ _LOGGING = "SUBMITIT_LOG_LEVEL"
 
 @dataclass(frozen=True)
 class Submitit:
-    """Every block is a job of its own; those handed out together are a job array.
+    """Jobs of Slurm, through submitit: one for each block; those handed out together are a job array.
 
     Before its wall-clock limit, and when it is preempted, a job gets a signal: it commits its block at the next step
     boundary and ends, and the block is submitted again. The folder `submitit` of the run, which only you can read, holds
