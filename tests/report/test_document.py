@@ -195,6 +195,13 @@ def test_a_small_figure_is_not_thinned():
     assert len(json.loads(content)[0]["data"][0]["x"]) == 1990
 
 
+def test_a_page_carries_the_licence_of_what_it_copies():
+    page = Document("t", figures=[curve()]).html()
+    assert "Permission is hereby granted, free of charge" in page
+    assert page.index("Plotly Technologies Inc.") < page.index("* plotly.js v")
+    assert "Permission is hereby granted" not in Document("t").html()
+
+
 def test_a_page_without_figures_needs_no_plotly(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert len(Document("t", verdicts=[Verdict(None, "k", "v")]).html()) < 50_000

@@ -10,6 +10,7 @@ import json
 import urllib.parse
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ class Document:
 
 
 def plotly_script() -> str:
-    """The JavaScript of plotly from the installed Python package, which is not imported.
+    """The JavaScript of plotly from the installed Python package, which is not imported, under its licence.
 
     Raises:
         MissingExtraError: plotly is not installed.
@@ -119,7 +120,17 @@ def plotly_script() -> str:
         raise MissingExtraError(package="plotly", extra="lab", purpose="A report with figures")
     bundle = Path(found.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
     # A carriage return or a closing tag inside would change the bytes the browser hashes.
-    return bundle.read_text("utf-8").replace("\r\n", "\n").replace("</script", "<\\/script")
+    script = f"{_licence('plotly')}{bundle.read_text('utf-8')}"
+    return script.replace("\r\n", "\n").replace("</script", "<\\/script")
+
+
+def _licence(package: str) -> str:
+    """The licence text of an installed package as a comment, "" where it came without: each copy has to carry it."""
+    try:
+        text = metadata.distribution(package).read_text("licenses/LICENSE.txt") or ""
+    except metadata.PackageNotFoundError:
+        text = ""
+    return f"/*\n{text.replace('*/', '')}*/\n" if text else ""
 
 
 def _policy(scripts: Sequence[str]) -> str:
