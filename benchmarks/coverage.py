@@ -1,4 +1,4 @@
-"""How often the library's intervals hold the truth: `make coverage`, that is `python benchmarks/coverage.py`.
+"""How often intervals hold the truth and verdicts are wrong: `make coverage`, that is `python benchmarks/coverage.py`.
 
 Runs every case of `coverage_cases/`, writes `docs/coverage.md`, prints what is outside its range. Exit code 1
 if a row is outside without a reason. Seeded: the same machine and versions give the same table.
@@ -29,6 +29,22 @@ from scipy.special import betaincinv
 
 PAGE = Path(__file__).parents[1] / "docs" / "coverage.md"
 QUICK, BLOCK = 10, 100
+HEAD = (
+    "# How often the intervals are right",
+    "",
+    "An interval of level 95 % is to hold the truth in 95 of 100 repetitions of the whole experiment. Here each is",
+    "computed on many synthetic data sets of a law whose truth is known, and the hits are counted. In brackets stands",
+    "the 95 % Clopper-Pearson interval of the share itself, which is known only as well as the number of data sets",
+    "allows.",
+    "",
+    "What a deviation means. Fewer hits than the level: the interval is too narrow for data of that kind and size, and",
+    "a conclusion drawn from its end is wrong more often than it says; of 88 % instead of 95 %, one in eight instead of",
+    "one in twenty. More hits: it is wider than it needs to be, so it errs towards not deciding. Where a row is outside",
+    "its range the reason is given.",
+    "",
+    "Verdicts are counted in the same way: in the tables headed *says* stands how often something is said of data of",
+    "which it is not so. All of them together: [Can I trust it?](trust.md)",
+)
 
 
 @dataclass(frozen=True)
@@ -38,14 +54,14 @@ class Result:
     Attributes:
         row: what was asked.
         law: about which data.
-        alarm: whether an observation is a false alarm rather than a truth that was covered.
+        speaker: what says it, if an observation is a false alarm; "" if it is a truth that was covered.
         observed: number of data sets in which it was.
         sets: number of data sets.
     """
 
     row: Row
     law: str
-    alarm: bool
+    speaker: str
     observed: int
     sets: int
 
@@ -96,7 +112,7 @@ def observed(case: Case, first: int, last: int) -> np.ndarray:
 
 def results(case: Case, counts: Iterable[int], sets: int) -> list[Result]:
     return [
-        Result(row, case.law, isinstance(case, Alarm), int(count), sets)
+        Result(row, case.law, case.speaker if isinstance(case, Alarm) else "", int(count), sets)
         for row, count in zip(case.rows, counts, strict=True)
     ]
 
@@ -137,48 +153,77 @@ def line(result: Result) -> str:
     low, high = (percent(end) for end in result.interval)
     wanted = f"{100 * result.row.wanted[0]:g} to {100 * result.row.wanted[1]:g} %"
     verdict = "yes" if result.inside else f"**no**: {result.reason or 'not explained'}"
-    truth = "" if result.alarm else f"{result.row.truth:.4g} | "
+    truth = "" if result.speaker else f"{result.row.truth:.4g} | "
     return (
         f"| {result.row.quantity} | {truth}{result.observed} of {result.sets} = "
         f"**{percent(result.share)} %** ({low} to {high}) | {wanted}: {verdict} |"
     )
 
 
-def section(name: str, found: Sequence[Result]) -> list[str]:
-    """One table a law, under the name of the phenomenon."""
-    lines = [f"## {name.replace('_', ' ').capitalize()}", ""]
-    for (law, alarm), chosen in groupby(found, key=lambda result: (result.law, result.alarm)):
-        head = "| false alarm | in | wanted |" if alarm else "| interval of | truth | covered in | wanted |"
-        rule = "|---|---|---|" if alarm else "|---|---|---|---|"
-        lines += [f"**{law[0].upper()}{law[1:]}**", "", head, rule, *map(line, chosen), ""]
-    return lines
+def block(law: str, speaker: str, found: Sequence[Result]) -> str:
+    """The table of a law."""
+    head = f"| `{speaker}` says | in | wanted |" if speaker else "| interval of | truth | covered in | wanted |"
+    rule = "|---|---|---|" if speaker else "|---|---|---|---|"
+    return "\n".join([titled(law), "", head, rule, *map(line, found), ""])
 
 
-def page(found: dict[str, Sequence[Result]], seconds: float) -> str:
-    """The page, in Markdown."""
-    every = [result for part in found.values() for result in part]
-    inside = sum(result.inside for result in every)
+def titled(law: str) -> str:
+    return f"**{law[0].upper()}{law[1:]}**"
+
+
+def blocks(found: dict[str, Sequence[Result]]) -> dict[tuple[str, str], str]:
+    """The table of every law, by the name of its phenomenon and its title."""
+    return {
+        (name, titled(law)): block(law, speaker, list(chosen))
+        for name, part in found.items()
+        for (law, speaker), chosen in groupby(part, key=lambda result: (result.law, result.speaker))
+    }
+
+
+def heading(name: str) -> str:
+    return f"## {name.replace('_', ' ').capitalize()}"
+
+
+def blocks_of(text: str) -> dict[tuple[str, str], str]:
+    """The same of a page that was written before."""
+    names = {heading(name): name for name in phenomena()}
+    found = {}
+    for part in text.split("\n## ")[1:]:
+        first, _, rest = f"## {part}".partition("\n")
+        for table in rest.split("\n**")[1:]:
+            whole = f"**{table}".rstrip("\n") + "\n"
+            if first in names:
+                found[names[first], whole.partition("\n")[0]] = whole
+    return found
+
+
+def page(tables: dict[tuple[str, str], str], made: str) -> str:
+    """The page, in Markdown, in the order of the cases.
+
+    Args:
+        tables: by phenomenon and title.
+        made: how, in words.
+    """
+    ordered = {
+        name: [
+            tables[name, title]
+            for title in dict.fromkeys(titled(case.law) for case in cases)
+            if (name, title) in tables
+        ]
+        for name, cases in phenomena().items()
+    }
+    rows = [row for part in ordered.values() for table in part for row in table.split("\n")[4:] if row]
+    inside = sum("%: yes |" in row for row in rows)
     lines = [
-        "# How often the intervals are right",
+        *HEAD,
         "",
-        "An interval of level 95 % is to hold the truth in 95 of 100 repetitions of the whole experiment. Here each is",
-        "computed on many synthetic data sets of a law whose truth is known, and the hits are counted. In brackets stands",
-        "the 95 % Clopper-Pearson interval of the share itself, which is known only as well as the number of data sets",
-        "allows.",
-        "",
-        "What a deviation means. Fewer hits than the level: the interval is too narrow for data of that kind and size, and",
-        "a conclusion drawn from its end is wrong more often than it says; of 88 % instead of 95 %, one in eight instead of",
-        "one in twenty. More hits: it is wider than it needs to be, so it errs towards not deciding. Where a row is outside",
-        "its range the reason is given.",
-        "",
-        f"{inside} of {len(every)} rows are inside their range. Made by `make coverage` in {seconds:.0f} s on "
-        f"{datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}:",
+        f"{inside} of {len(rows)} rows are inside their range. {made} on {datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}:",
         f"{platform.machine()} with {os.cpu_count()} cores, Python {platform.python_version()}, "
         f"numpy {np.__version__}, scipy {scipy.__version__}.",
         "",
     ]
-    for name, part in found.items():
-        lines += section(name, part)
+    for name, part in ordered.items():
+        lines += [heading(name), "", *part] if part else []
     return "\n".join(lines)
 
 
@@ -186,15 +231,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} data sets a case, prints only")
     parser.add_argument("--only", default="", help="cases with this text, prints only")
+    parser.add_argument("--update", action="store_true", help="with --only: put these cases into the page")
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
     start = time.perf_counter()
     found = measure(arguments.quick, arguments.workers, arguments.only)
-    text = page(found, time.perf_counter() - start)
-    if arguments.quick or arguments.only:
-        print(text)
+    tables, made = blocks(found), f"Made by `make coverage` in {time.perf_counter() - start:.0f} s"
+    if arguments.quick or (arguments.only and not arguments.update):
+        print(page(tables, made))
         return 0
-    PAGE.write_text(text, encoding="utf-8")
+    if arguments.only:
+        tables = blocks_of(PAGE.read_text("utf-8")) | tables
+        made = "Made by `make coverage`, some cases anew by `--only ... --update`, the latest"
+    PAGE.write_text(page(tables, made), encoding="utf-8")
     unexplained = [result for part in found.values() for result in part if result.unexplained]
     print(f"wrote {PAGE}")
     for result in unexplained:

@@ -71,6 +71,27 @@ def case(
     )
 
 
+def called(*outcomes: str) -> Callable[[aging.DisplacementTable], Sequence[bool]]:
+    def raised(table: aging.DisplacementTable) -> Sequence[bool]:
+        found = aging.aging_exponent(table, resamples=300).outcome
+        return [found == one for one in outcomes]
+
+    return raised
+
+
+def outcome_case(power: float, trajectories: int, outcomes: tuple[str, ...], window: tuple[int, int, int]) -> Alarm:
+    said = "one run" if trajectories == 1 else f"{trajectories} trajectories"
+    first, last, count = window
+    return Alarm(
+        f"Steps of variance s^(−{power}), {said} of {WEIGHTS} weights, {count} waiting times {first} to {last}: which outcome?",
+        tuple(Row(one, wanted=(0.0, 0.05)) for one in outcomes),
+        walks(power, trajectories, ages(*window)),
+        called(*outcomes),
+        400,
+        speaker="aging_exponent",
+    )
+
+
 def called_aging(table: aging.DisplacementTable) -> Sequence[bool]:
     found = aging.aging_exponent(table, resamples=300)
     return [found.verdict.holds is True, "depends on the window" in found.exponent.note]
@@ -91,5 +112,15 @@ CASES: list[Case] = [
         walks(0.0, 8, ages(*WIDE)),
         called_aging,
         400,
+        speaker="aging_exponent",
+    ),
+    *(
+        outcome_case(power, trajectories, outcomes, WIDE)
+        for power, outcomes in (
+            (0.0, ("subaging", "simple", "superaging", "accelerating")),
+            (0.5, ("stationary", "simple", "superaging", "accelerating")),
+            (1.0, ("stationary", "superaging", "accelerating")),
+        )
+        for trajectories in (1, 8)
     ),
 ]

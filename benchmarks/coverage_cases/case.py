@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,7 @@ class Alarm:
         draw: data set from a generator.
         raised: whether each statement is made about a data set, in the order of `rows`.
         sets: number of data sets.
+        speaker: what makes the statements, by the name under which it is called.
     """
 
     law: str
@@ -77,6 +78,7 @@ class Alarm:
     draw: Callable[[np.random.Generator], Any]
     raised: Callable[[Any], Sequence[bool]]
     sets: int = 400
+    speaker: str = field(kw_only=True)
 
     def observe(self, generator: np.random.Generator) -> list[bool]:
         """Per row, whether the statement is made about one data set."""

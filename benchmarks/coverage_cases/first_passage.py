@@ -322,6 +322,7 @@ def alarm_cases() -> list[Case]:
             rows,
             draw(horizon),
             raised(interval),
+            speaker="tg.advise",
         )
         for horizon, interval in ((50, 20), (120, 20), (120, 40))
     ]

@@ -184,6 +184,7 @@ CASES: list[Case] = [
             (Row("equilibrated", wanted=(0.0, 0.01)),),
             walk(parameters, drift),
             called_equilibrated,
+            speaker="tg.watch",
         )
         for parameters, drift in ((1, 0.0), (40, 0.0), (40, 0.5))
     ),

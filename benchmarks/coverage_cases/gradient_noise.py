@@ -108,5 +108,6 @@ CASES: list[Case] = [
         blocks(0.0, 16),
         resolved,
         4000,
+        speaker="gradient_noise_scale",
     ),
 ]

@@ -99,6 +99,7 @@ CASES: list[Case] = [
         known(LINE),
         said("nonlinear", None),
         4000,
+        speaker="landscape_response",
     ),
     Alarm(
         "quadratic, largest curvature 1, given, 7 rates, error 5 %: is it called anharmonic?",
@@ -106,5 +107,15 @@ CASES: list[Case] = [
         known(BENT),
         said("anharmonic", 1.0),
         4000,
+        speaker="landscape_response",
+    ),
+    Alarm(
+        "a bend beyond that of any quadratic of largest curvature 1, given: the squared gradient over the rate falls by half, 7 rates, "
+        "error 5 %: is it called harmonic?",
+        (Row("harmonic", wanted=(0.0, 0.01)),),
+        known(RATES / 2 * (1 - 0.5 * RATES / RATES[-1])),
+        said("harmonic", 1.0),
+        4000,
+        speaker="landscape_response",
     ),
 ]

@@ -282,6 +282,7 @@ CASES: list[Case] = [
             drawn(trajectories, times, RESTING),
             called_circulating,
             1000,
+            speaker="detailed_balance",
         )
         for trajectories, times in ((20, 200), (1, 4000))
     ),
@@ -294,6 +295,7 @@ CASES: list[Case] = [
             ),
             drawn(trajectories, times),
             called_balanced,
+            speaker="detailed_balance",
         )
         for trajectories, times in ((20, 3), (20, 200))
     ),
@@ -304,6 +306,7 @@ CASES: list[Case] = [
             drawn(trajectories, times),
             called_moving,
             1000,
+            speaker="lyapunov_residual",
         )
         for trajectories, times in ((20, 200), (1, 4000))
     ),
@@ -312,5 +315,6 @@ CASES: list[Case] = [
         (Row("stationary", wanted=(0.0, 0.01)),),
         drawn(100, 10, TURNING, 3.0),
         called_stationary,
+        speaker="lyapunov_residual",
     ),
 ]

@@ -76,7 +76,7 @@ def learning_phases(
 ) -> Phases:
     """Fast phase, plateaus and slow phase of a loss, by how much of its decrease is left.
 
-    In bins of ln t, r = (L − L_last)/(L_first − L_last) of the mean over trajectories. The slow phase begins where r falls
+    In bins of ln t, the last of which takes in a fuller one before it, r = (L − L_last)/(L_first − L_last) of the mean over trajectories. The slow phase begins where r falls
     below `remaining` for the last time, linear in ln t between bins. On a plateau 0.15 < r < 0.95, and the slope of r
     against log₁₀ t, by least squares over half a decade, is below 0.1 by two standard errors.
 
@@ -152,6 +152,9 @@ def _in_bins(times: Array, losses: Array, per_decade: int) -> _Curve:
         message = f"steps {times[0]:g} to {times[-1]:g} fill {edges.size} bins of 1/{per_decade} decade; 3 are needed: record longer"
         raise ConfigError(message)
     counts = np.diff(np.append(edges, label.size))
+    if counts[-1] < counts[-2] / 2 and edges.size > 3:
+        # Round lengths end on an edge: the loss where the record ends would be that of a single record.
+        edges, counts = edges[:-1], np.append(counts[:-2], counts[-2] + counts[-1])
     later = losses[:, positive]
     means = np.add.reduceat(later, edges, axis=1) / counts
     tail = later[:, edges[-1] :] if later[:, edges[-1] :].size > 1 else later[:, edges[-2] :]

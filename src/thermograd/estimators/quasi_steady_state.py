@@ -186,8 +186,9 @@ def relaxation_time(
         significance: for "kolmogorov_smirnov".
 
     Returns:
-        The time with its 90 % bootstrap interval, or a `Verdict` (False, "not_quasi_stationary") if there is
-        no such time, or none in more than 5 % of the resamples; `evidence["value"]` holds it, if any.
+        The time with its 90 % bootstrap interval; or a `Verdict`: False, "not_quasi_stationary", if there is no such
+        time; None, "relaxation_unknown", if there is none in more than 5 % of the resamples, as with fewer than 50
+        survivors or so; then `evidence["value"]` holds the time.
 
     Raises:
         ConfigError: unknown criterion.
@@ -359,16 +360,16 @@ def _critical_deviation(survivors: Array, significance: float) -> Array:
 
 def _not_stationary(steady: QuasiSteadyState, criterion: str, value: float, never: float) -> Verdict:
     first, last = steady.window
-    found = (
-        "they never settle"
-        if np.isinf(value)
-        else f"they settle at {value:g} in these data, but in {100 * never:.3g} % of the resamples never"
-    )
-    text = (
-        f"Not robustly quasi-stationary by {criterion.replace('_', ' ')}: the values of the runs that have "
-        f"not arrived keep drifting between {first} and {last}; {found}."
-    )
+    by = criterion.replace("_", " ")
     evidence = {"criterion": criterion, "never_in_resamples": never, "window": (first, last)}
-    if np.isfinite(value):
-        evidence["value"] = value
-    return Verdict(False, "not_quasi_stationary", text, evidence)
+    if np.isinf(value):
+        text = (
+            f"Not robustly quasi-stationary by {by}: the values of the runs that have not arrived keep drifting between "
+            f"{first} and {last}; they never settle."
+        )
+        return Verdict(False, "not_quasi_stationary", text, evidence)
+    text = (
+        f"Cannot tell whether the runs that have not arrived are quasi-stationary by {by}: they settle at {value:g} in these "
+        f"data, but in {100 * never:.3g} % of the resamples never between {first} and {last}; more runs would tell."
+    )
+    return Verdict(None, "relaxation_unknown", text, evidence | {"value": value})

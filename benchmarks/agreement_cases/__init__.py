@@ -1,0 +1,1 @@
+"""One file of comparisons per phenomenon; each names them `COMPARISONS`, and `agreement.py` finds them."""
