@@ -10,7 +10,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export OMP_NUM_THREADS := 2
 
 .DEFAULT_GOAL := help
-.PHONY: help reference demo test lint types layers unit minimal docs browser-setup test-slow bench coverage reliability clean
+.PHONY: help reference demo test lint types layers unit minimal docs browser-setup test-slow bench coverage agreement reliability trust clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -58,8 +58,14 @@ bench: $(VENV)/.dev ## measured ratios, see benchmarks/README.md
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/effective_noise.py
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/running.py --quick
 
-coverage: $(VENV)/.dev ## how often the intervals hold the truth, into docs/coverage.md
+coverage: $(VENV)/.dev ## how often intervals hold the truth and verdicts are wrong, into docs/coverage.md
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/coverage.py
+
+agreement: $(VENV)/.dev ## theory beside simulation, into docs/agreement.md
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/agreement.py
+
+trust: $(VENV)/.dev ## docs/trust.md and docs/benchmarks.md from what is measured already
+	@$(BIN)/python benchmarks/trust.py
 
 reference: $(VENV)/.lab ## docs/reference from the code: command line, exit codes, config, plug-ins
 	@$(BIN)/python tests/documents/write_reference.py

@@ -162,7 +162,9 @@ def line(result: Result) -> str:
 
 def block(law: str, speaker: str, found: Sequence[Result]) -> str:
     """The table of a law."""
-    head = f"| `{speaker}` says | in | wanted |" if speaker else "| interval of | truth | covered in | wanted |"
+    head = (
+        f"| `{speaker}` says | in | wanted |" if speaker else "| interval of | truth | covered in | wanted |"
+    )
     rule = "|---|---|---|" if speaker else "|---|---|---|---|"
     return "\n".join([titled(law), "", head, rule, *map(line, found), ""])
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 import thermograd as tg
-from agreement_cases.comparison import Comparison, from_means
+from agreement_cases.comparison import Comparison, from_means, seed_of
 from thermograd.dynamics import SGD
 from thermograd.minibatching import WithReplacement
 from thermograd.numerics.log_times import At
@@ -37,7 +37,7 @@ def scores(rate: float, momentum: float) -> Array:
             trajectories=TRAJECTORIES,
             steps=STEPS,
             start={"position": problem.build().train[0].mean(0)},
-            seed=4,
+            seed=seed_of(f"{rate} {momentum}"),
         )
     )
     found = {
@@ -49,7 +49,9 @@ def scores(rate: float, momentum: float) -> Array:
     return np.concatenate(
         [
             from_means(found["dissipation"], known["dissipation"].value),
-            from_means((1 + momentum) / (2 * rate) * found["squared_displacement"], known["fluctuation"].value),
+            from_means(
+                (1 + momentum) / (2 * rate) * found["squared_displacement"], known["fluctuation"].value
+            ),
             from_means(squares, known["variance"].value),
         ]
     )

@@ -26,9 +26,7 @@ def scores(setting: Setting) -> Array:
     """Of order parameters, loss, error, replica distance and three temperatures."""
     known = theory_of([setting], SIZES, seed=0)
     compared = stationary_comparisons({setting: simulated(setting, SIZES, seed=0)}, known)
-    usable = [
-        one for one in compared if np.isfinite(one.theory).all() and np.isfinite(one.simulation).all()
-    ]
+    usable = [one for one in compared if np.isfinite(one.theory).all() and np.isfinite(one.simulation).all()]
     signs = [np.sign(one.simulation.mean() - one.theory.mean()) for one in usable]
     sizes = [-ndtri(max(welch(one.theory, one.simulation), 1e-300) / 2) for one in usable]
     return np.array(signs) * np.array(sizes)

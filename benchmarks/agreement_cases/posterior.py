@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from agreement_cases.comparison import Comparison, from_moments
+from agreement_cases.comparison import Comparison, from_moments, seed_of
 from thermograd.observables.landscape import landscape
 from thermograd.problems import LinearRegression
 from thermograd.reproductions.sgworld_chains import BATCH, Length, chains
@@ -35,7 +35,7 @@ def scores(algorithm: str) -> Array:
         land, algorithm, learning_rate=RATE, batch_size=BATCH, orders=ORDERS
     ).value
     start = np.tile(land.position, (LENGTH.chains, 1))
-    drawn = chains(problem, land, algorithm, RATE, start, LENGTH, seed=3)
+    drawn = chains(problem, land, algorithm, RATE, start, LENGTH, seed_of(algorithm))
     return from_moments(drawn.array(), known.mean, known.covariance)
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.special import stdtrit
 
 import thermograd as tg
-from agreement_cases.comparison import Comparison, from_means, from_moments
+from agreement_cases.comparison import Comparison, from_means, from_moments, seed_of
 from thermograd.dynamics import SGD, Earthquake
 from thermograd.minibatching import WithoutReplacement, WithReplacement
 from thermograd.numerics.log_times import At
@@ -59,7 +59,7 @@ def of_parabolas(words: str) -> Array:
             trajectories=TRAJECTORIES,
             steps=every * (UPDATES + 1),
             save_weights=At((every * UPDATES, every * (UPDATES + 1))),
-            seed=5,
+            seed=seed_of(words),
         )
     )
     before, after = (run.weights(every * step)["position"] for step in (UPDATES, UPDATES + 1))
@@ -84,7 +84,7 @@ def of_the_network(words: str) -> Array:
     }[words]
     size = (60, 300) if not options else (60, 8)
     state = predict(setting.land, learning_rate=rate, batch_size=BATCH, **options)
-    plan = Plan(setting.problem, batches, SGD(rate), 300, *size, seed=6)
+    plan = Plan(setting.problem, batches, SGD(rate), 300, *size, seed=seed_of(words))
     found = simulate(plan, setting.land, state, np.eye(7))
     columns = [setting.modes[:, [place]] for place in range(7)]
     ratios = [
@@ -105,7 +105,16 @@ def shaken() -> Array:
     """Mean and covariance of three parameters under the earthquake."""
     problem, dynamics = Quadratic(CURVATURES, samples=SAMPLES), Earthquake(1.0, 0.5)
     state = earthquake(np.diag(CURVATURES), learning_rate=1.0, noise_scale=0.5)
-    run = tg.run(tg.Experiment(problem, dynamics=dynamics, trajectories=TRAJECTORIES, steps=UPDATES, seed=7))
+    run = tg.run(
+        tg.Experiment(
+            problem,
+            WithReplacement(BATCH),
+            dynamics,
+            trajectories=TRAJECTORIES,
+            steps=UPDATES,
+            seed=seed_of("shaken"),
+        )
+    )
     centre = problem.build().train[0].numpy().mean(axis=0)
     return from_moments(run.weights()["position"][:, None], centre, state.covariance)
 

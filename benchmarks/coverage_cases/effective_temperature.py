@@ -90,7 +90,11 @@ CASES: list[Case] = [
             1000,
             speaker="effective_temperature",
         )
-        for slow, rows, words in ((1.33, 8, "10 %, the tolerance itself"), (1.5, 8, "15 %"), (1.5, 24, "15 %"))
+        for slow, rows, words in (
+            (1.33, 8, "10 %, the tolerance itself"),
+            (1.5, 8, "15 %"),
+            (1.5, 24, "15 %"),
+        )
     ),
     *(
         Alarm(

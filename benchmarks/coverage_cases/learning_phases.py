@@ -50,6 +50,10 @@ CASES: list[Case] = [
             1 + 0.4 * np.exp(-STEPS / 300),
             ("still_fast", "no_decrease"),
         ),
-        ("a loss that falls from 1.4 to 1 in a straight line", 1.4 - 0.4 * STEPS / 10_000, ("slow", "no_decrease")),
+        (
+            "a loss that falls from 1.4 to 1 in a straight line",
+            1.4 - 0.4 * STEPS / 10_000,
+            ("slow", "no_decrease"),
+        ),
     )
 ]

@@ -72,9 +72,16 @@ CASES: list[Case] = [
             ("4 chains of 12", chains(4, 12)),
         )
     ),
-    passed("variance 1.05 times that of the posterior, the tolerance itself, 8 chains of 2000", chains(8, 2000, heat=1.05), 0.055),
+    passed(
+        "variance 1.05 times that of the posterior, the tolerance itself, 8 chains of 2000",
+        chains(8, 2000, heat=1.05),
+        0.055,
+    ),
     passed("variance 1.08 times that of the posterior, 8 chains of 2000", chains(8, 2000, heat=1.08)),
     passed("variance 0.92 times that of the posterior, 8 chains of 2000", chains(8, 2000, heat=0.92)),
-    passed("begun 10 standard deviations off, correlation 0.99, 64 chains of 300", chains(64, 300, memory=0.99, start=10.0)),
+    passed(
+        "begun 10 standard deviations off, correlation 0.99, 64 chains of 300",
+        chains(64, 300, memory=0.99, start=10.0),
+    ),
     passed("one of 8 chains half a standard deviation off, 8 chains of 2000", chains(8, 2000, apart=0.5)),
 ]

@@ -277,7 +277,7 @@ CASES: list[Case] = [
     ),
     *(
         Alarm(
-            f"the same with detailed balance, {named(trajectories)} of {times} states",
+            f"{WORDS}, with detailed balance, {named(trajectories)} of {times} states",
             (Row("circulates", wanted=(0.0, 0.06)),),
             drawn(trajectories, times, RESTING),
             called_circulating,

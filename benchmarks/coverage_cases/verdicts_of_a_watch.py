@@ -23,7 +23,9 @@ QUICK = 40
 DOUBLED = SLOPE * np.log(2)
 
 
-def walk(epochs: int, times: Array, away: float = 0.0) -> Callable[[np.random.Generator], tuple[Array, Array]]:
+def walk(
+    epochs: int, times: Array, away: float = 0.0
+) -> Callable[[np.random.Generator], tuple[Array, Array]]:
     """Ends of epochs of independent modes with these relaxation times, the last one `away` deviations off at first.
 
     Also Σ|Δ|² of an epoch of very many steps: 2/τ for each mode of unit variance.
@@ -34,7 +36,9 @@ def walk(epochs: int, times: Array, away: float = 0.0) -> Callable[[np.random.Ge
         normal = generator.normal(size=(epochs + 1, times.size))
         normal[1:] *= np.sqrt(1 - memory**2)
         normal[0, -1] += away
-        places = np.stack([lfilter([1.0], [1.0, -a], column) for a, column in zip(memory, normal.T, strict=True)], 1)
+        places = np.stack(
+            [lfilter([1.0], [1.0, -a], column) for a, column in zip(memory, normal.T, strict=True)], 1
+        )
         return places, np.full(epochs, float((2 / times).sum()))
 
     return draw

@@ -22,11 +22,16 @@ SKEWED = "two tests at 5 % each, normal both, of 30 times each whose law is skew
 FEW = "5 % are promised; intervals from some tens of skewed times hold the truth a little less often than they say"
 
 
-def residual_times(means: Sequence[float], runs: int) -> Callable[[np.random.Generator], list[FirstPassageTimes]]:
+def residual_times(
+    means: Sequence[float], runs: int
+) -> Callable[[np.random.Generator], list[FirstPassageTimes]]:
     """Runs kicked at 20, 40 and 80, and geometric residual times of these means."""
 
     def draw(generator: np.random.Generator) -> list[FirstPassageTimes]:
-        return [all_arrived(at + generator.geometric(1 / mean, runs)) for at, mean in zip(INTERVALS, means, strict=True)]
+        return [
+            all_arrived(at + generator.geometric(1 / mean, runs))
+            for at, mean in zip(INTERVALS, means, strict=True)
+        ]
 
     return draw
 
@@ -38,7 +43,8 @@ def all_arrived(times: Array) -> FirstPassageTimes:
 def plateau(*kinds: str) -> Callable[[list[FirstPassageTimes]], list[bool]]:
     def raised(passages: list[FirstPassageTimes]) -> list[bool]:
         residuals = {
-            at: mean_residual_time(one, at, resamples=500) for at, one in zip(INTERVALS, passages, strict=True)
+            at: mean_residual_time(one, at, resamples=500)
+            for at, one in zip(INTERVALS, passages, strict=True)
         }
         kind = plateau_test(residuals).verdict.kind
         return [kind == one for one in kinds]
@@ -115,10 +121,7 @@ def contradicted(record: PerturbationRecord) -> list[bool]:
 
 
 CASES: list[Case] = [
-    *(
-        plateau_case("mean 10", (10, 10, 10), runs, ("no_plateau",), 0.1, SKEWED)
-        for runs in (30, 100, 400)
-    ),
+    *(plateau_case("mean 10", (10, 10, 10), runs, ("no_plateau",), 0.1, SKEWED) for runs in (30, 100, 400)),
     *(
         plateau_case(
             "means 10, 13 and 16", (10, 13, 16), runs, ("plateau", "plateau_within_30_percent"), 0.05

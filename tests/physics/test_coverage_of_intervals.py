@@ -101,3 +101,14 @@ def test_every_case_runs_and_the_page_is_theirs(harness):
             assert case.law[1:] in page
             assert all(f"| {row.quantity} |" in page for row in case.rows)
     assert "not explained" not in page
+
+
+def test_cases_that_are_counted_anew_leave_the_rest_of_the_page(harness):
+    page = (ROOT / "docs" / "coverage.md").read_text(encoding="utf-8")
+    tables = harness.blocks_of(page)
+    assert {title for _, title in tables} == {
+        harness.titled(case.law) for cases in harness.phenomena().values() for case in cases
+    }
+    kept = harness.page(tables, "Made")
+    rows = [line for line in page.splitlines() if line.startswith("| ")]
+    assert [line for line in kept.splitlines() if line.startswith("| ")] == rows

@@ -76,7 +76,7 @@ def learning_phases(
 ) -> Phases:
     """Fast phase, plateaus and slow phase of a loss, by how much of its decrease is left.
 
-    In bins of ln t, the last of which takes in a fuller one before it, r = (L − L_last)/(L_first − L_last) of the mean over trajectories. The slow phase begins where r falls
+    In bins of ln t (a last one of few records joins the one before), r = (L − L_last)/(L_first − L_last) of the mean over trajectories. The slow phase begins where r falls
     below `remaining` for the last time, linear in ln t between bins. On a plateau 0.15 < r < 0.95, and the slope of r
     against log₁₀ t, by least squares over half a decade, is below 0.1 by two standard errors.
 

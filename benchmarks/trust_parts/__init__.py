@@ -1,0 +1,1 @@
+"""Parts of `trust.py`: reading the pages that measurements have written, and the sections made of them."""
