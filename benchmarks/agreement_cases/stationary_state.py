@@ -136,7 +136,7 @@ COMPARISONS = [
     *(
         Comparison(
             "`predict`: variance and noise along every direction of the Hessian, and circulation",
-            f"the network with 7 parameters of the paper, {words}: 300 trajectories",
+            f"the network with 7 parameters of the paper, {words}: 300 trajectories begun in the predicted state, of which the ratios are freed",
             partial(of_the_network, words),
             why=why,
         )

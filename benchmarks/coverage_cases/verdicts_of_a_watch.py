@@ -91,7 +91,7 @@ def at_one_look(price: float, *kinds: str) -> Callable[[Array], list[bool]]:
 
 
 def at_any_look(price: float, *kinds: str) -> Callable[[Array], list[bool]]:
-    """At any of 32 looks from 16 epochs on, each with at most 64 blocks, as a watch keeps them."""
+    """At any of 33 looks from 16 epochs on, each with at most 64 blocks, as a watch keeps them."""
 
     def raised(recorded: Array) -> list[bool]:
         said = set()
