@@ -94,10 +94,19 @@ def verdicts(page: str) -> Iterator[str]:
             rows = counted.setdefault(one.head[0].removesuffix(" says"), [])
             rows += [(said, _law(one), count, wanted) for said, count, wanted in one.rows]
     yield table(
-        ("verdicts of", "rates", "largest that is as wanted, %", "above what is wanted"),
+        ("verdicts of", "rates", "above what is wanted", "largest, %"),
         [(speaker, *_summed(rows)) for speaker, rows in sorted(counted.items())],
     )
     yield f"{_made(page)} The tables they come from: [How often the intervals are right](coverage.md)."
+    above = [
+        (f"{speaker}: {said}", *rest)
+        for speaker, rows in sorted(counted.items())
+        for said, *rest in rows
+        if not _inside(rest[-1])
+    ]
+    if above:
+        yield "### Said too often"
+        yield table(("verdict", "must not be said of", "said in", "wanted, and why it is more"), above)
     for speaker, rows in sorted(counted.items()):
         yield f"### {speaker.strip('`')}"
         yield table(("verdict", "must not be said of", "said in", "wanted"), rows)
@@ -108,10 +117,10 @@ def verdicts(page: str) -> Iterator[str]:
 
 
 def _summed(rows: list[tuple[str, str, str, str]]) -> tuple[str, str, str]:
-    """How many, the largest share of those as wanted, and how many are not."""
-    shares = [_share(count) for _, _, count, wanted in rows if _inside(wanted)]
-    above = len(rows) - len(shares)
-    return str(len(rows)), f"{max(shares, default=0.0):.1f}", f"**{above}**" if above else "0"
+    """How many, how many of them are too large, and the largest share."""
+    above = sum(not _inside(wanted) for *_, wanted in rows)
+    largest = max(_share(count) for _, _, count, _ in rows)
+    return str(len(rows)), f"**{above}**" if above else "0", f"{largest:.1f}"
 
 
 def agreement(page: str) -> Iterator[str]:
