@@ -103,7 +103,7 @@ def test_reference_code(problem):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"fraction": 1.3}, "fraction is 1.3; it is a share between 0 and 1"),
+        ({"fraction": 1.3}, "fraction is 1.3; it must be a share between 0 and 1"),
         ({"scope": "layer"}, "use 'global' or 'tensor'"),
         ({"parameters": "biases"}, "use 'weights' or 'all'"),
     ],

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from thermograd.estimators.trajectory_pieces import checked_level
 from thermograd.quantities import Estimate
 
 Array = npt.NDArray[np.float64]
@@ -59,6 +60,7 @@ def exact_dissipation(
     >>> found.dissipation.value, found.ratio.value
     (2.0, 1.0)
     """
+    checked_level(level)
     ends, height = np.asarray(steps, float), np.asarray(potential, float)
     total, count = np.asarray(fluctuation, float), np.asarray(measured, float)
     blocks = len(ends) - 1

@@ -28,6 +28,7 @@ from thermograd.estimators.quasi_steady_state import (
 )
 from thermograd.estimators.restarted_times import restarted_times
 from thermograd.estimators.silent_passages import none_arrived, silent_mean, silent_samples
+from thermograd.estimators.trajectory_pieces import checked_level
 from thermograd.numerics.bootstrap import jackknife_acceleration, percentile_interval, resampled_counts
 from thermograd.quantities import Estimate
 
@@ -333,9 +334,7 @@ def _check(passages: FirstPassageTimes, level: float, table: int, resamples: int
     if not len(passages):
         message = "there is no trajectory to estimate from; at least one is needed"
         raise ConfigError(message)
-    if not 0.0 < level < 1.0:
-        message = f"level must be between 0 and 1 (0.95 for 95 %), got {level}"
-        raise ConfigError(message)
+    checked_level(level)
     if resamples is not None and resamples < 1:
         message = f"resamples must be at least 1, the interval comes from them; got {resamples}"
         raise ConfigError(message)

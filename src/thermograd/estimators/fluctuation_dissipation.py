@@ -13,6 +13,7 @@ from thermograd.estimators.block_ends import BlockEnds, block_ends
 from thermograd.estimators.landscape_response import LandscapeResponse, landscape_response
 from thermograd.estimators.relaxation_of_a_direction import SlowestDirection, slowest_direction
 from thermograd.estimators.stationarity import Stationarity, stationarity
+from thermograd.estimators.trajectory_pieces import checked_level
 from thermograd.estimators.waiting_or_cutting import WaitingOrCutting, waiting_or_cutting
 from thermograd.quantities import Estimate
 
@@ -87,6 +88,7 @@ def ratio(
     >>> bool(found.low < 1 < found.high)
     True
     """
+    checked_level(level)
     left, right = np.atleast_2d(dissipation).astype(float), np.atleast_2d(fluctuation).astype(float)
     if left.shape != right.shape or left.ndim != 2:
         message = (

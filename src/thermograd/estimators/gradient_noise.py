@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from thermograd.estimators.trajectory_pieces import checked_level
 from thermograd.quantities import Estimate, Verdict
 
 __all__ = ["GradientNoise", "gradient_noise_scale"]
@@ -74,6 +75,7 @@ def gradient_noise_scale(
     >>> unresolved.verdict.kind, unresolved.noise_scale.high
     ('gradient_not_resolved', inf)
     """
+    checked_level(level)
     trace, squared, count = _checked(trace_blocks, squared_gradient_blocks, counts)
     trace_mean = _ratio(count * trace, count, level, "squared gradient per sample")
     squared_mean = _ratio(count * squared, count, level, "squared gradient")

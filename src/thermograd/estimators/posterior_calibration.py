@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd.errors import ConfigError
+from thermograd.estimators.trajectory_pieces import checked_level
 from thermograd.numerics.bootstrap import jackknife_acceleration, percentile_interval, resampled_counts
 from thermograd.quantities import Estimate
 
@@ -90,6 +91,7 @@ def calibration(
     >>> round(found.expected_calibration_error.value, 3), found.accuracy.value
     (0.1, 0.9)
     """
+    checked_level(level)
     chances, classes = _checked(probabilities, labels, bins)
     count = len(classes)
     of_label = chances[np.arange(count), classes]

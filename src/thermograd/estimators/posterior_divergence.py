@@ -12,6 +12,7 @@ from scipy.special import stdtrit
 
 from thermograd.errors import ConfigError
 from thermograd.estimators.posterior_virial import LOWER_BOUND
+from thermograd.estimators.trajectory_pieces import checked_level
 from thermograd.numerics.block_average import block_average
 from thermograd.quantities import Estimate
 
@@ -66,6 +67,7 @@ def gaussian_kl(
     >>> bool(exact.low < 0 < exact.high), bool(wide.low < truth < wide.high)
     (True, True)
     """
+    checked_level(level)
     points = _whitened(draws, mean, covariance)
     groups = _grouped(points)
     size, count = points.shape[2], len(groups.counts)

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from thermograd.estimators.trajectory_pieces import checked_level
+
 Array = npt.NDArray[np.float64]
 _GRID = 60
 GOOD_FIT = 0.98
@@ -57,6 +59,7 @@ def slowest_direction(points: npt.ArrayLike, level: float = 0.9) -> SlowestDirec
     >>> round(found.fit, 3), found.coverage < 5
     (1.0, True)
     """
+    checked_level(level)
     recorded = np.asarray(points, float)
     centred = recorded - recorded.mean(0)
     directions, strengths, _ = np.linalg.svd(centred, full_matrices=False)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy.special import stdtrit
 
 from thermograd.errors import ConfigError
+from thermograd.estimators.trajectory_pieces import checked_level
 from thermograd.quantities import Estimate
 
 __all__ = ["estimate"]
@@ -87,7 +88,5 @@ def _checked(record: npt.ArrayLike, parameters: int, level: float) -> Array:
     if points.shape[2] > parameters:
         message = f"the record has {points.shape[2]} coordinates, but parameters is {parameters}; give the number of weights of the model"
         raise ConfigError(message)
-    if not 0 < level < 1:
-        message = f"level is {level!r}; it must be between 0 and 1"
-        raise ConfigError(message)
+    checked_level(level)
     return points

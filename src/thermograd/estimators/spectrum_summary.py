@@ -70,7 +70,7 @@ def spectrum_summary(eigenvalues: npt.ArrayLike, *, zero: float | None = None) -
     values = np.sort(values)
     bound = _NEAR_ZERO * float(np.abs(values).max()) if zero is None else float(zero)
     if not bound >= 0:
-        message = f"zero is {zero!r}; it is a size, 0 or larger"
+        message = f"zero is {zero!r}; it must be a size, 0 or larger"
         raise ConfigError(message)
     low, middle, high = (float(part) for part in np.quantile(values, [0.25, 0.5, 0.75]))
     reach = 1.5 * (high - low)

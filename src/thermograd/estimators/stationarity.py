@@ -24,6 +24,7 @@ from scipy import special
 
 from thermograd.estimators.block_ends import BlockEnds
 from thermograd.estimators.relaxation_of_a_direction import SlowestDirection, slowest_direction
+from thermograd.estimators.trajectory_pieces import checked_level
 from thermograd.quantities import Estimate, Verdict
 
 Array = npt.NDArray[np.float64]
@@ -90,6 +91,7 @@ def stationarity(
     >>> print(stationarity(block_ends(noise, np.full(200, 16.0), steps_per_block=10)).verdict.kind)
     equilibrated
     """
+    checked_level(level)
     blocks, groups = blocks_in_window(ends.blocks)
     window = ends.last(blocks)
     if groups < _FEWEST:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from thermograd.estimators.trajectory_pieces import checked_level
 from thermograd.quantities import Estimate, Verdict
 
 Array = npt.NDArray[np.float64]
@@ -64,6 +65,7 @@ def waiting(
     >>> float(round(waiting(2 - 0.1 * np.log(steps - 0.5), steps).value / np.log(2), 3))
     0.1
     """
+    checked_level(level)
     heights, ends = np.asarray(losses, float), np.asarray(steps, float) + age
     if heights.shape != ends.shape or heights.ndim != 1:
         message = f"losses {heights.shape} and steps {ends.shape} must be two sequences of equal length"

@@ -54,7 +54,7 @@ class ContinualBackprop:
     def __post_init__(self) -> None:
         for name, upper in (("replacement_rate", 1.0), ("decay", math.nextafter(1.0, 0.0))):
             if not 0 <= getattr(self, name) <= upper:
-                message = f"{name} is {getattr(self, name)!r}; it lies between 0 and 1"
+                message = f"{name} is {getattr(self, name)!r}; it must be between 0 and 1"
                 raise ValueError(message)
         check_whole_number("maturity", self.maturity, 0, of="calls")
 

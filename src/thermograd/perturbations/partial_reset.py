@@ -47,7 +47,7 @@ class PartialReset:
 
     def __post_init__(self) -> None:
         if not 0 <= self.fraction <= 1:
-            message = f"fraction is {self.fraction!r}; it is a share between 0 and 1"
+            message = f"fraction is {self.fraction!r}; it must be a share between 0 and 1"
             raise ValueError(message)
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:

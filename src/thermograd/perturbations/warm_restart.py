@@ -48,7 +48,7 @@ class WarmRestart:
             raise ValueError(message)
         check_whole_number("period", self.period, 1, of="steps")
         if not (math.isfinite(self.growth) and self.growth >= 1):
-            message = f"growth is {self.growth!r}; it is a factor, 1 or larger"
+            message = f"growth is {self.growth!r}; it must be a factor, 1 or larger"
             raise ValueError(message)
 
     def apply(self, weights: Weights, state: State, context: Context) -> tuple[Weights, State]:

@@ -45,7 +45,7 @@ class Digits:
             message = f"train_samples is {self.train_samples}; there are 1 to {_POOL}"
             raise ValueError(message)
         if not 0 <= self.flipped <= 1:
-            message = f"flipped is {self.flipped!r}; it is a share between 0 and 1"
+            message = f"flipped is {self.flipped!r}; it must be a share between 0 and 1"
             raise ValueError(message)
 
     def build(self) -> Problem:

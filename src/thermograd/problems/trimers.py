@@ -61,7 +61,7 @@ def make_trimers(
     check_whole_number("samples", samples, 1)
     check_view(coordinates, descent_steps, seed)
     if not 0 < box < math.inf:
-        message = f"box is {box!r}; it is the side of a cube, larger than 0"
+        message = f"box is {box!r}; it must be the side of a cube, larger than 0"
         raise ValueError(message)
     if not 0 <= axilrod_teller < math.inf:
         message = f"axilrod_teller is {axilrod_teller!r}; it must be 0 or larger"

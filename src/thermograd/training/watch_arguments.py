@@ -39,7 +39,7 @@ def check_arguments(
             raise ValueError(message)
     for name, share in (("tolerance", tolerance), ("level", level)):
         if not 0 < share < 1:
-            message = f"{name} is {share!r}; it lies between 0 and 1"
+            message = f"{name} is {share!r}; it must be between 0 and 1"
             raise ValueError(message)
     if not view.parameters:
         message = "the optimizer has no parameter that requires a gradient; give it those that are trained"

@@ -82,7 +82,7 @@ def dissipation(
         ("form", form, ("auto", "sgd", "displacement")),
     ):
         if word not in known:
-            message = f"{name} is {word!r}; it is one of {', '.join(known)}"
+            message = f"{name} is {word!r}; it must be one of {', '.join(known)}"
             raise ValueError(message)
     if not watch.record.ends:
         _too_early("the relation", "has seen no step yet")

@@ -289,9 +289,7 @@ def _named(optimizer: Any) -> str:
 def _per_group(min_lr: float | Sequence[float], groups: int) -> list[float]:
     lows = [float(low) for low in min_lr] if isinstance(min_lr, Sequence) else [float(min_lr)] * groups
     if len(lows) != groups or any(low < 0 for low in lows):
-        message = (
-            f"min_lr is {min_lr!r}; it is one number, or one for each of the {groups} groups, 0 or larger"
-        )
+        message = f"min_lr is {min_lr!r}; it must be one number, or one for each of the {groups} groups, 0 or larger"
         raise ValueError(message)
     return lows
 
@@ -305,13 +303,13 @@ def _check(
     total_steps: int | None,
 ) -> None:
     if rule not in {"auto", "gain", "equivalence", "ratio"}:
-        message = f"rule is {rule!r}; it is one of auto, gain, equivalence, ratio"
+        message = f"rule is {rule!r}; it must be one of auto, gain, equivalence, ratio"
         raise ValueError(message)
     if factor is not None and not 0 < factor < 1:
-        message = f"factor is {factor!r}; it multiplies the learning rate and lies between 0 and 1"
+        message = f"factor is {factor!r}; it multiplies the learning rate and must be between 0 and 1"
         raise ValueError(message)
     if threshold <= 0:
-        message = f"threshold is {threshold!r}; it is positive"
+        message = f"threshold is {threshold!r}; it must be positive"
         raise ValueError(message)
     for name, value, least in (
         ("cooldown", cooldown, 0),
