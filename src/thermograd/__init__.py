@@ -41,13 +41,15 @@ _DOORS = {
 __all__ = ["__version__", *_DOORS]
 
 
-def __getattr__(name: str) -> Any:
-    """Import a name when it is first used, so that `import thermograd` costs nothing (PEP 562)."""
-    if name not in _DOORS:
-        message = f"module 'thermograd' has no attribute {name!r}"
-        raise AttributeError(message)
-    module, _, attribute = _DOORS[name].partition(":")
-    return getattr(importlib.import_module(module), attribute or name)
+if not TYPE_CHECKING:  # a type checker that saw this would let any name pass
+
+    def __getattr__(name: str) -> Any:
+        """Import a name when it is first used, so that `import thermograd` costs nothing (PEP 562)."""
+        if name not in _DOORS:
+            message = f"module 'thermograd' has no attribute {name!r}"
+            raise AttributeError(message)
+        module, _, attribute = _DOORS[name].partition(":")
+        return getattr(importlib.import_module(module), attribute or name)
 
 
 def __dir__() -> list[str]:

@@ -59,6 +59,13 @@ def test_without_cyclopts_there_is_one_line():
     assert done.returncode == 4
     assert done.stderr.count("\n") == 1
     assert "pip install 'thermograd[lab]'" in done.stderr
+    version = subprocess.run(
+        [sys.executable, "-c", script.replace("--help", "--version")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (version.returncode, version.stdout) == (0, f"{thermograd.__version__}\n")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ SOURCE = Path(thermograd.__file__).parent
 FILE, DOOR, FUNCTION = 400, 60, 60
 
 EXCEPTIONS = {
-    "__init__.py: 103 lines": "the list of lazy doors, and once more for type checkers",
+    "__init__.py: 105 lines": "the list of lazy doors, and once more for type checkers",
 }
 """What is beyond a budget, and why. One that is no longer met is taken out."""
 

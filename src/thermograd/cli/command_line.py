@@ -7,8 +7,9 @@ import sys
 import traceback
 from collections.abc import Sequence
 
+from thermograd import __version__
 from thermograd.cli import terminal
-from thermograd.cli.exit_codes import INTERRUPTED, RESOURCE, USAGE, exit_code_of, report_bug
+from thermograd.cli.exit_codes import DONE, INTERRUPTED, RESOURCE, USAGE, exit_code_of, report_bug
 from thermograd.errors import InterruptedRunError, MissingExtraError, ThermogradError
 
 
@@ -26,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     show_traceback = "--traceback" in words
     terminal.set_quiet("--quiet" in words)
     words = [word for word in words if word not in {"--traceback", "--quiet"}]
+    if words == ["--version"]:  # needs nothing but the core
+        terminal.result(__version__)
+        return DONE
     try:
         from thermograd.cli.application import UsageError, run_verb
     except ImportError as absent:
