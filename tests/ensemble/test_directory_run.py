@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import os
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -18,6 +21,7 @@ from thermograd.ensemble.run import run
 from thermograd.errors import (
     BlockFailedError,
     ConfigError,
+    DiskFullError,
     ExperimentMismatchError,
     ForeignDirectoryError,
     RunInUseError,
@@ -26,7 +30,8 @@ from thermograd.minibatching import WithReplacement
 from thermograd.numerics.log_times import Every
 from thermograd.observables import Displacement, Loss
 from thermograd.problems import Quadratic
-from thermograd.store import lock
+from thermograd.store import flushed_store, lock
+from thermograd.store.atomic_file import make_folder
 from thermograd.store.manifest import read_manifest, write_manifest
 from thermograd.store.options import StoreOptions
 from thermograd.store.reader import open_run
@@ -235,8 +240,8 @@ def experiment(**changes) -> Experiment:
 def test_directory_and_memory_give_the_same_bits(tmp_path):
     memory, disk = run(experiment()), run(experiment(), store=tmp_path / "run")
     assert everything(memory) == everything(disk)
-    for time in (0, 5, 20):
-        np.testing.assert_array_equal(memory.weights(time)["position"], disk.weights(time)["position"])
+    for step in (0, 5, 20):
+        np.testing.assert_array_equal(memory.weights(step)["position"], disk.weights(step)["position"])
     assert (memory.engine, memory.reason, memory.seed) == (disk.engine, disk.reason, disk.seed)
 
 
@@ -282,3 +287,28 @@ def test_run_in_directory_passes_progress_on(tmp_path):
     )
     assert told[-1] == (2, 20)
     assert open_run(tmp_path / "run").name == "named"
+
+
+def test_a_write_still_under_way_leaves_nothing_of_a_run_that_could_not_be_made(tmp_path, monkeypatch):
+    """Zarr tells of the first write that fails; here another one makes its folder again much later."""
+    ended, write = threading.Event(), flushed_store.write_atomically
+
+    def refusing(file, content):
+        if "committed/c" not in str(file):
+            write(file, content)
+        elif file.name == "0":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file))
+        elif file.name == "1":
+            time.sleep(0.3)
+            make_folder(file.parent)
+            write(file, content)
+            ended.set()
+
+    monkeypatch.setattr(flushed_store, "write_atomically", refusing)
+    with pytest.raises(DiskFullError):
+        train_in_directory(
+            LogisticTrainer(LogisticMap()), tmp_path / "run", Launch(options=StoreOptions(fsync=True))
+        )
+    assert ended.wait(20)
+    time.sleep(0.05)
+    assert list(tmp_path.iterdir()) == []

@@ -22,5 +22,5 @@ from thermograd.estimators.waiting_or_cutting import waiting
     ],
 )
 def test_a_level_that_is_none_is_refused(estimate, level):
-    with pytest.raises(ConfigError, match="level is .*; it must be between 0 and 1, as 0.95"):
+    with pytest.raises(ConfigError, match=r"level is .*; it must be between 0 and 1, as 0\.95"):
         estimate(level)

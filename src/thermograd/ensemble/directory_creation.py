@@ -27,7 +27,7 @@ from thermograd.store.manifest import Manifest, write_manifest
 from thermograd.store.options import StoreOptions
 from thermograd.store.printable import printable
 from thermograd.store.stored_array import stored_arrays
-from thermograd.store.zarr_group import create_group
+from thermograd.store.zarr_group import create_group, discard
 
 EXPERIMENT = "experiment.toml"
 LARGEST_EXPERIMENT = 16 * 2**20
@@ -110,7 +110,7 @@ def created(run: Path, header: Header, manifest: Manifest) -> Generator[None]:
             _rename(place, run)
             yield
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        discard(place)
 
 
 def _fill(place: Path, header: Header, manifest: Manifest) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
+import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ from thermograd.store.stored_array import array_metadata, coordinates, metadata
 
 GROUP = "trajectories.zarr"
 LARGEST_METADATA = 2**20
+_PATIENCE = 10.0
 Array = npt.NDArray[Any]
 
 
@@ -132,6 +136,24 @@ def open_group(run: Path, *, write: bool = False, fsync: bool = False) -> Any:
             f"{GROUP}/zarr.json cannot be read; recover with: thermograd resume {printable(run)} --repair"
         )
         raise DamagedRunError(message, (f"{GROUP}/zarr.json",)) from error
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder in which a write has failed, as far as the disk lets it.
+
+    Zarr writes chunks at once and tells of the first that fails; the others are still under way, and would make their
+    folders again. They are waited for.
+    """
+    if folder.exists():
+        if "zarr.core.sync" in sys.modules:  # else there is nobody who writes
+            sys.modules["zarr.core.sync"].sync(_others_end())
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _others_end() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    if others:
+        await asyncio.wait(others, timeout=_PATIENCE)
 
 
 def _place(run: Path, *, fsync: bool) -> Any:
