@@ -137,10 +137,9 @@ def test_twelve_runs_fit_on_a_page(run_of, tmp_path):
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("dark", [False, True])
-def test_a_comparison_is_drawn_under_the_policy(browse, run_of, tmp_path, dark):
+def test_a_comparison_is_drawn_under_the_policy(browse, run_of, tmp_path):
     page = report_run(sweep(run_of), tmp_path / "p.html")
-    seen = browse(page, dark=dark)
+    seen = browse(page, dark=True)
     assert seen.ready
     assert seen.console == ()
     assert len(re.findall(r'class="plot [^"]*js-plotly-plot', seen.dom)) == 3

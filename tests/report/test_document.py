@@ -181,13 +181,13 @@ def test_formulas_are_defused_in_the_link_too():
 
 
 def test_size_stays_below_6_mb_and_traces_below_2000_points():
-    figures = [curve(100_000, name=str(number)) for number in range(24)]
+    figures = [curve(30_000, name=str(number)) for number in range(24)]
     page = Document("t", figures=figures).html()
     assert len(page.encode()) < 6_000_000
     content = json.loads(next(text for kind, text in Reader(page).scripts if kind == "application/json"))
     for entry in content:
         assert 20 <= len(entry["data"][0]["x"]) <= 2000
-        assert entry["data"][0]["x"][-1] == 99_999
+        assert entry["data"][0]["x"][-1] == 29_999
 
 
 def test_a_small_figure_is_not_thinned():

@@ -62,12 +62,11 @@ def test_each_has_a_sentence_axes_with_units_and_numbers():
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("width", "dark"), [(1280, False), (500, True)])
-def test_the_page_draws_every_figure(browse, tmp_path, width, dark):
+def test_the_page_draws_every_figure(browse, tmp_path):
     figures = every_figure()
     page = write_page(tmp_path / "page.html", title="First passage", figures=figures)
     assert page.stat().st_size < 6e6
-    seen = browse(page, picture=tmp_path / "page.png", width=width, dark=dark)
+    seen = browse(page, picture=tmp_path / "page.png", width=500)
     assert seen.ready
     assert seen.console == ()
     assert len(re.findall(r'class="plot [^"]*js-plotly-plot', seen.dom)) == len(figures)
