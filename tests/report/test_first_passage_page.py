@@ -1,4 +1,4 @@
-"""Every figure of first passage on one page, in a browser: it draws, on wide and narrow screens, light and dark."""
+"""Every figure of first passage on one page, in a browser: it draws, on a narrow screen too."""
 
 from __future__ import annotations
 
