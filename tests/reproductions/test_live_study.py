@@ -95,6 +95,7 @@ def test_equation_9_agrees_with_brute_force_or_is_contradicted(hazard, holds):
 
 def test_digits_is_the_default_and_needs_no_file(monkeypatch):
     monkeypatch.delenv("THERMOGRAD_DATA", raising=False)
+    monkeypatch.setattr(first_passage_live, "Digits", lambda **_: Digits(hidden=(4,), train_samples=60))
     assert next(iter(EXPERIMENTS)) == "digits"
     first = next(EXPERIMENTS["digits"].run(Settings()))
     assert first.rows[0].ours.endswith("of 64 arrived within 40 epochs")
