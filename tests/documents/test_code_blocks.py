@@ -90,6 +90,7 @@ def test_code_runs_and_prints_what_is_shown(page, tmp_path, monkeypatch, capsys)
 
 
 @pytest.mark.slow  # above at smaller sizes, which print other numbers
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", [page for page in PAGES if page.name in SIZES], ids=lambda page: page.name)
 def test_code_prints_what_is_shown_at_its_own_sizes(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
