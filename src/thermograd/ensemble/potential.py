@@ -147,9 +147,10 @@ class Potential:
         Raises:
             ValueError: no weights by name, other names than the model has, or frozen parameters or buffers of other values.
         """
-        if not isinstance(start, Mapping):
+        given: object = start  # whatever its annotation says
+        if not isinstance(given, Mapping):
             message = (
-                f"start is {type(start).__name__}; give weights by name, as start=net.state_dict() or "
+                f"start is {type(given).__name__}; give weights by name, as start=net.state_dict() or "
                 'start=torch.load("net.pt")'
             )
             raise ValueError(message)

@@ -26,7 +26,8 @@ def command_words(kind: Any) -> list[str]:
     '--executor submitit --workers 50 --executor.parameters.mem_gb 4 --executor.parameters.slurm_partition long'
     """
     name = snake_case(type(kind).__name__)
-    if isinstance(kind, Inline) or executor_kinds().get(name) is not type(kind):
+    known = executor_kinds().get(name) is type(kind)
+    if isinstance(kind, Inline) or not known:
         return []
     words = ["--executor", name]
     for entry in dataclasses.fields(kind):
