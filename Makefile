@@ -11,6 +11,7 @@ export OMP_NUM_THREADS := 2
 
 .DEFAULT_GOAL := help
 .PHONY: help reference demo test lint types layers unit minimal docs browser-setup test-slow bench coverage agreement reliability trust clean
+.PHONY: help reference tutorials demo test lint types layers unit minimal docs browser-setup test-slow bench coverage reliability clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -69,6 +70,10 @@ trust: $(VENV)/.dev ## docs/trust.md and docs/benchmarks.md from what is measure
 
 reference: $(VENV)/.lab ## docs/reference from the code: command line, exit codes, config, plug-ins
 	@$(BIN)/python tests/documents/write_reference.py
+
+tutorials: $(VENV)/.lab ## what the blocks of two tutorials print, into their pages, and a figure
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/documents/write_outputs.py
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/documents/draw_figure.py
 
 reliability: $(VENV)/.dev ## what a run survives, at nightly counts, into docs/reliability.md
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/reliability.py

@@ -182,20 +182,24 @@ class Run:
         return self._weight_specs()[0].times.copy()
 
     def saved_weights(
-        self, times: slice = slice(None), *, memory_limit: int | None = None
+        self, times: slice = slice(None), *, since: int = 0, memory_limit: int | None = None
     ) -> dict[str, Array]:
         """Weights at several of the times they were saved at, name to `(trajectory, time, ...)`.
 
         Args:
             times: a slice with step 1 of positions in `weight_times()`.
+            since: weights saved before this step are left out, too.
             memory_limit: bytes, for each name; half of the free memory if None.
 
         Raises:
             ValueError: a slice with another step than 1.
             MemoryLimitError: larger than the limit; take fewer times.
         """
+        saved = self.weight_times()
+        first, last, step = times.indices(len(saved))
+        chosen = slice(max(first, int(np.searchsorted(saved, since))), last, step)
         return {
-            spec.name.removeprefix(_WEIGHTS): self._read(spec.name, slice(None), times, memory_limit)
+            spec.name.removeprefix(_WEIGHTS): self._read(spec.name, slice(None), chosen, memory_limit)
             for spec in self._weight_specs()
         }
 
@@ -352,7 +356,7 @@ class Run:
         shown = ", ".join(f"{count} {label}" for label, count in counts.items() if count)
         return (
             f"Run {self.name!r}: {self.trajectories} trajectories × {self.steps} steps ({shown}), "
-            f"{self.engine}, seed {self.seed}; recorded: {', '.join(self.names)}"
+            f"{self.engine}, seed {self.seed}; recorded: {', '.join(self.names) or 'weights only'}"
         )
 
     __repr__ = __str__

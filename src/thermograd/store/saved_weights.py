@@ -54,7 +54,7 @@ class SavedWeights:
         if np.unique(np.diff(steps)).size > 1:
             message = (
                 f"{self._place} has saved its weights at steps {steps.tolist()[:5]} ..., not equally spaced; save them with "
-                "save_weights = {every = STEPS}, or begin later with --since"
+                "save_weights = { kind = 'every', steps = STEPS }, or begin later with --since"
             )
             raise ConfigError(message)
         return steps
