@@ -26,7 +26,7 @@ PAGES = ("watch_decide_perturb_sample.md", "theory_beside_simulation.md")
 _PIECE = re.compile(
     r"^```(python|toml|bash)\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.DOTALL | re.MULTILINE
 )
-_WIDTH = 110
+_WIDTH = 82
 _MORE = "..."
 
 
