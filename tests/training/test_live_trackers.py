@@ -221,3 +221,24 @@ def test_the_report_says_how_it_ages_or_why_it_does_not_know():
     assert plain["aging"] == {NAME: expected}
     assert f"two time displacement, 2: {expected['2']}" in report
     assert "one run, t_w 1…316" in report
+
+
+def test_a_watch_that_begins_in_mid_training_counts_waiting_times_from_the_start():
+    """What was not seen before step 150 is neither an anchor nor missed."""
+    training = Training()
+    training.watch.detach()
+    training.train(150)
+    training.watch = tg.watch(
+        training.optimizer, steps_per_epoch=20, steps_before=150, observe=[TwoTimeDisplacement()]
+    )
+    training.train(450)
+    found, whole = training.watch[NAME], training.by_hand.table()
+    assert training.watch.step == 600
+    assert found.waiting_times.tolist() == [178, 316, 562]
+    there = np.isin(whole.waiting_times, found.waiting_times)
+    lags = len(found.lags)
+    np.testing.assert_array_equal(found.squared, whole.squared[:, there, :lags])
+    assert found.missed == 0
+    again = tg.watch(training.optimizer, steps_per_epoch=20, observe=[TwoTimeDisplacement()])
+    again.load_state_dict(training.watch.state_dict())
+    assert (again.step, again[NAME].missed) == (600, 0)

@@ -65,6 +65,7 @@ class DisplacementTracker:
         self._rows: dict[int, AnchorRow] = {}
         self._places: list[tuple[AnchorRow, int]] = []  # anchor and number of the lag of what is pending
         self._pending: list[Tensor] = []
+        self._first = 0  # a waiting time before it is none that was missed
         self._last: int
         self._next_waiting: int
         self._coming: list[
@@ -72,6 +73,14 @@ class DisplacementTracker:
         ]  # a heap of the steps at which distances are due, with the waiting times
         self.due: int
         self._go_on_after(-1)
+
+    def begin_at(self, step: int) -> None:
+        """Say that training had done some steps before the first record: waiting times before that are not missed.
+
+        Args:
+            step: optimiser steps completed.
+        """
+        self._first = operator.index(step)
 
     def record(self, step: int, parameters: Any = None) -> None:
         """Note the weights at a step: distances from earlier ones that are due, and these, if it is a waiting time.
@@ -139,7 +148,7 @@ class DisplacementTracker:
         """What goes on elsewhere, bit for bit: tensors, numbers, texts, lists and dicts."""
         self._read_pending()
         rows = [row.state_dict() for row in self._rows.values()]
-        return {"of": self._identity(), "last": self._last, "rows": rows}
+        return {"of": self._identity(), "last": self._last, "first": self._first, "rows": rows}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where another tracker of the same settings and parameters was.
@@ -169,6 +178,7 @@ class DisplacementTracker:
         rows = [AnchorRow.of_state(row, like) for row in state["rows"]]
         self._rows = {row.waiting: row for row in rows}
         self._places, self._pending = [], []
+        self._first = int(state.get("first", 0))
         self._go_on_after(int(state["last"]))
 
     def _go_on_after(self, step: int) -> None:
@@ -245,7 +255,11 @@ class DisplacementTracker:
         squared = [row.squared(lags) for row in rows]
         norms = [row.norms for row in rows]
         within = [self._schedule.lags_within(self._last - waiting) for waiting in kept]
-        missed = [self._rows.get(w, blank).missing(due) for w, due in zip(kept, within, strict=True)]
+        missed = [
+            self._rows.get(w, blank).missing(due)
+            for w, due in zip(kept, within, strict=True)
+            if w >= self._first
+        ]
         return {
             "waiting_times": np.array(waiting_times, np.int64),
             "lags": self._schedule.lags[:lags],

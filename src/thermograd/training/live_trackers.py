@@ -52,6 +52,16 @@ class LiveTrackers:
             return ""
         return f"{', '.join(self._trackers)}: {late} tensors that came later are not followed"
 
+    def begin_at(self, step: int) -> None:
+        """Say that training had done some steps before.
+
+        Args:
+            step: optimiser steps completed.
+        """
+        for tracking in self._tracking.values():
+            if hasattr(tracking, "begin_at"):
+                tracking.begin_at(step)
+
     def record(self, step: int) -> None:
         """Let those record that want to.
 

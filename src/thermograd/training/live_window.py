@@ -31,7 +31,8 @@ class LiveWindow:
         view: of the optimizer.
         settings: those of `watch`.
         epoch: steps of the shortest block.
-        step: optimiser steps seen.
+        step: optimiser steps done.
+        before: of them, those done before the first that was seen.
         record: the block ends of this window.
         notes: what happened, for people.
         not_finite: (first step whose update was not finite, step at which that was noticed), or None.
@@ -60,7 +61,7 @@ class LiveWindow:
     ) -> None:
         self.view, self.settings, self._publish = view, settings, publish
         self.epoch: int = settings["steps_per_epoch"] or _STREAMING_BLOCK
-        self.step = self.blocks_ended = 0
+        self.step = self.before = self.blocks_ended = 0
         self.record = BlockRecord(self.epoch)
         self.notes: list[str] = []
         self.rows: list[dict[str, Any]] = []
@@ -89,11 +90,26 @@ class LiveWindow:
         self._due = self._losses_without_step = 0
         self._key: Any = None
 
+    @property
+    def seen(self) -> bool:
+        """Whether a step was seen."""
+        return self.step > self.before
+
+    def begin_at(self, step: int) -> None:
+        """Count from a step of a training that has begun before; nothing happens once a step was seen.
+
+        Args:
+            step: optimiser steps done.
+        """
+        if not self.seen:
+            self.step = self.before = step
+            self.trackers.begin_at(step)
+
     # The two hooks: next to nothing happens at a step that is not due
     def before_step(self, *_: Any) -> None:
         """Before `optimizer.step()`."""
-        if self.step == 0 and self.trackers.due == 0:
-            self.trackers.record(0)
+        if self.step == self.before and self.trackers.due <= self.step:
+            self.trackers.record(self.step)
         if self.open and self.view.rates_changed():
             self._notice_change()
         if not self.open:
@@ -167,7 +183,7 @@ class LiveWindow:
         Raises:
             RuntimeError: an epoch of losses came, but no step.
         """
-        self._losses_without_step = 0 if self.step else self._losses_without_step + 1
+        self._losses_without_step = 0 if self.seen else self._losses_without_step + 1
         if self._losses_without_step > self.epoch:
             message = (
                 f"{self._losses_without_step} losses were recorded, but no step of this optimizer was seen; a "

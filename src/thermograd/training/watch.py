@@ -28,6 +28,7 @@ def watch(
     optimizer: Any,
     *,
     steps_per_epoch: int | None = None,
+    steps_before: int = 0,
     every: int = 1,
     tolerance: float = 0.1,
     level: float = 0.90,
@@ -49,6 +50,8 @@ def watch(
         optimizer: any `torch.optim.Optimizer`, or a wrapper that has it as `.optimizer`.
         steps_per_epoch: optimiser steps of an epoch (after gradient accumulation); None where there are no
             epochs, as in streaming; the shortest block is 50 steps then.
+        steps_before: optimiser steps that were done before, where the watch begins in mid-training. Steps and waiting
+            times count from the start of training, and so does the time that waiting would double.
         every: measure the size of updates in one of so many steps. The drift is exact all the same.
         tolerance: half-width of the equivalence band on ratio − 1.
         level: two-sided, of every interval.
@@ -79,7 +82,7 @@ def watch(
     warming_up
     """
     view = OptimizerView(optimizer, names)
-    check_arguments(view, steps_per_epoch, every, tolerance, level, slow_directions, process_group)
+    check_arguments(view, steps_per_epoch, steps_before, every, tolerance, level, slow_directions, process_group)
     return Watch(
         view,
         settings={
@@ -90,6 +93,7 @@ def watch(
             "slow_directions": int(slow_directions),
             "seed": int(seed),
         },
+        steps_before=int(steps_before),
         observe=observe,
         sink=sink,
         process_group=process_group,
@@ -108,6 +112,7 @@ class Watch:
         view: OptimizerView,
         *,
         settings: dict[str, Any],
+        steps_before: int,
         observe: Sequence[Any],
         sink: Any,
         process_group: Any,
@@ -115,6 +120,7 @@ class Watch:
         self.window = LiveWindow(
             view, settings, observe=observe, process_group=process_group, publish=self._publish
         )
+        self.window.begin_at(steps_before)
         self._sinks: list[tuple[Sink, str]] = []
         if sink is not None:
             self.log_to(sink)
@@ -131,7 +137,7 @@ class Watch:
 
     @property
     def step(self) -> int:
-        """Optimiser steps seen."""
+        """Optimiser steps done: those seen, and those before."""
         return self.window.step
 
     @property

@@ -12,6 +12,7 @@ from thermograd.training.optimizer_view import OptimizerView
 def check_arguments(
     view: OptimizerView,
     steps_per_epoch: Any,
+    steps_before: Any,
     every: Any,
     tolerance: float,
     level: float,
@@ -25,6 +26,7 @@ def check_arguments(
     """
     for name, value, least in (
         ("steps_per_epoch", 1 if steps_per_epoch is None else steps_per_epoch, 1),
+        ("steps_before", steps_before, 0),
         ("every", every, 1),
         ("slow_directions", slow_directions, 0),
     ):

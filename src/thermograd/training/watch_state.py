@@ -72,6 +72,7 @@ def load(watch: LiveWindow, state: dict[str, Any]) -> None:
         state: from `saved`, checked.
     """
     watch.view.refresh()
+    watch.before = 0  # what the state says counts
     watch.step, watch.blocks_ended = int(state["step"]), int(state["blocks_ended"])
     watch.record.load_state_dict(state["record"])
     watch.meter.load_state_dict(state["meter"])

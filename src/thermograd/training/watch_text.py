@@ -51,7 +51,7 @@ def verdict(watch: LiveWindow, *, strict: bool = False) -> Verdict:
             None, "learning_rate_changing", text, {"changed": sum(changes), "blocks": len(changes)}
         )
     decision = watch.decided(strict=strict)
-    if decision is None and watch.step:
+    if decision is None and watch.seen:
         text = f"Warming up at {rates(watch)}: a new window begins with the next step or epoch."
         return Verdict(None, "warming_up", text, {"blocks": 0})
     if decision is None:
@@ -306,8 +306,10 @@ def row(watch: LiveWindow) -> dict[str, Any]:
 def _numbers(watch: LiveWindow) -> dict[str, Estimate | str]:
     """Estimates by name, or why there is none."""
     asked: dict[str, Callable[[], Estimate | None]] = {
-        "ratio": lambda: watch_estimates.dissipation(watch).ratio,
-        "ratio_about_origin": lambda: watch_estimates.dissipation(watch, centre="origin").ratio,
+        "ratio": lambda: _tested(watch, "ratio") or watch_estimates.dissipation(watch).ratio,
+        "ratio_about_origin": lambda: (
+            _tested(watch, "ratio_about_origin") or watch_estimates.dissipation(watch, centre="origin").ratio
+        ),
         "dissipation": lambda: watch_estimates.dissipation(watch).dissipation,
         "fluctuation": lambda: watch_estimates.dissipation(watch).fluctuation,
         "temperature": lambda: watch_estimates.temperature(watch),
@@ -322,6 +324,13 @@ def _numbers(watch: LiveWindow) -> dict[str, Estimate | str]:
             found[name] = "see the verdict" if value is None else value
         except NotApplicableError as error:
             found[name] = str(error)
+    return found
+
+
+def _tested(watch: LiveWindow, name: str) -> Estimate | None:
+    """A ratio as the verdict has it, so that a report gives one number for one thing."""
+    decision = watch.decided()
+    found: Estimate | None = None if decision is None else getattr(decision, name)
     return found
 
 

@@ -35,9 +35,10 @@ class WatchCallback(Callback):  # type: ignore[misc]  # mypy does not follow imp
     Training is bit-identical with and without it. Optimizer steps per epoch are those the trainer will take,
     after accumulation, and are compared with each epoch that is trained whole. The loss of a step, the mean of
     what `training_step` returned for its micro-batches, is recorded. The state is part of the trainer's
-    checkpoints: `fit(ckpt_path=...)` goes on where it was. Every `fit` makes a new watch; the last one stays
-    readable. If `configure_optimizers` returns a `ReduceLROnStationarity` (with `"interval": "step"`), its watch is
-    the one, so that it sees the losses and resumes too.
+    checkpoints: `fit(ckpt_path=...)` goes on where it was; from a checkpoint without it the watch begins there and counts
+    the trainer's steps. Every `fit` makes a new watch; the last one stays
+    readable. If `configure_optimizers` returns a `ReduceLROnStationarity` (with `"interval": "step"`), its
+    watch is the one, so that it sees the losses and resumes too.
 
     Args:
         log: send the numbers of every block to the trainer's loggers too, under `thermograd/`.
@@ -97,16 +98,18 @@ class WatchCallback(Callback):  # type: ignore[misc]  # mypy does not follow imp
             None if math.isinf(batches) else optimizer_steps(int(batches), trainer.accumulate_grad_batches)
         )
         self._detach()
+        # of several optimizers the trainer does not say which has taken how many of its steps
+        alone = len(trainer.optimizers) == 1
         self._watch, self._made = trainer_watch(
             _chosen(trainer.optimizers, self._optimizer),
             (entry.scheduler for entry in trainer.lr_scheduler_configs),
             steps_per_epoch=planned,
+            steps_before=trainer.global_step if alone else 0,
             options=self._options,
         )
-        first = trainer.global_step
+        first = 0 if alone or self._loaded else trainer.global_step
         if self._loaded:
             self._watch.load_state_dict(self._loaded)
-            first = 0
         self._loaded, self._losses, self._steps = {}, [], trainer.global_step
         prefix = f"thermograd/{self._optimizer}/" if self._optimizer else "thermograd/"
         for logger in trainer.loggers if self._log else ():

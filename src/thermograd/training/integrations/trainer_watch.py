@@ -12,7 +12,12 @@ from thermograd.training.watch import Watch, watch
 
 
 def trainer_watch(
-    optimizer: Any, schedulers: Iterable[Any], *, steps_per_epoch: int | None, options: Mapping[str, Any]
+    optimizer: Any,
+    schedulers: Iterable[Any],
+    *,
+    steps_per_epoch: int | None,
+    steps_before: int,
+    options: Mapping[str, Any],
 ) -> tuple[Watch, bool]:
     """The watch of a trainer's optimizer.
 
@@ -20,7 +25,9 @@ def trainer_watch(
         optimizer: the trainer's, wrapped or not.
         schedulers: the trainer's; a `ReduceLROnStationarity` of this optimizer brings its watch.
         steps_per_epoch: optimizer steps the trainer will take in an epoch, None for a stream.
-        options: of `thermograd.watch` that the user gave; `steps_per_epoch` among them wins.
+        steps_before: optimizer steps that the trainer has taken already.
+        options: of `thermograd.watch` that the user gave; `steps_per_epoch` and `steps_before`
+            among them win.
 
     Returns:
         The watch, and whether it is new.
@@ -37,5 +44,7 @@ def trainer_watch(
                     "thermograd.watch that makes it, and WatchCallback no options"
                 )
                 raise ConfigError(message)
+            scheduler.watch.window.begin_at(steps_before)
             return scheduler.watch, False
-    return watch(optimizer, **{"steps_per_epoch": steps_per_epoch} | dict(options)), True
+    planned = {"steps_per_epoch": steps_per_epoch, "steps_before": steps_before}
+    return watch(optimizer, **planned | dict(options)), True

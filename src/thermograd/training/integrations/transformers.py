@@ -96,7 +96,11 @@ class WatchCallback(TrainerCallback):  # type: ignore[misc]  # mypy does not fol
         planned = None if batches is None else optimizer_steps(batches, args.gradient_accumulation_steps)
         self._detach()
         self._watch, self._made = trainer_watch(
-            optimizer, [lr_scheduler], steps_per_epoch=planned, options=self._options
+            optimizer,
+            [lr_scheduler],
+            steps_per_epoch=planned,
+            steps_before=state.global_step,
+            options=self._options,
         )
         self._logged = state.global_step
         if state.global_step:
