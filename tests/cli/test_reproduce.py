@@ -37,7 +37,10 @@ def paper(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
     def provide(*holds):
-        experiments = {"part": ReproductionExperiment("two rows", stages_of(*holds), frozenset({"full"}))}
+        part = ReproductionExperiment(
+            "two rows", stages_of(*holds), frozenset({"full"}), frozenset({"batch_size"})
+        )
+        experiments = {"part": part, "fixed": ReproductionExperiment("two rows", stages_of(*holds))}
         monkeypatch.setattr(catalogue, "available", lambda: {"paper": experiments})
         return tmp_path
 
@@ -59,6 +62,19 @@ def test_a_row_outside_its_interval_is_exit_code_1(paper, capsys):
     paper(True, False)
     assert main(["reproduce", "paper", "--experiment", "part", "--full", "--out", "here"]) == 1
     assert capsys.readouterr().out.splitlines()[-1] == "here/report.html"
+
+
+def test_what_was_set_stands_in_the_command_and_in_the_name_of_the_folder(paper, capsys):
+    folder = paper(True, None)
+    assert main(["reproduce", "paper", "--set", "batch_size=20"]) == 0
+    page = folder / "reproduced/paper-part-batch_size=20/report.html"
+    assert capsys.readouterr().out.splitlines()[-1] == str(page.relative_to(folder))
+    assert "thermograd reproduce paper --set batch_size=20 --out" in page.read_text("utf-8")
+
+
+def test_the_author_of_a_paper_leads_to_its_reproduction(capsys):
+    assert main(["reproduce", "Yaida"]) == 2
+    assert "Did you mean fluctuation_dissipation" in capsys.readouterr().err
 
 
 def _without_data(settings):
@@ -165,6 +181,12 @@ def test_json_is_one_object_and_the_same_as_the_file(paper, capsys):
         (["papre"], "Did you mean 'paper'?"),
         (["paper", "--experiment", "prat"], "Did you mean 'part'?"),
         (["paper", "--experimnt", "part"], "Did you mean '--experiment'?"),
+        (["part"], "It is an experiment: thermograd reproduce paper --experiment part."),
+        (["paper", "--set", "bach_size=2"], "Did you mean 'batch_size'?"),
+        (["paper", "--set", "batch_size"], "write NAME=VALUE"),
+        (["paper", "--set", "batch_size=2", "--set", "batch-size=3"], "was given twice: 2 and 3"),
+        (["paper", "--experiment", "fixed", "--set", "batch_size=2"], "it is for: part"),
+        (["all", "--set", "batch_size=2"], "--set is for one reproduction"),
         ([], "NAME is missing"),
     ],
 )
@@ -196,8 +218,10 @@ def test_reproductions_are_listed(capsys):
     assert main(["list", "reproductions"]) == 0
     out = capsys.readouterr().out
     lines = out.splitlines()
-    assert lines[lines.index("engines") + 1].split()[0] == "speed"
-    assert lines[lines.index("effective_noise") + 1].split()[0] == "mixture"
+    assert lines[lines.index("engines") + 2].split()[0] == "speed"
+    assert "arXiv 2112.10852" in lines[lines.index("effective_noise") + 1]
+    assert lines[lines.index("effective_noise") + 2].split()[0] == "mixture"
+    assert "[--set]" in next(line for line in lines if "Fig 2a" in line)
     assert "[--full] [--live]" in out
     assert main(["list", "reproductions", "--json"]) == 0
     assert "cifar10" in json.loads(capsys.readouterr().out)["first_passage"]

@@ -122,13 +122,16 @@ def _plugins(*, as_json: bool) -> int:
 
 
 def _reproductions(*, as_json: bool) -> int:
-    from thermograd.reproductions.catalogue import (
-        available as reproductions,
-    )  # here, so that --help needs no torch
+    from thermograd.reproductions.catalogue import available as reproductions
+    from thermograd.reproductions.catalogue import subject  # here, so that --help needs no torch
 
     found = {
         name: {
-            experiment: {"summary": entry.summary, "options": sorted(entry.options)}
+            experiment: {
+                "summary": entry.summary,
+                "options": sorted(entry.options),
+                "settable": sorted(entry.settable),
+            }
             for experiment, entry in experiments.items()
         }
         for name, experiments in reproductions().items()
@@ -138,9 +141,14 @@ def _reproductions(*, as_json: bool) -> int:
         return DONE
     for name, experiments in found.items():
         terminal.result(name)
+        terminal.result(f"  {subject(name)}")
         for experiment, entry in experiments.items():
             options = "".join(f" [--{option}]" for option in entry["options"])
-            terminal.result(f"  {experiment:20} {entry['summary']}{options}")
+            change = " [--set]" if entry["settable"] else ""
+            terminal.result(f"  {experiment:20} {entry['summary']}{options}{change}")
+        settable = sorted({setting for entry in experiments.values() for setting in entry["settable"]})
+        if settable:
+            terminal.result(f"  {'':20} --set NAME=VALUE, NAME one of {', '.join(settable)}")
     return DONE
 
 

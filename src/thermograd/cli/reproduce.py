@@ -7,6 +7,7 @@ import shutil
 import textwrap
 from collections import deque
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -16,7 +17,7 @@ from thermograd.cli.exit_codes import DONE, INCOMPLETE
 from thermograd.errors import ConfigError, ThermogradError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from thermograd.reproductions.overview import Overview
     from thermograd.reproductions.reproduction import Reproduction
@@ -32,6 +33,7 @@ def reproduce(
     experiment: str | None = None,
     live: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
     full: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
+    changes: Annotated[tuple[str, ...], Parameter(name="--set", negative=(), show_default=False)] = (),
     out: Path | None = None,
     json: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
 ) -> int:
@@ -47,7 +49,9 @@ def reproduce(
         experiment: which of its experiments; the first one if it is not given.
         live: train here, instead of reading recorded runs.
         full: at the paper's size; out of reach of a few cores.
-        out: folder of the page; reproduced/NAME-EXPERIMENT if it is not given. For all: reproduced, with the page of each
+        changes: NAME=VALUE, to train with another value, as batch_size=20 or learning_rates=0.4,0.1; repeat for more.
+            `thermograd list reproductions` shows what can be set.
+        out: folder of the page; reproduced/NAME-EXPERIMENT if it is not given, and what was set. For all: reproduced, with the page of each
             in a folder NAME-EXPERIMENT below it.
         json: print the table as one JSON object instead.
 
@@ -57,9 +61,14 @@ def reproduce(
     Raises:
         ConfigError: no such reproduction or experiment, or it does not know an option.
     """
+    changed = _changes(changes)
     if name == "all":
+        if changed:
+            message = "--set is for one reproduction, not for all of them"
+            raise ConfigError(message)
         return _all(experiment, live=live, full=full, out=out or Path("reproduced"), as_json=json)
-    found, page = deque(_stages(name, experiment, live=live, full=full, out=out), maxlen=1).pop()
+    made = _stages(name, experiment, live=live, full=full, out=out, changes=changed)
+    found, page = deque(made, maxlen=1).pop()
     if json:
         terminal.result_json(found.content())
         terminal.say(str(page))
@@ -67,6 +76,22 @@ def reproduce(
         _show(found)
         terminal.result(str(page))
     return INCOMPLETE if found.contradicted else DONE
+
+
+def _changes(given: tuple[str, ...]) -> dict[str, str]:
+    """Name to value of what was set."""
+    found: dict[str, str] = {}
+    for text in given:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        name = name.replace("-", "_")
+        if not (name and equals and value):
+            message = f"--set {text}: write NAME=VALUE, as batch_size=20"
+            raise ConfigError(message)
+        if name in found:
+            message = f"--set {name} was given twice: {found[name]} and {value}"
+            raise ConfigError(message)
+        found[name] = value
+    return found
 
 
 def _all(experiment: str | None, *, live: bool, full: bool, out: Path, as_json: bool) -> int:
@@ -125,23 +150,34 @@ def _to_come(out: Path, *, full: bool) -> Overview:
 
 
 def _stages(
-    name: str, experiment: str | None, *, live: bool, full: bool, out: Path | None
+    name: str,
+    experiment: str | None,
+    *,
+    live: bool,
+    full: bool,
+    out: Path | None,
+    changes: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[tuple[Reproduction, Path]]:
     """A reproduction and its page, which is written stage by stage."""
     from thermograd.reproductions.catalogue import stages  # here, so that --help needs no torch
     from thermograd.reproductions.page import write_reproduction
     from thermograd.reproductions.reproduction import Settings
 
-    for found in stages(name, experiment, Settings(live=live, full=full, say=terminal.say)):
-        folder = out or Path("reproduced") / f"{found.name}-{found.experiment}"
-        command = _command(name, experiment, live=live, full=full, out=folder)
+    settings = Settings(live=live, full=full, changes=changes, say=terminal.say)
+    set_to = ["=".join(change) for change in changes.items()]
+    for found in stages(name, experiment, settings):
+        folder = out or Path("reproduced") / "-".join((found.name, found.experiment, *set_to))
+        command = _command(name, experiment, live=live, full=full, out=folder, set_to=set_to)
         yield found, write_reproduction(found, folder, [command])
 
 
-def _command(name: str, experiment: str | None, *, live: bool, full: bool, out: Path) -> str:
+def _command(
+    name: str, experiment: str | None, *, live: bool, full: bool, out: Path, set_to: Sequence[str] = ()
+) -> str:
     words = ["thermograd", "reproduce", name]
     words += ["--experiment", experiment] if experiment else []
     words += [f"--{option}" for option, given in (("live", live), ("full", full)) if given]
+    words += [word for change in set_to for word in ("--set", change)]
     return shlex.join([*words, "--out", str(out)])
 
 

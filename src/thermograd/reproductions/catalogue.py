@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 from functools import cache
@@ -34,8 +35,9 @@ def subject(name: str) -> str:
     >>> subject("aging")
     'Ageing of training: Herrera Segura, Montoya, Tapias, Subaging in underparametrized deep neural networks'
     """
-    file = importlib.import_module(f"thermograd.reproductions.{name}")
-    return (inspect.getdoc(file) or name).partition("\n")[0].removesuffix(".")
+    file = f"thermograd.reproductions.{name}"
+    about = inspect.getdoc(importlib.import_module(file)) if importlib.util.find_spec(file) else None
+    return (about or name).partition("\n")[0].removesuffix(".")
 
 
 def stages(name: str, experiment: str | None, settings: Settings) -> Stages:
@@ -50,11 +52,11 @@ def stages(name: str, experiment: str | None, settings: Settings) -> Stages:
         The reproduction, stage by stage.
 
     Raises:
-        ConfigError: no such reproduction or experiment, or it does not know `live` or `full`.
+        ConfigError: no such reproduction or experiment, or it does not know `live`, `full` or what is to be set.
     """
     known = available()
     if name not in known:
-        message = f"no reproduction {name!r}. {nearest(name, [*known, 'all'])}"
+        message = f"no reproduction {name!r}. {_elsewhere(name)}{nearest(name, [*known, 'all'])}"
         raise ConfigError(message)
     experiments = known[name]
     chosen = next(iter(experiments)) if experiment is None else experiment
@@ -65,7 +67,29 @@ def stages(name: str, experiment: str | None, settings: Settings) -> Stages:
     for option in ("live", "full"):
         if getattr(settings, option) and option not in entry.options:
             raise ConfigError(_refused(option, chosen, experiments))
+    for wanted in settings.changes:
+        if wanted not in entry.settable:
+            raise ConfigError(_not_settable(wanted, chosen, experiments))
     return entry.run(settings)
+
+
+def _elsewhere(name: str) -> str:
+    """Where a name is found that is no reproduction: an experiment of one, or a word of what one is about."""
+    word = name.lower()
+    for found, experiments in available().items():
+        if word in experiments:
+            return f"It is an experiment: thermograd reproduce {found} --experiment {word}. "
+    papers = {found: subject(found) for found in available()} if len(word) > 3 else {}
+    named = [f"{found} ({about})" for found, about in papers.items() if word in about.lower()]
+    return f"Did you mean {named[0]}? " if named else ""
+
+
+def _not_settable(name: str, experiment: str, experiments: Experiments) -> str:
+    known = experiments[experiment].settable
+    if known:
+        return f"--set {name}: the experiment {experiment!r} has no such setting. {nearest(name, known)}"
+    others = [other for other, entry in experiments.items() if entry.settable]
+    return f"--set is not for the experiment {experiment!r}; it is for: {', '.join(others) or 'none'}"
 
 
 def _refused(option: str, experiment: str, experiments: Experiments) -> str:

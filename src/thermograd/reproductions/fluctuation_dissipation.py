@@ -12,6 +12,7 @@ from thermograd.reproductions import (
     fluctuation_dissipation_live,
     fluctuation_dissipation_schedules,
 )
+from thermograd.reproductions.fluctuation_dissipation_changes import SETTABLE
 from thermograd.reproductions.reproduction import Experiments, ReproductionExperiment
 
 _FULL = frozenset({"full"})
@@ -20,31 +21,37 @@ EXPERIMENTS: Experiments = {
     "digits": ReproductionExperiment(
         "ratio, rates and landscape on a small network on digits, trained here without any data folder",
         fluctuation_dissipation_live.digits,
+        settable=SETTABLE,
     ),
     "ratio-mlp": ReproductionExperiment(
-        "Fig 1a: the perceptron on MNIST at one learning rate",
+        "Fig 1a: the perceptron on MNIST at one learning rate; too short to decide without --full",
         fluctuation_dissipation_live.ratio_mlp,
         _FULL,
+        SETTABLE,
     ),
     "ratio-cnn": ReproductionExperiment(
-        "Fig 1b: the convolutional network on CIFAR-10, momentum 0.9",
+        "Fig 1b: the convolutional network on CIFAR-10, momentum 0.9; too short to decide without --full",
         fluctuation_dissipation_live.ratio_cnn,
         _FULL,
+        SETTABLE,
     ),
     "rates": ReproductionExperiment(
-        "Fig 2a: the perceptron on MNIST at one learning rate after another",
+        "Fig 2a: the perceptron on MNIST at one learning rate after another; too short to decide without --full",
         fluctuation_dissipation_live.rates,
         _FULL,
+        SETTABLE,
     ),
     "rates-cnn": ReproductionExperiment(
-        "Fig 2b: the convolutional network on CIFAR-10 at one learning rate after another",
+        "Fig 2b: the convolutional network on CIFAR-10 at one learning rate after another; too short to decide without --full",
         fluctuation_dissipation_live.rates_cnn,
         _FULL,
+        SETTABLE,
     ),
     "landscape": ReproductionExperiment(
         "Fig 3a: the squared gradient against the learning rate, with independent and with reshuffled batches",
         fluctuation_dissipation_live.landscape,
         _FULL,
+        SETTABLE,
     ),
     "schedules": ReproductionExperiment(
         "Fig 4: schedules side by side, on digits; --full on MNIST",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from thermograd.errors import ConfigError
 from thermograd.problems import MNIST, CIFAR10Convolutional, Digits
 from thermograd.report.landscape_response import samplers_compared
+from thermograd.reproductions.fluctuation_dissipation_changes import changed
 from thermograd.reproductions.fluctuation_dissipation_landscape import landscape_rows, responses
 from thermograd.reproductions.fluctuation_dissipation_ratio import (
     Plan,
@@ -32,7 +34,7 @@ def digits(settings: Settings) -> Stages:
     problem = Digits((32,), train_samples=1250, flipped=0.3, regulariser=0.01, dtype="float32").build()
     training = Training(problem, batch_size=50)
     rates = (0.4, 0.2, 0.1, 0.05)
-    details = "cross-entropy, 30 % of the labels redrawn, batches of 50, weight decay 0.02"
+    details = "cross-entropy, 30 % of the labels redrawn"
     plan = Plan(
         training, "tanh 64-32-10 on 1250 digits", details, rates, (64,) * len(rates), seeds=3, gradients=True
     )
@@ -124,18 +126,18 @@ def _mlp(full: bool) -> tuple[Training, str, str]:
     samples = (60_000, 10_000) if full else (5000, 1000)
     problem = MNIST(train_samples=samples[0], test_samples=samples[1]).build()
     what = f"784-200-200-10 on {samples[0]} MNIST images"
-    return Training(problem, batch_size=100), what, "ReLU, cross-entropy, batches of 100, weight decay 0.01"
+    return Training(problem, batch_size=100), what, "ReLU, cross-entropy"
 
 
 def _cnn(full: bool) -> tuple[Training, str, str]:
     samples = (50_000, 10_000) if full else (5000, 1000)
     problem = CIFAR10Convolutional(train_samples=samples[0], test_samples=samples[1]).build()
     what = f"3 convolutions on {samples[0]} CIFAR-10 images"
-    details = "cross-entropy, batches of 100, weight decay 0.01, momentum 0.9"
-    return Training(problem, batch_size=100, momentum=0.9), what, details
+    return Training(problem, batch_size=100, momentum=0.9), what, "cross-entropy"
 
 
 def _ratios(plan: Plan, experiment: str, title: str, settings: Settings) -> Stages:
+    plan = changed(plan, settings.changes)
     runs = plan.run(settings)
     rows = (*ratio_rows(plan, runs), *relaxation_row(plan, runs))
     settings.say("drawing")
@@ -145,6 +147,10 @@ def _ratios(plan: Plan, experiment: str, title: str, settings: Settings) -> Stag
 def _both_samplers(
     plan: Plan, experiment: str, title: str, settings: Settings, linear_up_to: float | None
 ) -> Stages:
+    plan = changed(plan, settings.changes)
+    if len(set(plan.rates)) < 3:
+        message = f"--set learning_rates: {experiment} draws a line through 3 different ones or more, got {len(set(plan.rates))}"
+        raise ConfigError(message)
     runs = {RESHUFFLED: plan.run(settings)}
     rows = (*ratio_rows(plan, runs[RESHUFFLED]), *relaxation_row(plan, runs[RESHUFFLED]))
     drawn = figures(runs[RESHUFFLED])
@@ -158,9 +164,12 @@ def _both_samplers(
 
 
 def _facts(plan: Plan) -> tuple[tuple[str, str], ...]:
+    training = plan.training
+    momentum = f", momentum {training.momentum:g}" if training.momentum else ""
+    steps = f"batches of {training.batch_size}, weight decay {training.weight_decay:g}{momentum}"
     return (
         ("Trained here", plan.size),
-        ("Training", plan.details),
+        ("Training", f"{plan.details}, {steps}"),
         (
             "Learning rates",
             ", ".join(f"{rate:g}" for rate in plan.rates) + ", each from where the last one ended",

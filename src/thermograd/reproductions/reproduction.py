@@ -144,12 +144,14 @@ class Settings:
     Attributes:
         live: train, instead of reading recorded runs.
         full: at the paper's full size.
+        changes: what is to differ from the experiment as it is, name to text, of what it says can be set.
         seed: seed of all randomness.
         say: told what is being done.
     """
 
     live: bool = False
     full: bool = False
+    changes: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
     say: Callable[[str], None] = field(default=lambda _: None)
 
@@ -166,11 +168,13 @@ class ReproductionExperiment:
         summary: one line for a list.
         run: what runs it.
         options: which of "live" and "full" it knows.
+        settable: names of what can be set.
     """
 
     summary: str
     run: Callable[[Settings], Stages]
     options: frozenset[str] = frozenset()
+    settable: frozenset[str] = frozenset()
 
 
 Experiments = Mapping[str, ReproductionExperiment]

@@ -82,7 +82,9 @@ def watch(
     warming_up
     """
     view = OptimizerView(optimizer, names)
-    check_arguments(view, steps_per_epoch, steps_before, every, tolerance, level, slow_directions, process_group)
+    check_arguments(
+        view, steps_per_epoch, steps_before, every, tolerance, level, slow_directions, process_group
+    )
     return Watch(
         view,
         settings={
