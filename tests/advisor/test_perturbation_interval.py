@@ -472,7 +472,7 @@ def test_a_mean_that_is_a_lower_bound_gives_no_speed_up(short_watch):
     assert short.optimistic
     assert short.speed_up is None
     assert "no speed-up can be stated: its mean is a lower bound" in str(short)
-    assert "at best" in str(short)
+    assert "best in at most" in str(short)
     assert not re.search(r"speed-up (≥|\d)", str(short))
     assert "worth_one_test" not in kinds(short_watch)
 

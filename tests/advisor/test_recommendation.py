@@ -41,3 +41,9 @@ def test_nothing_is_recommended_where_nothing_helps():
     advice = advise(values_of(times, 30), target=1.0)
     assert advice.recommendation.startswith("Leave it alone: ")
     assert recommended(advice) is None
+
+
+def test_one_run_decides_nothing():
+    advice = advise(values_of([3], 5), target=1.0)
+    assert advice.recommendation.startswith("One run cannot tell: it took 3 epochs")
+    assert recommended(advice) is None

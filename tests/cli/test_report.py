@@ -97,6 +97,9 @@ def test_a_foreign_folder_is_refused_without_torch(tmp_path):
     assert done.returncode == 3
     assert "is not a run of thermograd" in done.stderr
     assert list(tmp_path.iterdir()) == []
+    logs = call(tmp_path / "*.csv")
+    assert logs.returncode == 3
+    assert "made by: thermograd advise" in logs.stderr
 
 
 @pytest.mark.parametrize("arguments", [(), ("--outt", "x")])

@@ -136,8 +136,8 @@ def test_nobody_left_at_risk_keeps_the_widest_band():
             r"all 2 runs are past 7\.2 .* \(values 39 to 74\): .* mean 72\?",
         ),
         ([[3955.0, 7408.0], [4000.0, 7000.0]], 0.72, "up", "did you mean 7200"),
-        ([[2.3, 0.4], [2.2, 0.5]], 0.45, "up", "'up' \\(did you mean 'down'"),
-        ([[np.nan, 0.9], [0.8, 0.7]], 0.7, "up", "mean 'down'"),
+        ([[2.3, 0.4], [2.2, 0.5]], 0.45, "up", "'up' \\(did you mean direction='down'"),
+        ([[np.nan, 0.9], [0.8, 0.7]], 0.7, "up", "mean direction='down'"),
     ],
 )
 def test_a_question_that_the_first_record_answers_is_refused(values, target, direction, asks):

@@ -42,7 +42,7 @@ def test_every_setting_is_used_and_said(plan):
     assert (found.rates, found.epochs, found.seeds) == ((0.3, 0.2, 0.1), (12, 12, 12), 2)
     assert (found.training.batch_size, found.training.momentum) == (20, 0.9)
     optimizer = found.training.sgd(found.training.model(0), 0.1)
-    assert optimizer.param_groups[0]["weight_decay"] == 0.05
+    assert optimizer.param_groups[0]["weight_decay"] == pytest.approx(0.05)
     assert (
         found.size
         == "a line, batch size 20, momentum 0.9, weight decay 0.05, 12 epochs at each rate, 2 seeds"

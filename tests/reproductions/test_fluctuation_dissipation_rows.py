@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -216,3 +217,15 @@ def test_rules_that_never_cut_are_words():
     assert one.ours.startswith("1.20 to at least 4: ")
     assert one.verdict.text == "never cut in 1 of 2 seeds"
     assert none.ours.startswith("at least 4: ")
+
+
+def test_equal_times_at_all_rates_are_no_exponent_below_zero():
+    """The slope of equal times is 0 up to rounding, and two seeds that agree have an interval without width."""
+    ones = np.ones(STEPS)
+    found = [
+        [replace(recorded(rate, seed), dissipation=ones, fluctuation=ones) for rate in RATES]
+        for seed in range(2)
+    ]
+    (row,) = relaxation_row(plan(seeds=2), found)
+    assert row.verdict.holds is None
+    assert (row.ours.value, row.ours.interval) == (0.0, (0.0, 0.0))

@@ -124,7 +124,8 @@ def test_the_metrics_of_one_run_are_not_runs(tmp_path):
         ("epoch;a;b\n1;0,5;0,6\n", "separated by semicolons"),
         ("epoch\ta\n1\t0.5\n", "separated by tabs"),
         ("epoch,a\n99999999999999999999,1\n", "too large to be a number of steps"),
-        ("epoch,a\n\n\n1,x\n", "line 4: 'x' is not a number"),
+        ("epoch,a\n1,55%\n", "write it without the sign"),
+        ("epoch,a\n\n\n1,x\n", "line 4, a: 'x' is not a number"),
     ],
 )
 def test_what_is_said_about_other_csv(tmp_path, text, message):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from thermograd.errors import ConfigError
-from thermograd.store.trajectories import load_trajectories
+from thermograd.store.trajectories import in_epochs, load_trajectories
 
 
 @pytest.fixture
@@ -60,7 +60,9 @@ def test_tensorboard_tags_are_metrics(folder):
     for seed in range(2):
         write(folder, f"run-{seed}-tag-acc_val.csv", f"Wall time,Step,Value\n1,5,{seed}\n")
         write(folder, f"run-{seed}-tag-loss.csv", "Wall time,Step,Value\n1,5,9\n")
-    with pytest.raises(ConfigError, match="several scalars; choose one with metric: acc_val, loss"):
+    with pytest.raises(
+        ConfigError, match=r"several scalars; choose one with metric= \(--metric\): acc_val, loss"
+    ):
         load_trajectories(folder)
     assert load_trajectories(folder, metric="acc/val").values.tolist() == [[0], [1]]
     with pytest.raises(ConfigError, match=r"holds no scalar 'los'. Did you mean 'loss'"):
@@ -99,3 +101,42 @@ def test_folders_that_hold_something_else(folder):
         load_trajectories(folder / "*.csv")
     with pytest.raises(ConfigError, match=r"matches .*notes\.txt: a pattern is for csv files"):
         load_trajectories(folder / "*.txt")
+
+
+def test_files_further_down_are_found_and_their_pattern_is_named(folder):
+    for version in range(3):
+        write(folder, f"lightning_logs/version_{version}/metrics.csv", "epoch,acc\n1,2\n")
+    for run in "ab":
+        write(folder, f"keras/{run}.csv", "epoch,acc\n1,2\n")
+    with pytest.raises(
+        ConfigError, match=r"as .*logs/lightning_logs/\*/metrics\.csv.? \(3 of them\) or .*/keras/\*\.csv"
+    ):
+        load_trajectories(folder)
+
+
+@pytest.mark.parametrize("several", ["run,epoch,acc\nx,1,2\ny,1,3\n", "Step,x - acc,y - acc\n1,2,3\n"])
+def test_a_folder_of_one_export_is_the_export(folder, several):
+    write(folder, "export.csv", several)
+    assert load_trajectories(folder).names == ("x", "y")
+    assert load_trajectories(folder / "*.csv").values.tolist() == [[2], [3]]
+
+
+@pytest.mark.parametrize(
+    ("first", "options"), [(0, "--steps-per-epoch 30 --counts-from 0"), (1, "--steps-per-epoch 30")]
+)
+def test_epochs_beside_the_steps_are_pointed_out_once_until_they_are_used(folder, first, options):
+    for version in range(2):
+        ends = "".join(f"{first + e},{30 * (e + 1) - 1 + first},0.1\n{first + e},7,\n" for e in range(3))
+        write(folder, f"version_{version}/metrics.csv", f"epoch,step,acc\n{ends}")
+    read = load_trajectories(folder / "*/metrics.csv", counts_from=first)
+    assert [note for note in read.notes if note.endswith(f"30 steps each: {options} counts in epochs")] == [
+        *read.notes
+    ]
+    assert len(read.notes) == 1
+    epochs = in_epochs(read, 30)
+    assert (epochs.times.tolist(), epochs.notes) == ([1, 2, 3], ())
+
+
+def test_values_in_mid_epoch_point_to_nothing(folder):
+    write(folder, "a.csv", "epoch,step,acc\n0,9,1\n0,19,2\n1,29,3\n")
+    assert load_trajectories(folder).notes == ()

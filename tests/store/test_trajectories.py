@@ -164,7 +164,7 @@ def test_a_resumed_step_counts_once_the_later_value_and_is_reported(tmp_path):
     [
         ("", "is empty"),
         ("epoch,a\n", "has no values"),
-        ("epoch,a\n1,one\n", r"line 2: 'one' is not a number"),
+        ("epoch,a\n1,one\n", r"line 2, a: 'one' is not a number"),
         ("epoch,a\n1.5,1\n", "line 2: step '1.5' is not a whole number"),
         ("epoch,a\n-1,1\n", "not a whole number >= 0"),
         ("epoch,a\n1,2,3\n", "line 2: 3 cells, but the header has 2"),
@@ -213,7 +213,7 @@ def test_joining_aligns_times():
     assert both.names == ("a", "b")
     assert both.notes == ("n",)
     shorter = Trajectories(np.array([[5.0]]), np.array([2]), ("c",))
-    assert joined([one, shorter]).notes[1].startswith("1 of 2 run ends early (the first at epoch 2)")
+    assert joined([one, shorter]).notes[1].startswith("1 of 2 runs ends early (the first at epoch 2)")
     with pytest.raises(ConfigError, match="epochs and steps"):
         joined([one, Trajectories(np.ones((1, 1)), np.array([1]), ("c",), "step")])
 

@@ -33,7 +33,7 @@ class Candidate:
 
     >>> mean = Estimate(8.35, (7.9, 8.8), unit="epoch")
     >>> print(Candidate("short", 5, mean, None, None, 0.9, None, None, optimistic=True))
-    short every 5 epochs: at least 8.35 (7.9–8.8) epochs (best in 90 % of resamples at best; no speed-up can be stated: its mean is a lower bound)
+    short every 5 epochs: at least 8.35 (7.9–8.8) epochs (best in at most 90 % of resamples; no speed-up can be stated: its mean is a lower bound)
     """
 
     name: str
@@ -59,8 +59,8 @@ class Candidate:
 
     def chances(self) -> str:
         """How often it is the best, in words."""
-        share = f"best in {100 * self.probability_of_being_best:.3g} % of resamples"
-        return f"{share} at best" if self.optimistic else share
+        most = "at most " if self.optimistic else ""
+        return f"best in {most}{100 * self.probability_of_being_best:.3g} % of resamples"
 
     def gain(self) -> str:
         """The speed-up in words, or why there is none."""

@@ -92,7 +92,7 @@ def caveats(
         The sentences, possibly none.
     """
     found = []
-    if len(evidence.passages) < 20:
+    if 1 < len(evidence.passages) < 20:
         found.append(f"n = {len(evidence.passages)} unperturbed runs only")
     found += [*_few_survivors(evidence), *_bounds(evidence), *_unsettled(ranking, evidence)]
     for candidate in ranking:

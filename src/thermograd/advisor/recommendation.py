@@ -8,7 +8,7 @@ import numpy as np
 
 from thermograd.advisor.candidate import Candidate
 from thermograd.advisor.perturbation_evidence import NOTHING, RESET, PerturbationEvidence
-from thermograd.advisor.wording import every, with_interval
+from thermograd.advisor.wording import every, number, with_interval
 from thermograd.numerics.bootstrap import expanded_confidence
 from thermograd.quantities import Advice, Verdict
 
@@ -83,6 +83,13 @@ def recommend(
 def _nothing_better(others: Sequence[Candidate], evidence: PerturbationEvidence, waiting: str) -> str:
     """The sentence where no known mean is below that of doing nothing, which may be a lower bound."""
     unit, horizon = evidence.passages.unit, evidence.passages.horizon
+    if len(evidence.passages) == 1:
+        missing = "" if evidence.passages.reached.all() else "at least "
+        took = f"{missing}{number(float(evidence.restricted.value))}"
+        return (
+            f"One run cannot tell: it took {took} {unit}s, and whether another start arrives sooner is seen from "
+            "several only. Give the logs of more runs of the same training, ten or more."
+        )
     if not others and not evidence.passages.reached.all():
         return (
             f"Not decided by these runs: doing nothing takes {waiting} {unit}s, and no alternative has a known mean. "
@@ -92,12 +99,11 @@ def _nothing_better(others: Sequence[Candidate], evidence: PerturbationEvidence,
         return f"Leave it alone: doing nothing takes {waiting} {unit}s."
     rival, tail = others[0], evidence.extrapolated
     said = f"{_named(rival, unit)}, {_came_out(rival)} at {with_interval(rival.predicted_mean)}"
-    if evidence.passages.reached.all() or float(rival.predicted_mean.value) >= float(tail.value):
-        return f"Leave it alone: doing nothing takes {waiting} {unit}s; the best alternative, {said}."
-    return (
-        f"Not decided by these runs: doing nothing takes {waiting} {unit}s, {with_interval(tail)} if the tail is "
-        f"exponential; the best alternative, {said}. Watch the unperturbed runs for longer than {horizon} {unit}s."
-    )
+    missing = not evidence.passages.reached.all()
+    waiting += f" {unit}s, {with_interval(tail)} if the tail is exponential" if missing else f" {unit}s"
+    if not missing or float(rival.predicted_mean.value) >= float(tail.value):
+        return f"Leave it alone: doing nothing takes {waiting}; the best alternative, {said}."
+    return f"Not decided by these runs: doing nothing takes {waiting}; the best alternative, {said}. Watch the unperturbed runs for longer than {horizon} {unit}s."
 
 
 def _came_out(candidate: Candidate) -> str:

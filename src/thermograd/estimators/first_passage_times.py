@@ -246,7 +246,7 @@ def _check_begun(finite: Array, target: float, direction: str, begun: Array) -> 
     meant = _in_other_units(target, low, high, (100.0, 10.0, 1000.0, 10_000.0))
     other = "down" if direction == "up" else "up"
     unit = "" if meant is None else f" (did you mean {meant:g}?)"
-    way = f" (did you mean {other!r}?)" if low <= target <= high else ""
+    way = f" (did you mean direction={other!r}, --direction {other}?)" if low <= target <= high else ""
     message = (
         f"all {begun.size} runs are past {target:g} at the first record (values {low:.4g} to {high:.4g}): is "
         f"the target, its unit{unit} or the direction {direction!r}{way} right?"

@@ -76,11 +76,11 @@ def _number(
         value = None
     if value is not None and above < value < below and least <= value <= most:
         return value
-    words = [
+    limits: list[str] = [
         f"{word} {limit:g}"
         for word, limit in (("above", above), ("at least", least), ("at most", most), ("below", below))
         if math.isfinite(limit)
     ]
-    wanted = ", ".join(["a whole number" if kind is int else "a number", *words])
+    wanted = ", ".join(["a whole number" if kind is int else "a number", *limits])
     message = f"--set {name}: {text!r} is not {wanted}"
     raise ConfigError(message)

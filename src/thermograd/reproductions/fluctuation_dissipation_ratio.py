@@ -134,7 +134,8 @@ def relaxation_row(plan: Plan, runs: Sequence[Sequence[Recorded]]) -> Iterator[R
         text = f"not resolved at this size: {text}"
         yield Row(quantity, _LONGER, "no exponent", Verdict(None, "relaxation", text))
         return
-    found = over_seeds([float(np.polyfit(np.log(plan.rates), np.log(row), 1)[0]) for row in times])
+    slopes = [float(np.polyfit(np.log(plan.rates), np.log(row), 1)[0]) for row in times]
+    found = over_seeds([round(slope, 9) for slope in slopes])  # of equal times the slope is 0, not -1e-15
     holds: bool | None = None
     if found.high < 0:
         holds, text = True, f"longer at smaller rates; {text}"

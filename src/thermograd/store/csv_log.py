@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 from thermograd.discover import nearest
 from thermograd.errors import ConfigError
 from thermograd.store.csv_rows import CsvRows, number, parsed, read_rows, whole
+from thermograd.store.epochs_beside_steps import epochs_beside_steps
 from thermograd.store.log_columns import run_column, time_column, value_column, value_columns
 from thermograd.store.log_table import LogTable
 from thermograd.store.printable import excerpt, printable
@@ -68,14 +70,19 @@ def one_run(rows: CsvRows, name: str, metric: str | None) -> LogTable:
     found = time_column(rows.header)
     if found is None:
         counted = enumerate(rows.columns(value), start=1)
+        label = printable(rows.header[value])
         return LogTable.of(
-            ((name, at, number(cell, place)) for at, (place, (cell,)) in counted), "epoch", timed=False
+            ((name, at, number(cell, f"{place}, {label}")) for at, (place, (cell,)) in counted),
+            "epoch",
+            timed=False,
         )
     time, unit = found
-    return LogTable.of(
-        ((name, whole(at, place), number(cell, place)) for place, (at, cell) in rows.columns(time, value)),
-        unit,
-    )
+    label = printable(rows.header[value])
+    entries = [
+        (name, whole(at, place), number(cell, f"{place}, {label}"))
+        for place, (at, cell) in rows.columns(time, value)
+    ]
+    return replace(LogTable.of(entries, unit), notes=epochs_beside_steps(rows, value))
 
 
 def _long(rows: CsvRows, run: int, time: int, unit: str, metric: str | None) -> LogTable:
@@ -110,8 +117,9 @@ def _wide(rows: CsvRows, time: tuple[int, str] | None) -> LogTable:
     named = any(parsed(cell) is None for cell in header)
     if time is not None and time[0] != 0:
         message = (
-            f"{file}: the column {header[time[0]]} is not the first one. Put it first if every other column is a "
-            f"run; if they are the metrics of one run, choose one with metric: {excerpt(', '.join(header))}"
+            f"{file}: the column {header[time[0]]} is not the first one, so the others are taken for the metrics of one run. "
+            f"Choose one with metric= (--metric): {excerpt(', '.join(header[value] for value in value_columns(header)))}. "
+            f"If every other column is a run, put {header[time[0]]} first"
         )
         raise ConfigError(message)
     names = list(header if time is None else header[1:])
@@ -131,11 +139,14 @@ def _wide(rows: CsvRows, time: tuple[int, str] | None) -> LogTable:
     for at, (line, row) in enumerate(zip(lines, body, strict=True), start=1):
         place = f"{file} line {line}"
         if len(row) > len(header):
-            message = f"{place}: {len(row)} cells, but the header has {len(header)}"
+            message = f"{place}: {len(row)} cells, but the header has {len(header)}; was it written by two runs? Mend the line"
             raise ConfigError(message)
         cells = (*(row if time is None else row[1:]), *[""] * len(header))
         when = at if time is None else whole(row[0], place)
-        entries += [(name, when, number(cell, place)) for name, cell in zip(names, cells, strict=False)]
+        entries += [
+            (name, when, number(cell, f"{place}, {printable(name)}"))
+            for name, cell in zip(names, cells, strict=False)
+        ]
     return LogTable.of(entries, "epoch" if time is None else time[1], timed=time is not None)
 
 
@@ -155,7 +166,7 @@ def _check_names(file: Path, names: list[str]) -> None:
     if any(not kinds[0] & kind for kind in kinds) or len(value_columns(names)) < len(names):
         message = (
             f"{file}: these columns are not one run each, but look like the metrics of one run: {listed}. "
-            "Choose one with metric"
+            "Choose one with metric= (--metric)"
         )
         raise ConfigError(message)
 

@@ -54,7 +54,10 @@ class CsvRows:
         for row, line in zip(self.rows, self.lines, strict=True):
             place = f"{self.file} line {line}"
             if len(row) <= max(needed) or len(row) > len(self.header):
-                message = f"{place}: {len(row)} cells, but the header has {len(self.header)}"
+                message = (
+                    f"{place}: {len(row)} cells, but the header has {len(self.header)}; was it cut off, or written by two runs? "
+                    "Mend the line, or leave the file out"
+                )
                 raise ConfigError(message)
             chosen.append((place, tuple(row[column] for column in needed)))
         return chosen
@@ -84,7 +87,7 @@ def read_rows(file: Path) -> CsvRows:
         message = f"{file} is not a csv text file ({error}): save it as csv in UTF-8"
         raise ConfigError(message) from error
     if not rows:
-        message = f"{file} is empty"
+        message = f"{file} is empty: leave it out"
         raise ConfigError(message)
     if len(rows[0]) == 1:
         for separator, name in ((";", "semicolons"), ("\t", "tabs")):
@@ -125,7 +128,8 @@ def number(cell: str, place: str) -> float:
     """
     value = parsed(cell)
     if value is None:
-        message = f"{place}: {_shown(cell)} is not a number (blank means not evaluated)"
+        why = "write it without the sign" if cell.strip().endswith("%") else "blank means not evaluated"
+        message = f"{place}: {_shown(cell)} is not a number ({why})"
         raise ConfigError(message)
     return value
 

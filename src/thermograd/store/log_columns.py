@@ -11,7 +11,7 @@ from thermograd.store.printable import excerpt
 
 RUN_COLUMNS = ("run", "run_id", "seed")
 _STEPS = ("step", "_step", "global_step", "trainer/global_step", "steps")
-_EPOCHS = ("epoch", "epochs")
+EPOCHS = ("epoch", "epochs")
 _BOOKKEEPING = {"wall time", "wall_time", "timestamp", "_timestamp", "_runtime", "__index_level_0__"}
 
 
@@ -33,11 +33,11 @@ def time_column(header: Sequence[str]) -> tuple[int, str] | None:
     """
     lower = [name.strip().lower() for name in header]
     # W&B adds a _step of its own to everything: a column that the user named comes first.
-    order = [_STEPS[0], *_EPOCHS, *_STEPS[1:]]
+    order = [_STEPS[0], *EPOCHS, *_STEPS[1:]]
     found = next((name for name in order if name in lower), None)
     if found is None:
         return None
-    return lower.index(found), "epoch" if found in _EPOCHS else "step"
+    return lower.index(found), "epoch" if found in EPOCHS else "step"
 
 
 def value_columns(header: Sequence[str]) -> list[int]:
@@ -46,7 +46,7 @@ def value_columns(header: Sequence[str]) -> list[int]:
     >>> value_columns(["epoch", "step", "loss", "_timestamp", "acc"])
     [2, 4]
     """
-    taken = {*RUN_COLUMNS, *_STEPS, *_EPOCHS, *_BOOKKEEPING, ""}
+    taken = {*RUN_COLUMNS, *_STEPS, *EPOCHS, *_BOOKKEEPING, ""}
     return [place for place, name in enumerate(header) if name.strip().lower() not in taken]
 
 
@@ -71,7 +71,7 @@ def value_column(file: Path, header: Sequence[str], metric: str | None) -> int:
     else:
         found = [place for place in value_columns(header) if header[place].lower() == "value"]
         found = found or value_columns(header)
-        asked = f"which column is the value? Choose with metric: {', '.join(known)}"
+        asked = f"which column is the value? Choose one with metric= (--metric): {', '.join(known)}"
         if not known:
             asked = f"no column of values, only: {', '.join(header)}"
     if len(found) == 1:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import glob
 import os
 import re
+import shlex
+from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 from thermograd.discover import nearest
 from thermograd.errors import ConfigError
-from thermograd.store.csv_log import one_run
+from thermograd.store.csv_log import one_run, read_csv_log
 from thermograd.store.csv_rows import CsvRows, read_rows
 from thermograd.store.log_columns import run_column, time_column
 from thermograd.store.log_table import LogTable, merged
@@ -18,6 +21,8 @@ from thermograd.store.manifest import FILE as MANIFEST
 from thermograd.store.printable import excerpt, printable
 from thermograd.store.tensorboard_export import is_tensorboard, of_metric, tag_of, tensorboard_run
 from thermograd.store.wandb_export import is_wandb
+
+_LOOKED_AT = 1000
 
 
 def is_glob(path: str | Path) -> bool:
@@ -45,6 +50,8 @@ def read_folder(path: str | Path, metric: str | None) -> LogTable:
     """
     files = _files(path)
     rows = [read_rows(file) for file in _of_metric(path, files, metric)]
+    if len(rows) == 1 and _holds_several(rows[0]):
+        return read_csv_log(rows[0].file, metric)
     names = _names([entry.file for entry in rows])
     tables = [_one(entry, name, metric) for entry, name in zip(rows, names, strict=True)]
     for entry, table in zip(rows, tables, strict=True):
@@ -101,9 +108,25 @@ def _files(path: str | Path) -> list[Path]:
     else:
         message = (
             f"{folder} is a folder, not a run directory, and has no .csv in it; it holds {_listed(inside)}. "
-            f"For files further down give a pattern, as {folder}/*/metrics.csv"
+            f"For files further down give a pattern, as {_patterns(folder)}"
         )
     raise ConfigError(message)
+
+
+def _patterns(folder: Path) -> str:
+    """Patterns of the csv files further down, the one of most files first; an example where there are none."""
+    files = [file for file in islice(folder.rglob("*.csv"), _LOOKED_AT) if file.is_file()]
+    beside = Counter(file.parent for file in files)
+    found = Counter(
+        str(file.parent / "*.csv" if beside[file.parent] > 1 else file.parent.parent / "*" / file.name)
+        for file in files
+    )
+    if not found:
+        return f"{folder}/*/metrics.csv"
+    shown = [
+        f"{printable(shlex.quote(pattern))} ({count} of them)" for pattern, count in found.most_common(3)
+    ]
+    return " or ".join(shown)
 
 
 def _listed(files: Sequence[Path]) -> str:
@@ -119,9 +142,7 @@ def _of_metric(path: str | Path, files: list[Path], metric: str | None) -> list[
         return files
     if metric is None:
         if len(known) > 1:
-            message = (
-                f"{path} holds several scalars; choose one with metric: {excerpt(', '.join(sorted(known)))}"
-            )
+            message = f"{path} holds several scalars; choose one with metric= (--metric): {excerpt(', '.join(sorted(known)))}"
             raise ConfigError(message)
         return files
     found = [file for file, tag in tags.items() if tag is None or of_metric(tag, metric)]
@@ -143,14 +164,17 @@ def _names(files: Sequence[Path]) -> list[str]:
 def _one(rows: CsvRows, name: str, metric: str | None) -> LogTable:
     if is_tensorboard(rows):
         return tensorboard_run(rows, name, metric)
-    several = is_wandb(rows) or (run_column(rows.header) is not None and time_column(rows.header) is not None)
-    if several:
+    if _holds_several(rows):
         message = (
             f"{rows.file} holds several runs, but in a folder or pattern every file is one run; give such files "
             "one by one, they are joined"
         )
         raise ConfigError(message)
     return one_run(rows, name, metric)
+
+
+def _holds_several(rows: CsvRows) -> bool:
+    return is_wandb(rows) or (run_column(rows.header) is not None and time_column(rows.header) is not None)
 
 
 def _counted(table: LogTable) -> str:

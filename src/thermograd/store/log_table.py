@@ -120,5 +120,5 @@ def merged(tables: Sequence[LogTable], notes: tuple[str, ...] = ()) -> LogTable:
         np.concatenate([table.value for table in tables]),
         tables[0].unit,
         tables[0].timed,
-        (*(note for table in tables for note in table.notes), *notes),
+        (*dict.fromkeys(note for table in tables for note in table.notes), *notes),
     )

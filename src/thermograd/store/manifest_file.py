@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +121,11 @@ def _file_text(folder: Path) -> str:
 
 def _foreign(folder: Path) -> ForeignDirectoryError | DamagedRunError:
     shown = printable(folder)
+    if not folder.exists() and glob.has_magic(str(folder)):
+        return ForeignDirectoryError(
+            f"{shown} is a pattern, and a page of a run needs a run directory of thermograd. Of recorded logs a page is "
+            f"made by: thermograd advise {shlex.quote(str(folder))} --target VALUE --html page.html"
+        )
     if not folder.exists():
         return ForeignDirectoryError(
             f"{shown} does not exist; a run directory is made by: thermograd run CONFIG"
@@ -126,7 +133,7 @@ def _foreign(folder: Path) -> ForeignDirectoryError | DamagedRunError:
     if not folder.is_dir():
         return ForeignDirectoryError(
             f"{shown} is a file, not a run directory; recorded logs are read by "
-            "thermograd advise and estimate, in Python by thermograd.store.load_trajectories"
+            "thermograd advise (--html makes a page) and estimate, in Python by thermograd.store.load_trajectories"
         )
     if (folder / "experiment.toml").is_file() and (folder / "trajectories.zarr").is_dir():
         return damaged_manifest(folder, "is gone")

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from thermograd import store  # its lazy door: zarr, an extra, only where a run is read
 from thermograd.errors import ConfigError
 from thermograd.store.csv_log import read_csv_log
+from thermograd.store.epochs_beside_steps import BEGINNING
 from thermograd.store.log_folder import is_glob, read_folder
 from thermograd.store.log_table import LogTable
 from thermograd.store.manifest import FILE as MANIFEST
@@ -184,7 +185,8 @@ def in_epochs(recorded: Trajectories, steps_per_epoch: int) -> Trajectories:
         )
         message = f"step {between[0]} is not the end of an epoch of {steps_per_epoch} steps: {cure}"
         raise ConfigError(message)
-    return replace(recorded, times=recorded.times // steps_per_epoch, unit="epoch")
+    notes = tuple(note for note in recorded.notes if not note.startswith(BEGINNING))
+    return replace(recorded, times=recorded.times // steps_per_epoch, unit="epoch", notes=notes)
 
 
 def _scaled(values: npt.NDArray[np.floating[Any]], scale: float) -> npt.NDArray[np.floating[Any]]:
@@ -226,7 +228,7 @@ def _read(file: Path, key: str | None, metric: str | None) -> tuple[Trajectories
     elif suffix == ".parquet":
         table = read_parquet(file, metric)
     else:
-        message = f"cannot read {file}: {_READS}"
+        message = f"cannot read {file}, save it as csv: {_READS}"
         raise ConfigError(message)
     return _from_table(file, table), table.timed
 
@@ -276,9 +278,9 @@ def _early_ends(found: Trajectories) -> tuple[str, ...]:
     if not early.any():
         return ()
     first = found.times[last[early].min()]
-    some = "run ends" if early.sum() == 1 else "runs end"
+    verb = "ends" if early.sum() == 1 else "end"
     return (
-        f"{early.sum()} of {early.size} {some} early (the first at {found.unit} {first}); those not at the "
+        f"{early.sum()} of {early.size} runs {verb} early (the first at {found.unit} {first}); those not at the "
         "target by then count as censored, which is right only if they were not stopped for how they did",
     )
 

@@ -91,7 +91,7 @@ def _columns(rows: CsvRows, metric: str | None) -> dict[str, int]:
     if not chosen:
         listed = ", ".join(known) or "none"
         asked = (
-            f"is a W&B export of {len(known)} metrics; choose one with metric: {listed}. (If the columns are one run "
+            f"is a W&B export of {len(known)} metrics; choose one with metric= (--metric): {listed}. (If the columns are one run "
             'each, take " - " out of their names)'
             if metric is None
             else f"is a W&B export without the metric {metric!r}. {nearest(metric, known)}"
