@@ -137,6 +137,13 @@ def test_epochs_beside_the_steps_are_pointed_out_once_until_they_are_used(folder
     assert (epochs.times.tolist(), epochs.notes) == ([1, 2, 3], ())
 
 
+def test_an_early_end_is_said_in_the_unit_that_is_asked_for(folder):
+    write(folder, "long.csv", "step,acc\n30,1\n60,2\n90,3\n")
+    write(folder, "short.csv", "step,acc\n30,1\n60,2\n")
+    (note,) = in_epochs(load_trajectories(folder), 30).notes
+    assert note.startswith("1 of 2 runs ends early (the first at epoch 2)")
+
+
 def test_values_in_mid_epoch_point_to_nothing(folder):
     write(folder, "a.csv", "epoch,step,acc\n0,9,1\n0,19,2\n1,29,3\n")
     assert load_trajectories(folder).notes == ()

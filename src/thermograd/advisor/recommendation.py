@@ -99,11 +99,14 @@ def _nothing_better(others: Sequence[Candidate], evidence: PerturbationEvidence,
         return f"Leave it alone: doing nothing takes {waiting} {unit}s."
     rival, tail = others[0], evidence.extrapolated
     said = f"{_named(rival, unit)}, {_came_out(rival)} at {with_interval(rival.predicted_mean)}"
-    missing = not evidence.passages.reached.all()
-    waiting += f" {unit}s, {with_interval(tail)} if the tail is exponential" if missing else f" {unit}s"
-    if not missing or float(rival.predicted_mean.value) >= float(tail.value):
+    censored = not evidence.passages.reached.all()
+    waiting += f" {unit}s, {with_interval(tail)} if the tail is exponential" if censored else f" {unit}s"
+    if not censored or float(rival.predicted_mean.value) >= float(tail.value):
         return f"Leave it alone: doing nothing takes {waiting}; the best alternative, {said}."
-    return f"Not decided by these runs: doing nothing takes {waiting}; the best alternative, {said}. Watch the unperturbed runs for longer than {horizon} {unit}s."
+    return (
+        f"Not decided by these runs: doing nothing takes {waiting}; the best alternative, {said}. "
+        f"Watch the unperturbed runs for longer than {horizon} {unit}s."
+    )
 
 
 def _came_out(candidate: Candidate) -> str:

@@ -185,8 +185,10 @@ def in_epochs(recorded: Trajectories, steps_per_epoch: int) -> Trajectories:
         )
         message = f"step {between[0]} is not the end of an epoch of {steps_per_epoch} steps: {cure}"
         raise ConfigError(message)
-    notes = tuple(note for note in recorded.notes if not note.startswith(BEGINNING))
-    return replace(recorded, times=recorded.times // steps_per_epoch, unit="epoch", notes=notes)
+    counted = replace(recorded, times=recorded.times // steps_per_epoch, unit="epoch")
+    said_in_steps = (BEGINNING, *_early_ends(recorded))
+    notes = tuple(note for note in recorded.notes if not note.startswith(said_in_steps))
+    return replace(counted, notes=(*notes, *_early_ends(counted)))
 
 
 def _scaled(values: npt.NDArray[np.floating[Any]], scale: float) -> npt.NDArray[np.floating[Any]]:
