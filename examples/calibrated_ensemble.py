@@ -1,4 +1,4 @@
-"""A classifier that was trained and saved gets calibrated probabilities: 8 chains around its weights, saved, and served.
+"""A classifier that was trained and saved gets better calibrated: 8 chains around its weights, saved, and served.
 
 One label in five is wrong, in training and in the test alike, as in data labelled in a hurry. The network fits them all, and is
 sure of itself where it should not be.
@@ -60,7 +60,8 @@ draws = tg.sample_posterior(
 )
 print(draws)
 
-# Have the chains converged? Judged by what they predict, since hidden units may be exchanged.
+# Have the chains converged? Judged by what they predict, since hidden units may be exchanged. In 1200 epochs they have not: they
+# are 8 broad basins and not the whole posterior, and a tighter prior, whose chains come further, is less calibrated.
 before = net(test[0]).softmax(-1).detach().numpy()
 after = tg.posterior_predictive(draws, net, test[0], output="softmax", keep_draws=True)
 print(draws.convergence(quantities={"probability": after.by_draw[:, :, :20]}).text)

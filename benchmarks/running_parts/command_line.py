@@ -1,4 +1,4 @@
-"""Help and version: what they cost beside a Python that does nothing, and that nothing heavy is imported for them."""
+"""Import, help and version: what they cost beside a Python that does nothing, and that nothing heavy is imported for them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from running_parts.row import Row
 from thermograd.cli.application import VERBS
 
 BAR = 30.0
+IMPORT_BAR = 5.0
 HEAVY = ("torch", "numpy", "scipy", "zarr", "plotly")
 _LOADED = (
     "import sys\n"
@@ -28,12 +29,14 @@ def rows(*, quick: bool) -> Iterator[Row]:
         "--version": ("--version",),
         **{verb: (verb, "--help") for verb in VERBS},
     }
-    taken: dict[str, list[float]] = {name: [] for name in ("nothing", *commands)}
+    taken: dict[str, list[float]] = {name: [] for name in ("nothing", "import", *commands)}
     for _ in range(2 if quick else 5):
         taken["nothing"].append(processor_seconds("-c", "pass"))
+        taken["import"].append(processor_seconds("-c", "import thermograd"))
         for name, words in commands.items():
             taken[name].append(processor_seconds("-m", "thermograd", *words))
     nothing = min(taken["nothing"])
+    yield Row("import thermograd, over python -c pass", min(taken["import"]) / nothing, "<=", IMPORT_BAR)
     ratios = {name: min(taken[name]) / nothing for name in commands}
     for name in ("--help", "--version"):
         yield Row(f"thermograd {name}, over python -c pass", ratios.pop(name), "<=", BAR)
