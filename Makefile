@@ -11,6 +11,7 @@ export OMP_NUM_THREADS := 2
 
 .DEFAULT_GOAL := help
 .PHONY: help reference demo test lint types layers unit minimal docs browser-setup test-slow bench coverage agreement reliability trust clean tutorials
+.PHONY: help reference demo test lint types layers unit minimal docs browser-setup test-slow bench coverage agreement reliability trust gallery clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -76,6 +77,9 @@ tutorials: $(VENV)/.lab ## what the blocks of two tutorials print, into their pa
 
 reliability: $(VENV)/.dev ## what a run survives, at nightly counts, into docs/reliability.md
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/reliability.py
+
+gallery: $(VENV)/.dev browser-setup ## the figures of docs/gallery.md, by running the reproductions they come from
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/gallery.py
 
 browser-setup:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \

@@ -1,0 +1,1 @@
+"""The parts of the gallery: which figures, taken from which pages, drawn how."""
