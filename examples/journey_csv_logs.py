@@ -3,12 +3,14 @@
 Makes logs as Lightning, Keras and W&B write them, of runs of which some are stuck, and asks on the command line.
 """
 
+import contextlib
 import csv
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+
+from thermograd.cli import main as thermograd
 
 DRAW = np.random.default_rng(3)
 EPOCHS = 50
@@ -50,31 +52,27 @@ def make_logs():
     write("broken/run0.csv", [["epoch", "val_accuracy"], [1, 0.5], [2, 0.6, 0.7]])
 
 
-def thermograd(*words):
+def ask(*words):
+    """What `thermograd ...` prints, and its exit code."""
     print(f"\n$ thermograd {' '.join(words)}")
-    done = subprocess.run(
-        [sys.executable, "-m", "thermograd", *words], capture_output=True, text=True, check=False
-    )
-    print(done.stderr + done.stdout, end="")
-    return done.returncode
+    with contextlib.redirect_stderr(sys.stdout):
+        return thermograd(words)
 
 
 def main():
     make_logs()
     lightning = "lightning_logs/*/metrics.csv"
     # What goes wrong at first says what to do: which pattern, which column, which unit, which direction.
-    assert thermograd("advise", "lightning_logs", "--target", "0.9") == 2
-    assert thermograd("advise", lightning, "--target", "90", "--metric", "val_acc") == 2
-    assert thermograd("advise", "keras", "--target", "0.1", "--metric", "val_loss") == 2
-    assert thermograd("advise", "broken", "--target", "0.9") == 2
+    assert ask("advise", "lightning_logs", "--target", "0.9") == 2
+    assert ask("advise", lightning, "--target", "90", "--metric", "val_acc") == 2
+    assert ask("advise", "keras", "--target", "0.1", "--metric", "val_loss") == 2
+    assert ask("advise", "broken", "--target", "0.9") == 2
 
     first_arrivals = ["first_passage.restricted_mean", "--target", "0.9"]
-    assert thermograd("estimate", lightning, *first_arrivals, *LIGHTNING) == 0
-    assert thermograd("advise", lightning, "--target", "0.9", *LIGHTNING, "--html", "advice.html") == 0
-    assert (
-        thermograd("advise", "keras", "--target", "0.1", "--metric", "val_loss", "--direction", "down") == 0
-    )
-    assert thermograd("advise", "wandb/wandb_export.csv", "--target", "0.9", "--steps-per-epoch", "30") == 0
+    assert ask("estimate", lightning, *first_arrivals, *LIGHTNING) == 0
+    assert ask("advise", lightning, "--target", "0.9", *LIGHTNING, "--html", "advice.html") == 0
+    assert ask("advise", "keras", "--target", "0.1", "--metric", "val_loss", "--direction", "down") == 0
+    assert ask("advise", "wandb/wandb_export.csv", "--target", "0.9", "--steps-per-epoch", "30") == 0
 
 
 if __name__ == "__main__":

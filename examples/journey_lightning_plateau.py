@@ -1,7 +1,6 @@
 """The loss of a Lightning project has plateaued: cut the rate, wait, or perturb? About ten seconds.
 
-A checkpoint is all there is of the training so far. A callback watches it go on for a while, and says whether it is at
-rest, what cutting and waiting would give, and how fast the weights still move. Then the rate is cut, or it is not.
+From a checkpoint a callback watches it go on for a while, and says whether it is at rest and what cutting would give.
 """
 
 import logging
@@ -20,11 +19,13 @@ from thermograd.observables import TwoTimeDisplacement
 from thermograd.perturbations import ShrinkAndPerturb
 from thermograd.training.integrations.lightning import WatchCallback
 
-IMAGES, LABELS = load_digits(return_X_y=True)
-INPUTS, CLASSES = torch.tensor(IMAGES / 16).float(), torch.tensor(LABELS)
-CLASSES[:1500:10] = torch.randint(
-    10, (150,), generator=torch.Generator().manual_seed(0)
-)  # one in ten is wrong
+INPUTS, CLASSES = map(torch.tensor, load_digits(return_X_y=True))
+INPUTS = INPUTS.float() / 16
+torch.manual_seed(0)
+CLASSES[:1500:10] = torch.randint(10, (150,))  # one in ten is wrong
+SILENT = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")
+QUIET = {"accelerator": "cpu"} | dict.fromkeys(SILENT, False)
+KICKS = {"shrink": ShrinkAndPerturb()}
 
 
 class Project(lightning.LightningModule):
@@ -43,15 +44,7 @@ class Project(lightning.LightningModule):
 def fit(module, epochs, *callbacks, checkpoint=None):
     data = TensorDataset(INPUTS[:1500], CLASSES[:1500])
     batches = BatchSampler(RandomSampler(data), 20, drop_last=False)
-    trainer = lightning.Trainer(
-        max_epochs=epochs,
-        callbacks=list(callbacks),
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+    trainer = lightning.Trainer(max_epochs=epochs, callbacks=list(callbacks), **QUIET)
     trainer.fit(module, DataLoader(data, batch_size=None, sampler=batches), ckpt_path=checkpoint)
     with torch.no_grad():
         return trainer, float(module.training_step((INPUTS[:1500], CLASSES[:1500])))
@@ -90,20 +83,15 @@ def main():
     print(f"Waiting: {waited:.4f} after 45 epochs.\n")
     print(f"At rest? {callback.watch.verdict().text}")
     print(f"Glassy? {aging.aging_exponent(callback.watch['two_time_displacement'])}")
-    advice = advise(callback.watch)
-    print(f"Cut? {advice.recommendation}")
+    advice = advise(callback.watch).recommendation
+    print(f"Cut? {advice}")
 
-    study = tg.PerturbationStudy(
-        target=0.89, interval=5, horizon=5, trajectories=6, candidates={"shrink": ShrinkAndPerturb()}, seed=1
-    )
+    study = tg.PerturbationStudy(target=0.89, interval=5, horizon=5, trajectories=6, candidates=KICKS, seed=1)
     print(f"Perturb? {tg.advise(study.drive(start, epoch, accuracy)).recommendation}\n")
 
-    if advice.recommendation.startswith("Cut"):
-        module.rate /= 10
-        _, after = fit(module, 5)
-        print(f"Decided: cut. 5 epochs later the training loss is {after:.4f}, {waited - after:.4f} lower.")
-    else:
-        print("Decided: wait, and ask again.")
+    module.rate /= 10 if advice.startswith("Cut") else 1
+    _, after = fit(module, 5)
+    print(f"Done: 5 epochs at {module.rate:g} bring the training loss from {waited:.4f} to {after:.4f}.")
 
 
 if __name__ == "__main__":

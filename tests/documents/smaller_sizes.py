@@ -28,6 +28,12 @@ SIZES: dict[str, dict[str, str]] = {
     },
     "effective_temperature.py": {"burn_in=600": "burn_in=50", "windows=8": "windows=3", "lags=60": "lags=30"},
     "first_passage.py": {"trajectories=24": "trajectories=8"},
+    "journey_figure_of_a_paper.py": {'"epochs": "12"': '"epochs": "4"', '("50", "125")': '("125",)'},
+    "journey_lightning_plateau.py": {
+        "fit(module, 45": "fit(module, 8",
+        "fit(module, 5)": "fit(module, 1)",
+        "trajectories=6": "trajectories=2",
+    },
     "own_training_loop.py": {"trajectories=24": "trajectories=6"},
     "stationary_state.py": {"train(6000)": "train(600)"},
     "watch.py": {"132, 15": "24, 15", "epoch == 100": "epoch == 20"},
