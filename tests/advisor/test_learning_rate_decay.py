@@ -7,6 +7,7 @@ import torch
 
 import thermograd as tg
 from thermograd.advisor.learning_rate_decay import advise
+from thermograd.errors import ConfigError
 from thermograd.theory.fluctuation_dissipation import quadratic
 
 EPOCH = 20
@@ -161,3 +162,9 @@ def test_caveats():
 def test_a_factor_that_is_no_cut(factor):
     with pytest.raises(ValueError, match="a cut has a factor"):
         advise(trained(MODES, epochs=2), factor)
+
+
+def test_the_other_advisor_sends_a_watch_here():
+    watch = tg.watch(torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1))
+    with pytest.raises(ConfigError, match=r"learning_rate_decay\.advise\(watch\)"):
+        tg.advise(watch)

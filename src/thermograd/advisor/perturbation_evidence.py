@@ -127,6 +127,12 @@ def gather_evidence(
             message = "a study has its own target and candidates; pass the record alone"
             raise ConfigError(message)
         return _of_study(study, relaxation, resamples, seed)
+    if hasattr(record, "weighing"):
+        message = (
+            "this is the watch of one training: thermograd.advisor.learning_rate_decay.advise(watch) says whether to cut "
+            "its learning rate; here a study or recorded runs are asked for"
+        )
+        raise ConfigError(message)
     if target is None:
         message = "recorded runs have no target: pass target="
         raise ConfigError(message)

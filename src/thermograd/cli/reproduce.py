@@ -33,7 +33,7 @@ def reproduce(
     experiment: str | None = None,
     live: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
     full: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
-    changes: Annotated[tuple[str, ...], Parameter(name="--set", negative=(), show_default=False)] = (),
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=(), show_default=False)] = (),
     out: Path | None = None,
     json: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
 ) -> int:
@@ -49,7 +49,7 @@ def reproduce(
         experiment: which of its experiments; the first one if it is not given.
         live: train here, instead of reading recorded runs.
         full: at the paper's size; out of reach of a few cores.
-        changes: NAME=VALUE, to train with another value, as batch_size=20 or learning_rates=0.4,0.1; repeat for more.
+        set_: NAME=VALUE, to train with another value, as batch_size=20 or learning_rates=0.4,0.1; repeat for more.
             `thermograd list reproductions` shows what can be set.
         out: folder of the page; reproduced/NAME-EXPERIMENT if it is not given, and what was set. For all: reproduced, with the page of each
             in a folder NAME-EXPERIMENT below it.
@@ -61,7 +61,7 @@ def reproduce(
     Raises:
         ConfigError: no such reproduction or experiment, or it does not know an option.
     """
-    changed = _changes(changes)
+    changed = _changes(set_)
     if name == "all":
         if changed:
             message = "--set is for one reproduction, not for all of them"
