@@ -10,8 +10,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export OMP_NUM_THREADS := 2
 
 .DEFAULT_GOAL := help
-.PHONY: help reference demo test lint types layers unit minimal docs browser-setup test-slow bench coverage agreement reliability trust clean tutorials
-.PHONY: help reference demo test lint types layers unit minimal docs browser-setup test-slow bench coverage agreement reliability trust gallery clean
+.PHONY: help reference tutorials demo test lint types layers unit minimal docs browser-setup test-slow bench coverage agreement reliability trust gallery clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
