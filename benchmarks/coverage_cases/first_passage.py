@@ -31,6 +31,7 @@ from thermograd.estimators.first_passage import (
     restricted_mean,
     survival_function,
 )
+from thermograd.numerics.bootstrap import percentile_interval
 from thermograd.quantities import Estimate, Prediction
 from thermograd.theory.first_passage import best_interval, perturbed_mean, restart_mean
 
@@ -45,6 +46,8 @@ CHOSEN = "the same data chose P and say how good it is; `advise` adds its estima
 WHOLE = "whole numbers: the ends of the interval cannot be moved by less than 1"
 FEW = "few runs show few times of arrival, and all resamples have their optimum at one of them"
 EDGE = "in 10 % of these data sets the measured residual time exceeds the true optimum, which is then not valid; in others the few times of arrival decide"
+ONE = "one to three arrivals: resampling them spreads too little downwards; where none arrives the interval is wide enough"
+NONE = "where none arrives the lower end is that of the earliest possible arrivals"
 ENDLESS = "the upper end is infinite where a resample may hold no arrival in the tail"
 
 
@@ -119,6 +122,32 @@ def mean_cases() -> list[Case]:
         )
     )
     return cases
+
+
+def comparison_cases() -> list[Case]:
+    """Two unrelated groups of the same mean: one of few slow runs, of which none may arrive, one that always arrives."""
+    horizon, rival = 200, 64
+
+    def case(runs: int, silence: float) -> Case:
+        hazard = 1.0 - silence ** (1.0 / (runs * horizon))
+        slow = seen_until(geometric(hazard), runs, horizon)
+        mean = float(survival_of_geometric(hazard, horizon)[:-1].sum())
+
+        def draw(generator: np.random.Generator) -> tuple[FirstPassageTimes, FirstPassageTimes]:
+            # whole numbers of this mean, so that neither group is the sooner one
+            times = np.floor(mean + generator.uniform(-9, 9, rival) + generator.random(rival)).astype(int)
+            return slow(generator), FirstPassageTimes(times, times <= horizon, horizon)
+
+        words = f"none of n = {runs} arrives in {100 * silence:.2g} % of the data sets, seen to {horizon}"
+        row = Row("difference of its restricted mean from that of 64 others", 0.0, why_fewer=ONE, why_more=NONE)
+        return Coverage(f"geometric, {words}; the others as fast, all arrive", (row,), draw, difference)
+
+    return [case(runs, silence) for runs in (8, 16, 32) for silence in (0.1, 0.5, 0.9)]
+
+
+def difference(data: tuple[FirstPassageTimes, FirstPassageTimes]) -> list[Interval]:
+    few, others = (restricted_mean(passages, resamples=RESAMPLES) for passages in data)
+    return [percentile_interval(few.samples - others.samples, pieces=few.pieces)]
 
 
 def residual_cases() -> list[Case]:
@@ -331,6 +360,7 @@ def alarm_cases() -> list[Case]:
 CASES: list[Case] = [
     *survival_cases(),
     *mean_cases(),
+    *comparison_cases(),
     *residual_cases(),
     *prediction_cases(),
     *relaxation_cases(),
