@@ -139,7 +139,9 @@ def comparison_cases() -> list[Case]:
             return slow(generator), FirstPassageTimes(times, times <= horizon, horizon)
 
         words = f"none of n = {runs} arrives in {100 * silence:.2g} % of the data sets, seen to {horizon}"
-        row = Row("difference of its restricted mean from that of 64 others", 0.0, why_fewer=ONE, why_more=NONE)
+        row = Row(
+            "difference of its restricted mean from that of 64 others", 0.0, why_fewer=ONE, why_more=NONE
+        )
         return Coverage(f"geometric, {words}; the others as fast, all arrive", (row,), draw, difference)
 
     return [case(runs, silence) for runs in (8, 16, 32) for silence in (0.1, 0.5, 0.9)]
