@@ -62,6 +62,7 @@ def test_a_run_of_ten_thousand_trajectories(large):
     assert taken <= LIMIT
 
 
+@pytest.mark.parametrize("large", [10_000], indirect=True, ids=["one block"])
 def test_two_of_them_compared(large, tmp_path):
     other = tmp_path / "other"
     other.symlink_to(large)  # the same numbers under another name

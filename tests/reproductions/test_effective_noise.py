@@ -48,9 +48,9 @@ TINY = Sizes(
     data_seeds=2,
     windows=2,
     replicas=2,
-    paths=100,
-    response_paths=20,
-    seeds=3,
+    paths=400,
+    response_paths=50,
+    seeds=4,
     width_seeds=3,
     width_steps=70,
 )
