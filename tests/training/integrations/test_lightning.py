@@ -298,3 +298,23 @@ def test_without_the_library_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "lightning.pytorch", None)
     with pytest.raises(MissingExtraError, match=r"WatchCallback .* pip install 'thermograd\[lightning\]'"):
         runpy.run_path(sys.modules["thermograd.training.integrations.lightning"].__file__)
+
+
+@pytest.mark.parametrize("scheduled", [False, True])
+def test_from_a_checkpoint_without_a_watch_the_age_is_the_trainers(tmp_path, scheduled):
+    """10 batches an epoch: the watch begins at step 50, whoever made it."""
+    trainer, _ = fit(tmp_path, epochs=5)
+    trainer.save_checkpoint(tmp_path / "plateau.ckpt")
+    module, callback = Module(), WatchCallback()
+    if scheduled:
+        plain = module.configure_optimizers
+
+        def configure():
+            (optimizer,) = plain()
+            made = ReduceLROnStationarity(optimizer, watch(optimizer, steps_per_epoch=10))
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": made, "interval": "step"}}
+
+        module.configure_optimizers = configure
+    fit(tmp_path, callback, epochs=8, module=module, ckpt_path=tmp_path / "plateau.ckpt")
+    assert callback.watch.step == 80
+    assert callback.watch.history()[0]["step"] == 60
