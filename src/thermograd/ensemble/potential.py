@@ -138,7 +138,7 @@ class Potential:
             for name, value in tensors.items()
         }
 
-    def sampled(self, start: Mapping[str, Any]) -> dict[str, Any]:
+    def sampled(self, start: Any) -> dict[str, Any]:
         """Those of given weights that are sampled; the others must be the frozen ones and the buffers of the model.
 
         Args:

@@ -26,11 +26,11 @@ def command_words(kind: Any) -> list[str]:
     '--executor submitit --workers 50 --executor.parameters.mem_gb 4 --executor.parameters.slurm_partition long'
     """
     name = snake_case(type(kind).__name__)
-    known = executor_kinds().get(name) is type(kind)
-    if isinstance(kind, Inline) or not known:
+    known = executor_kinds().get(name)
+    if known is None or known is Inline or type(kind) is not known:
         return []
     words = ["--executor", name]
-    for entry in dataclasses.fields(kind):
+    for entry in dataclasses.fields(known):
         value = getattr(kind, entry.name)
         if value != (
             entry.default if entry.default_factory is dataclasses.MISSING else entry.default_factory()
