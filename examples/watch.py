@@ -10,7 +10,7 @@ from torch import nn
 
 import thermograd as tg
 
-EPOCHS, BATCH = 132, 15
+EPOCHS, BATCH = 184, 15
 
 
 def digits():

@@ -126,7 +126,8 @@ SHARED_END = (
     "wider than need be: the drifts of neighbouring blocks share an end and have opposite signs there, so their "
     "mean varies less than independent ones would"
 )
-CORRELATED = "the noise of neighbouring groups is correlated, and the residuals of a line through 8 of them do not see it"
+ALLOWED = "independent noise is not assumed, so the interval allows for a memory that is not there"
+AS_LONG = "a memory of the noise about as long as the window cannot be told from a slope"
 NINETY = (0.86, 0.94)
 
 CASES: list[Case] = [
@@ -168,14 +169,16 @@ CASES: list[Case] = [
                     SLOPE * np.log(2),
                     NINETY,
                     0.9,
-                    why_fewer=CORRELATED if correlation else "",
+                    why_fewer=AS_LONG if correlation >= 0.8 else "",
+                    why_more=ALLOWED,
                 ),
             ),
             losses(blocks, correlation),
             waiting_of,
             2000,
         )
-        for blocks, correlation in ((16, 0.0), (63, 0.0), (63, 0.8))
+        for blocks in (20, 60, 200)
+        for correlation in (0.0, 0.5, 0.8, 0.95)
     ),
     *(
         Alarm(

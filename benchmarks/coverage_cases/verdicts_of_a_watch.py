@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.signal import lfilter
 
 from coverage_cases.case import Alarm, Case, Row
-from coverage_cases.fluctuation_dissipation import CORRELATED, SLOPE, losses
+from coverage_cases.fluctuation_dissipation import AS_LONG, SLOPE, losses
 from thermograd.estimators.block_ends import block_ends
 from thermograd.estimators.stationarity import stationarity
 from thermograd.estimators.waiting_or_cutting import waiting, waiting_or_cutting
@@ -126,7 +126,11 @@ INVISIBLE = (
 )
 RESTING = np.repeat([2.0, 6.0], QUICK // 2)
 NO = ("approaching", "slow_directions_remain", "drifting")
-NOISES = ((0.0, "independent noise", ""), (0.8, "noise of correlation 0.8", CORRELATED))
+NOISES = (
+    (0.0, "independent noise", ""),
+    (0.8, "noise of correlation 0.8", AS_LONG),
+    (0.95, "noise of correlation 0.95", AS_LONG),
+)
 
 CASES: list[Case] = [
     moving(60.0, 256),

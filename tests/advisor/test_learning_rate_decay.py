@@ -72,8 +72,8 @@ def test_an_equilibrated_training_is_cut_and_gains_what_the_noise_held_up(losses
 
 
 def test_a_far_start_in_a_slow_direction_is_waited_for():
-    """The loss still to fall, h θ²/2 = 0.5·0.002·100², is far above the noise."""
-    watch = trained([*MODES, 0.002], epochs=64, start=100.0)
+    """The loss still to fall, h θ²/2 = 0.5·0.002·200², is far above the noise, and above what that direction wanders."""
+    watch = trained([*MODES, 0.002], epochs=64, start=200.0)
     advice = advise(watch)
     assert advice.recommendation.startswith("Wait: waiting for as long again (1280 steps)")
     assert names(advice)[0] == "wait"

@@ -179,7 +179,7 @@ def test_one_loss_that_is_not_finite_costs_its_block_alone(loss):
     losses = [row["loss"] for row in watch.history()]
     assert losses.count(None) == 1
     assert losses[20] is None
-    assert watch.waiting_or_cutting().waiting.pieces == 8
+    assert np.isfinite(watch.waiting_or_cutting().waiting.value)
 
 
 @pytest.mark.parametrize("every", [1, 7])

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
+from thermograd.estimators.correlated_line import correlated_line
 from thermograd.estimators.trajectory_pieces import checked_level
 from thermograd.quantities import Estimate, Verdict
 
 Array = npt.NDArray[np.float64]
-_GROUPS = 8
+_FEWEST_GROUPS, _MOST_GROUPS = 8, 32
 _NOTHING_LEFT = 1e-4
-BLOCKS_NEEDED = 2 * _GROUPS
+BLOCKS_NEEDED = 2 * _FEWEST_GROUPS
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,14 +44,15 @@ def waiting(
 ) -> Estimate | None:
     """Fall of the loss if the training so far were doubled, −slope · ln 2 of the loss against ln(step).
 
-    The slope is that of a least-squares line through 8 groups of the last half of the record. Doubling is
-    the only horizon without a scale of its own, and in the slow phase of a deep network the loss is close to
-    linear in the logarithm of time.
+    The slope is that of a line through the last half of the record, in 8 to 32 groups. Doubling is the only horizon
+    without a scale of its own, and in the slow phase of a deep network the loss is close to linear in the
+    logarithm of time. Slow modes at rest keep the losses of neighbouring blocks alike, which looks like a slope; the
+    interval allows for it as `correlated_line` does, and is wide where a memory and a slope cannot be told apart.
 
     Args:
         losses: mean training loss of each block since the learning rate was last changed, (n,).
         steps: optimiser step at the end of each block, (n,), counted like `age`.
-        level: two-sided, of the interval, by Student's t on the residuals of the line.
+        level: two-sided, of the interval.
         age: steps of training done before step 0.
 
     Returns:
@@ -75,18 +76,15 @@ def waiting(
     if not np.isfinite(heights).all():
         return Estimate(math.nan, (math.nan, math.nan), level, 0, "loss", "a recorded loss is not finite")
     half = len(heights) // 2
-    groups, size = _GROUPS, half // _GROUPS
+    size = -(-half // _MOST_GROUPS)
+    groups = half // size
     middles = ends - np.diff(ends, prepend=2 * ends[0] - ends[1]) / 2
     height = heights[-groups * size :].reshape(groups, size).mean(1)
     place = np.log(middles[-groups * size :]).reshape(groups, size).mean(1)
-    centred = place - place.mean()
-    slope = float(centred @ height / (centred @ centred))
-    residual = height - height.mean() - slope * centred
-    error = math.sqrt(float(residual @ residual) / (groups - 2) / float(centred @ centred))
-    half_width = float(special.stdtrit(groups - 2, (1 + level) / 2)) * error * math.log(2)
-    value = -slope * math.log(2)
+    line = correlated_line(place, height, level)
+    low, high = (-end * math.log(2) for end in reversed(line.interval))
     note = f"if the {ends[-1]:.0f} steps so far were doubled, from the loss against ln(step)"
-    return Estimate(value, (value - half_width, value + half_width), level, groups, "loss", note)
+    return Estimate(-line.slope * math.log(2), (low, high), level, line.pieces, "loss", note)
 
 
 def cutting(fluctuation: Estimate, *, factor: float = 0.1) -> Estimate:
