@@ -179,6 +179,9 @@ def _forked(job: Job) -> _Child:
         nurses.close()
         os.dup2(out.fileno(), 1)
         os.dup2(errors.fileno(), 2)
+        signal.signal(
+            signal.SIGINT, signal.default_int_handler
+        )  # a shell starts what it puts behind with it ignored
         _prepared(job, writing)
         os.environ[COORDINATOR] = str(os.getpid())
         if job.get("forked_workers"):
