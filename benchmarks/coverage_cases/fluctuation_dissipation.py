@@ -169,7 +169,7 @@ CASES: list[Case] = [
                     SLOPE * np.log(2),
                     NINETY,
                     0.9,
-                    why_fewer=AS_LONG if correlation >= 0.8 else "",
+                    why_fewer=AS_LONG if correlation else "",
                     why_more=ALLOWED,
                 ),
             ),

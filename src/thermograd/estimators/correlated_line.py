@@ -118,7 +118,7 @@ def _slopes(along: Array, record: Array, rounding: float) -> _Slopes:
     inverses, logarithms, before = _kinds_of_noise(len(along))
     design = np.stack([np.ones_like(along), along], 1)
     normal = design.T @ inverses @ design
-    fitted = np.linalg.solve(normal, (design.T @ inverses @ record)[..., None])[..., 0]
+    fitted: Array = np.linalg.solve(normal, (design.T @ inverses @ record)[..., None])[..., 0]
     residuals = record - fitted @ design.T
     squares = np.einsum("ki,ki->k", residuals, (inverses @ residuals[..., None])[..., 0])
     freedom = len(along) - 2
@@ -130,7 +130,7 @@ def _slopes(along: Array, record: Array, rounding: float) -> _Slopes:
         - freedom / 2 * np.log(np.maximum(squares, np.finfo(float).tiny))
     )
     weight = np.exp(likelihood - likelihood.max())
-    error = np.sqrt(squares / freedom * np.linalg.inv(normal)[:, 1, 1])
+    error: Array = np.sqrt(squares / freedom * np.linalg.inv(normal)[:, 1, 1])
     return _Slopes(weight / weight.sum(), fitted[:, 1], error, freedom)
 
 
