@@ -118,7 +118,7 @@ def _slopes(along: Array, record: Array, rounding: float) -> _Slopes:
     inverses, logarithms, before = _kinds_of_noise(len(along))
     design = np.stack([np.ones_like(along), along], 1)
     normal = design.T @ inverses @ design
-    fitted: Array = np.linalg.solve(normal, (design.T @ inverses @ record)[..., None])[..., 0]
+    fitted = np.linalg.solve(normal, (design.T @ inverses @ record)[..., None])[..., 0].astype(float)
     residuals = record - fitted @ design.T
     squares = np.einsum("ki,ki->k", residuals, (inverses @ residuals[..., None])[..., 0])
     freedom = len(along) - 2
