@@ -7,13 +7,18 @@ from the dataclasses. `test_reference.py` fails where a page on disk is not what
 from __future__ import annotations
 
 import dataclasses
+import html
 import importlib
 import inspect
 import re
+import sys
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+sys.path.append(str(Path(__file__).parent))
+from python_pages import python_pages
 
 from thermograd import errors
 from thermograd.cli.application import VERBS
@@ -36,6 +41,7 @@ def pages() -> dict[str, str]:
         "exit_codes.md": exit_codes(),
         "config.md": config(),
         "plugins.md": plugins(),
+        **python_pages(table, _MADE),
     }
 
 
@@ -162,20 +168,27 @@ def fields_table(plugin: type) -> str:
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A Markdown table; bars inside cells are escaped.
+    """A Markdown table; bars inside cells are escaped, for which code has to be written as HTML.
 
-    >>> print(table(("a", "b"), [("x|y", "z")]))
+    >>> print(table(("a", "b"), [("x|y", "`str | None`")]))
     | a | b |
     |---|---|
-    | x\\|y | z |
+    | x\\|y | <code>str &#124; None</code> |
     """
     head = tuple(head)
     lines = [head, ("---",) * len(head), *rows]
-    cells = [[" ".join(cell.split()).replace("|", "\\|") for cell in line] for line in lines]
+    cells = [[_without_bars(" ".join(cell.split())) for cell in line] for line in lines]
     return "\n".join(
         "|" + "|".join(line) + "|" if place == 1 else "| " + " | ".join(line) + " |"
         for place, line in enumerate(cells)
     )
+
+
+def _without_bars(cell: str) -> str:
+    spans = re.compile(r"`([^`]*\|[^`]*)`")
+    code = spans.sub(lambda found: f"<code>{html.escape(found[1], quote=False)}</code>", cell)
+    parts = re.split(r"(<code>.*?</code>)", code)
+    return "".join(part.replace("|", "&#124;" if place % 2 else "\\|") for place, part in enumerate(parts))
 
 
 def documented(text: str, section: str) -> dict[str, str]:
@@ -277,6 +290,6 @@ def _joined(parts: Iterable[str]) -> str:
 
 
 if __name__ == "__main__":
-    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / "python").mkdir(parents=True, exist_ok=True)
     for file, text in pages().items():
         (FOLDER / file).write_text(text, encoding="utf-8")

@@ -25,7 +25,13 @@ _WEIGHTS = "weights/"
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Consecutive trajectories of one array."""
+    """Consecutive trajectories of one array.
+
+    Attributes:
+        index: which block of the run, from 0.
+        trajectories: the numbers of its trajectories.
+        values: their rows, `(trajectory, time, ...)`.
+    """
 
     index: int
     trajectories: range
