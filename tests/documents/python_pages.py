@@ -209,10 +209,12 @@ def _arguments(told: Parts, table: Table) -> str:
 
 
 def _returned(thing: Any, told: Parts) -> str:
-    text = told.sections.get("Returns") or told.sections.get("Yields", "")
-    if not text or inspect.isclass(thing):
+    """Without a section of its own the first sentence says what is returned."""
+    if inspect.isclass(thing):
         return ""
-    return f"**Returns** {_annotated(inspect.signature(thing).return_annotation)}: {_prose(text)}"
+    text = told.sections.get("Returns") or told.sections.get("Yields", "")
+    annotation = inspect.signature(thing).return_annotation
+    return f"**Returns** {_annotated(annotation)}" + (f": {_prose(text)}" if text else ".")
 
 
 def _annotated(annotation: Any) -> str:
