@@ -70,7 +70,7 @@ trust: $(VENV)/.dev ## docs/trust.md and docs/benchmarks.md from what is measure
 reference: $(VENV)/.lab ## docs/reference from the code: command line, exit codes, config, plug-ins, Python
 	@$(BIN)/python tests/documents/write_reference.py
 
-tutorials: $(VENV)/.lab ## what the blocks of two tutorials print, into their pages, and a figure
+tutorials: $(VENV)/.lab ## what the blocks of the tutorials print, into their pages, and a figure
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/documents/write_outputs.py
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/documents/draw_figure.py
 

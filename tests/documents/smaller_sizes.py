@@ -18,7 +18,6 @@ SIZES: dict[str, dict[str, str]] = {
     "what_does_my_learning_rate_cost.md": {"range(4000)": "range(1000)"},
     "which_sampler_which_step_size.md": {"epochs=2500": "epochs=400", "draws.draws, 9": "draws.draws, 20"},
     "which_temperature_at_which_lag.md": {'"windows": 8': '"windows": 4', "windows=16": "windows=4"},
-    "would_a_restart_help.md": {"trajectories=32": "trajectories=8"},
     # examples
     "calibrated_ensemble.py": {
         "range(100)": "range(10)",

@@ -24,7 +24,11 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # The command line of docs/reference is made from the code and shows patterns, not commands.
 WRITTEN = [page for page in PAGES if page.parent.name != "reference"]
 FENCE = re.compile(r"^ *(?:```|~~~)([^\n]*)\n(.*?)^ *(?:```|~~~) *$", re.DOTALL | re.MULTILINE)
-PLAYED = {"watch_decide_perturb_sample.md", "theory_beside_simulation.md"}  # by test_outputs.py
+PLAYED = {
+    "would_a_restart_help.md",
+    "watch_decide_perturb_sample.md",
+    "theory_beside_simulation.md",
+}  # by test_outputs.py
 SPAN = re.compile(r"`([^`\n]+)`")
 NUMBER = re.compile(r"(?<![\w.])[-−+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 

@@ -1,4 +1,4 @@
-"""Plays two tutorials and writes what they print under their blocks: `make tutorials`.
+"""Plays the tutorials and writes what they print under their blocks: `make tutorials`.
 
 A `toml` block that begins with `# NAME` is written to that file, a `bash` block is handed to the command line in this process, line
 by line. A `text` block shows what the block before it printed, wrapped; from a line `...` on, lines are left out. What commands
@@ -22,7 +22,7 @@ from typing import Any
 from thermograd.cli import main
 
 FOLDER = Path(__file__).parents[2] / "docs" / "tutorials"
-PAGES = ("watch_decide_perturb_sample.md", "theory_beside_simulation.md")
+PAGES = ("would_a_restart_help.md", "watch_decide_perturb_sample.md", "theory_beside_simulation.md")
 _PIECE = re.compile(
     r"^```(python|toml|bash)\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.DOTALL | re.MULTILINE
 )

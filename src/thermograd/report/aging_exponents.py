@@ -20,10 +20,7 @@ from thermograd.report.weighted_mean import WeightedMean, weighted_mean
 Array = npt.NDArray[Any]
 
 _AGREE = 0.05
-_EXPONENT: dict[str, Any] = {
-    "text": "exponent μ of t* ~ t_w^μ",
-    "standoff": 8,  # without it the title of a narrow page lies on the tick labels
-}
+_EXPONENT = "exponent μ of t* ~ t_w^μ"
 _POWERS = {"exponentformat": "power", "tickformat": ""}
 
 
@@ -67,9 +64,7 @@ def aging_exponents(
         title=f"Exponent of aging against {quantity}{', ' * bool(what)}{what}",
         conclusion=_together(together, published),
         traces=(*traces, *([mark] if names else [])),
-        layout=layout(
-            quantity, _EXPONENT["text"], hovermode="closest", xaxis=axis, yaxis={"title": _EXPONENT}
-        ),
+        layout=layout(quantity, _EXPONENT, hovermode="closest", xaxis=axis),
         table={
             quantity: names,
             "exponent μ": value.tolist(),
@@ -120,9 +115,8 @@ def exponent_against_threshold(
         traces=tuple(traces),
         layout=layout(
             "threshold Δ*",
-            _EXPONENT["text"],
+            _EXPONENT,
             hovermode="closest",
-            yaxis={"title": _EXPONENT},
             xaxis=logarithmic([*thresholds, *(stable if stable is not None and shaded else ())]) | _POWERS,
         ),
         table={

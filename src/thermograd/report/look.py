@@ -11,6 +11,8 @@ from thermograd.report.figure import escaped, numbers
 
 INK = "#222222"
 """Stands for the colour of the text; the page replaces it by that of its theme."""
+STANDOFF = 8
+"""Pixels between the tick labels of a vertical axis and its title: without it, on a narrow page, one lies on the other."""
 
 
 class Style(NamedTuple):
@@ -93,7 +95,7 @@ def layout(x_title: str, y_title: str, **more: Any) -> dict[str, Any]:
     """Axes with names and units, a legend below the drawing, nothing cut off. Titles are escaped here."""
     axis = {"automargin": True, "zeroline": False, "showline": True, "ticks": "outside"}
     x_axis = {**axis, "title": {"text": escaped(x_title)}, **more.pop("xaxis", {})}
-    y_axis = {**axis, "title": {"text": escaped(y_title)}, **more.pop("yaxis", {})}
+    y_axis = {**axis, "title": {"text": escaped(y_title), "standoff": STANDOFF}, **more.pop("yaxis", {})}
     return {
         "xaxis": x_axis,
         "yaxis": y_axis,
@@ -131,7 +133,7 @@ def stacked(
         top = bottom + share * unit
         domain = [round(bottom, 6), round(top, 6)]
         key = "yaxis" if place == 0 else f"yaxis{place + 1}"
-        drawing[key] = {**axis, "title": {"text": escaped(title), "standoff": 8}, "domain": domain}
+        drawing[key] = {**axis, "title": {"text": escaped(title), "standoff": STANDOFF}, "domain": domain}
         bottom = top + gap
     return drawing
 

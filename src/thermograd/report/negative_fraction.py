@@ -76,8 +76,7 @@ def negative_fraction(series: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]],
             "negative fraction",
             hovermode="closest",
             xaxis=log_axis(everywhere),
-            # Without a standoff the title of a narrow page lies on the tick labels.
-            yaxis={"rangemode": "tozero", "title": {"text": "negative fraction", "standoff": 8}},
+            yaxis={"rangemode": "tozero"},
         ),
         table=table,
     )

@@ -66,13 +66,15 @@ def number_text(value: Any) -> str:
 
     >>> number_text(Estimate(20.03, (18.2, 21.9))), number_text(Estimate(0.1, (-0.2, 0.4)))
     ('20 (18.2–21.9)', '0.1 (-0.2 to 0.4)')
-    >>> number_text(math.inf), number_text(None), number_text(1.5e7)
-    ('∞', '–', '1.5e+07')
+    >>> number_text(math.inf), number_text(None), number_text(1.5e7), number_text(True)
+    ('∞', '–', '1.5e+07', 'yes')
     >>> number_text(Estimate(math.nan, (math.nan, math.nan)))  # of trajectories that all diverged
     '–'
     """
     if value is None:
         return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, Estimate | Prediction):
         return _with_interval(value)
     if isinstance(value, float | np.floating | np.ndarray) and np.ndim(value) == 0:
@@ -109,7 +111,7 @@ def _columns(entries: Sequence[Any]) -> list[str]:
 
 def _heading(name: str, unit: str) -> str:
     times = ("interval", "mean", "time")
-    words = name.replace("_", " ")
+    words = name.replace("_", " ").replace("speed up", "speed-up")
     return f"{words} ({unit}s)" if unit and name.endswith(times) else words
 
 

@@ -16,7 +16,7 @@ from thermograd.estimators.first_passage import restricted_mean
 from thermograd.estimators.first_passage_times import FirstPassageTimes
 from thermograd.quantities import Estimate, Prediction
 from thermograd.report.figure import Figure
-from thermograd.report.look import band, error_bars, layout, line, points, round_numbers, style
+from thermograd.report.look import STANDOFF, band, error_bars, layout, line, points, round_numbers, style
 from thermograd.report.ranking import number_text
 
 Array = npt.NDArray[Any]
@@ -205,7 +205,7 @@ def _scales(
     if not np.isfinite(factor) or not passages.censored_fraction:
         return drawing, []
     drawing["yaxis2"] = {
-        "title": {"text": "if the tail is exponential"},
+        "title": {"text": "if the tail is exponential", "standoff": STANDOFF},
         "overlaying": "y",
         "side": "right",
         "range": [0, top * factor],
