@@ -56,10 +56,18 @@ class Entry:
     by: str = ""  # what returns it, where that is why it is here
 
     @property
+    def title(self) -> str:
+        """The name; where it or its lower case is on the page twice, what tells it apart (an anchor has no capitals)."""
+        on_page = [other for other in entries() if other.page == self.page]
+        if sum(other.name == self.name for other in on_page) > 1:
+            return f"{self.name} ({self.module.rpartition('.')[2]})"
+        same = sum(other.name.lower() == self.name.lower() for other in on_page) > 1
+        return f"{self.name} (class)" if same and inspect.isclass(self.thing) else self.name
+
+    @property
     def anchor(self) -> str:
-        """The name; with that of its file where several on the page have it, such as `advise`."""
-        shared = sum(other.name == self.name and other.page == self.page for other in entries()) > 1
-        return f"{self.module.rpartition('.')[2]}.{self.name}" if shared else self.name
+        """What is made of the title, by what shows the pages."""
+        return re.sub(r"[^\w-]", "", self.title.lower().replace(" ", "-"))
 
     @property
     def link(self) -> str:

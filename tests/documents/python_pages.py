@@ -91,8 +91,7 @@ def _page(file: str, page: Page, table: Table, made: str) -> str:
 
 def _entry(entry: Entry, seen: set[str], table: Table) -> list[str]:
     told = parts_of(entry.thing)
-    title = entry.anchor.replace("_", "\\_")
-    parts = [f"### {title} {{#{entry.anchor}}}"]
+    parts = [f"### {entry.title}"]
     where = f"From `{entry.module}`; returned by `{entry.by}`." if entry.by else ""
     if not entry.by and entry.doors and entry.module != "thermograd":
         where = f"Also `{entry.doors[0]}`."

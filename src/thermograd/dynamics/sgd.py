@@ -22,6 +22,13 @@ class SGD:
         learning_rate: η.
         momentum: μ; 0 = plain gradient descent, which has no state.
         dampening: δ.
+
+    >>> from types import SimpleNamespace
+    >>> rule, weights = SGD(learning_rate=0.1, momentum=0.5), {"w": torch.tensor([2.0])}
+    >>> ones = SimpleNamespace(gradient=lambda weights: {"w": torch.ones(1)})
+    >>> weights, state = rule.step(weights, rule.start(weights), ones, 0)  # by 0.1
+    >>> rule.step(weights, state, ones, 1)[0]["w"]  # by 0.1 (1 + ½)
+    tensor([1.7500])
     """
 
     learning_rate: float = 0.1

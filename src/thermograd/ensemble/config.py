@@ -76,7 +76,7 @@ class Config:
 def load_config(
     path: str | Path, overrides: Iterable[tuple[str, str]] = (), *, allow_import: bool = False
 ) -> Config:
-    """Read and validate a config file; nothing in it is executed.
+    r"""Read and validate a config file; nothing in it is executed.
 
     Args:
         path: a TOML file of at most 1 MiB.
@@ -88,6 +88,13 @@ def load_config(
 
     Raises:
         ConfigError: all problems of the file together, `.problems` as (dotted path, message).
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "experiment.toml")
+    ...     _ = path.write_text('problem = "quadratic"\nsteps = 100\ndynamics = "sgd"', encoding="utf-8")
+    ...     load_config(path, [("dynamics.learning_rate", "0.02")]).experiment.dynamics.learning_rate
+    0.02
     """
     return parse_config(_file_text(Path(path)), str(path), overrides, allow_import=allow_import)
 
@@ -114,8 +121,19 @@ def parse_config(
 def built_experiment(content: Mapping[str, Any], source: str, *, allow_import: bool = False) -> Experiment:
     """The experiment that a canonical description describes.
 
+    Args:
+        content: what a config file holds, or the `experiment` in the manifest of a run.
+        source: where it is from, for messages.
+        allow_import: allow `kind = "module:name"`, which imports that module.
+
+    Returns:
+        The experiment, its fields built.
+
     Raises:
         ConfigError: all problems together.
+
+    >>> built_experiment({"problem": "quadratic", "steps": 100}, "here").total_steps
+    100
     """
     return _experiment(_validated(dict(content), source, [], allow_import=allow_import), source)
 

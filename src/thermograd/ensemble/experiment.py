@@ -71,6 +71,11 @@ class Experiment:
 
     Raises:
         ValueError: says which field is wrong, what was got and what is allowed.
+
+    >>> from thermograd.problems.quadratic import Quadratic
+    >>> experiment = Experiment(Quadratic(samples=320), trajectories=8, epochs=5)  # batches of 32
+    >>> experiment.steps_per_epoch, experiment.total_steps
+    (10, 50)
     """
 
     problem: Any

@@ -69,6 +69,11 @@ def plan(experiment: Experiment) -> Plan:
     Raises:
         EngineUnavailableError: an engine asked for by name cannot run.
         ValueError: the experiment cannot run at all.
+
+    >>> from thermograd.ensemble.experiment import Experiment
+    >>> from thermograd.problems.quadratic import Quadratic
+    >>> plan(Experiment(Quadratic(), trajectories=4, steps=3, engine="eager")).engine
+    'eager'
     """
     return prepare(experiment, build=False)[0]
 

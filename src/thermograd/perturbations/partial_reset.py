@@ -38,6 +38,11 @@ class PartialReset:
             parameters with `weight` in their name, the threshold is the sorted magnitude at index
             int(fraction·n) and what is ≤ it is replaced, by uniform ±1/√shape[1] (±1/√shape[0] for
             vectors), which is not the initialisation; optimizer state kept.
+
+    >>> from types import SimpleNamespace
+    >>> start = SimpleNamespace(fresh=lambda: ({"w": torch.tensor([[7.0, 8.0, 9.0]])}, {}))
+    >>> PartialReset(fraction=0.34).apply({"w": torch.tensor([[3.0, -0.1, 2.0]])}, {}, start)[0]["w"]
+    tensor([[3., 8., 2.]])
     """
 
     fraction: float = 0.3

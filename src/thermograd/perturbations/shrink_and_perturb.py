@@ -29,6 +29,12 @@ class ShrinkAndPerturb:
         implementation: "text", as the papers say; "reference_code", as the latter's published code does:
             the same map over every entry of the state dict, running statistics of batch normalisation
             (fresh values 0 and 1) and the integer batch counter (truncated) included, optimizer state kept.
+
+    >>> import torch
+    >>> from types import SimpleNamespace
+    >>> start = SimpleNamespace(fresh=lambda: ({"w": torch.tensor([2.0])}, {}))
+    >>> ShrinkAndPerturb().apply({"w": torch.tensor([10.0])}, {}, start)[0]["w"]  # 0.4 · 10 + 0.1 · 2
+    tensor([4.2000])
     """
 
     draws_fresh: ClassVar[bool] = True

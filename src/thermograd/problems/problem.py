@@ -36,6 +36,11 @@ class Problem:
 
     Raises:
         ValueError: says what is wrong with the data or the functions.
+
+    >>> inputs, targets = torch.eye(3), torch.tensor([0, 1, 1])
+    >>> per_sample = nn.CrossEntropyLoss(reduction="none")
+    >>> Problem(lambda: nn.Linear(3, 2), loss=per_sample, train=(inputs, targets)).dtype
+    'float64'
     """
 
     model: nn.Module | Callable[[], nn.Module] | None = None
