@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
-from unittest import mock
 
 import thermograd
 from thermograd import errors, protocols
@@ -262,9 +261,17 @@ def imported(module: str) -> types.ModuleType:
     foreign, base = _INTEGRATIONS[module]
     empty = types.ModuleType(foreign)
     setattr(empty, base, type(base, (), {}))
-    with mock.patch.dict(sys.modules, {foreign: empty, foreign.partition(".")[0]: empty}):
+    names = {foreign, foreign.partition(".")[0]}
+    earlier = {name: sys.modules[name] for name in names & sys.modules.keys()}
+    sys.modules.update(dict.fromkeys(names, empty))
+    try:
         found = importlib.import_module(module)
-    sys.modules.pop(module, None)
+    finally:  # as if nothing had been imported
+        for name in names | {module}:
+            sys.modules.pop(name, None)
+        sys.modules.update(earlier)
+    package, _, stem = module.rpartition(".")
+    delattr(sys.modules[package], stem)
     return found
 
 
