@@ -14,7 +14,7 @@ from thermograd.reproductions.catalogue import available, stages
 from thermograd.reproductions.reproduction import ReproductionExperiment, Settings
 
 FILES = [file.name for file in pkgutil.iter_modules(thermograd.reproductions.__path__)]
-SHARED = {"agreement", "catalogue", "live_study", "page", "recorded_training", "reproduction"}
+SHARED = {"agreement", "catalogue", "live_study", "overview", "page", "recorded_training", "reproduction"}
 
 
 def check_reproduction(module):

@@ -17,6 +17,7 @@ sys.path.append(str(Path(__file__).parent))
 from smaller_sizes import SIZES, smaller
 
 from thermograd.cli.application import VERBS, application
+from thermograd.cli.run import split_words
 from thermograd.ensemble.config import parse_config
 
 ROOT = Path(__file__).parents[2]
@@ -154,7 +155,9 @@ def test_commands_parse(page):
     for whole, words in commands(page):
         assert words[0] in VERBS, words
         try:
-            app.parse_args(words, exit_on_error=False, print_error=False)
+            _, bound, *_ = app.parse_args(words, exit_on_error=False, print_error=False)
+            if words[0] in {"run", "sample"}:  # they take any --KEY of a config
+                split_words(bound.args)
         except MissingArgumentError:
             assert not whole, words
 
