@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -70,6 +71,24 @@ def test_what_was_set_stands_in_the_command_and_in_the_name_of_the_folder(paper,
     page = folder / "reproduced/paper-part-batch_size=20/report.html"
     assert capsys.readouterr().out.splitlines()[-1] == str(page.relative_to(folder))
     assert "thermograd reproduce paper --set batch_size=20 --out" in page.read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", ["paper", "all"])
+@pytest.mark.parametrize("out", ["taken", "taken/below"])
+def test_a_page_that_could_not_be_written_is_refused_before_any_work(paper, capsys, name, out):
+    folder = paper(True, None)
+    (folder / "taken").write_text("mine", encoding="utf-8")
+    assert main(["reproduce", name, "--out", out]) == 2
+    said = capsys.readouterr().err
+    assert said == f"--out {out}: taken is a file; give a folder, a new one or one that is there\n"
+    assert (folder / "taken").read_text("utf-8") == "mine"
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written_to_is_refused_before_any_work(paper, capsys):
+    (paper(True, None) / "locked").mkdir(mode=0o500)
+    assert main(["reproduce", "paper", "--out", "locked/new"]) == 2
+    assert capsys.readouterr().err.startswith("--out locked/new: you may not write in locked")
 
 
 def test_the_author_of_a_paper_leads_to_its_reproduction(capsys):

@@ -14,6 +14,7 @@ from cyclopts import Parameter
 
 from thermograd.cli import terminal
 from thermograd.cli.exit_codes import DONE, INCOMPLETE
+from thermograd.cli.output_folder import check_output_folder
 from thermograd.errors import ConfigError, ThermogradError
 
 if TYPE_CHECKING:
@@ -59,9 +60,11 @@ def reproduce(
         The exit code: 1 if a row is outside its interval, or one of all could not be made.
 
     Raises:
-        ConfigError: no such reproduction or experiment, or it does not know an option.
+        ConfigError: no such reproduction or experiment, it does not know an option, or nothing can be written where the
+            page should go.
     """
     changed = _changes(set_)
+    check_output_folder(out or Path("reproduced"))
     if name == "all":
         if changed:
             message = "--set is for one reproduction, not for all of them"
