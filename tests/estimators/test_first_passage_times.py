@@ -229,3 +229,14 @@ def test_outcomes_count_every_trajectory_once(pairs):
     time, reached, counts = passages.outcomes()
     rebuilt = sorted(zip(np.repeat(time, counts).tolist(), np.repeat(reached, counts).tolist(), strict=True))
     assert rebuilt == sorted(pairs)
+
+
+def test_a_whole_run_in_place_of_one_table_is_named():
+    class Recorded:
+        scalars = ("test_accuracy", "train_loss")
+
+    with pytest.raises(ConfigError, match=r"got a whole run; choose one .* run\['test_accuracy'\]"):
+        first_passage_times(Recorded(), 0.9)
+    Recorded.scalars = ()
+    with pytest.raises(ConfigError, match="recorded no scalar"):
+        first_passage_times(Recorded(), 0.9)

@@ -448,3 +448,10 @@ def test_mean_square_error_is_averaged_over_outputs():
     model = small_network(classes=2)
     land = landscape(model, (inputs, targets), criterion=mse_loss)
     assert land.loss == pytest.approx(mse_loss(model(inputs), targets).item(), rel=1e-5)
+
+
+def test_the_inputs_of_a_model_without_targets_are_named():
+    inputs = torch.zeros(5, 3)
+    for data in (inputs, (inputs,), torch.utils.data.TensorDataset(inputs)):
+        with pytest.raises(ConfigError, match=r"\(inputs, targets\), got one tensor of shape \(5, 3\)"):
+            landscape(torch.nn.Linear(3, 2), data, criterion=torch.nn.functional.cross_entropy)

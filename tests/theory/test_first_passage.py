@@ -221,8 +221,11 @@ def test_the_best_interval_is_among_the_valid_ones():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: restart_mean([1.0, 0.5, 0.6]), "never rising"),
-        (lambda: restart_mean([1.2, 0.5]), "from at most 1"),
+        (lambda: restart_mean([1.0, 0.5, 0.6]), r"never rising.*got 0\.6 at t = 2 after 0\.5"),
+        (lambda: restart_mean([1.2, 0.5]), r"from at most 1.*got 1\.2 at t = 0"),
+        (lambda: restart_mean([1.0, 0.5, -0.1]), r"got -0\.1 at t = 2"),
+        (lambda: restart_mean([1.0, float("nan"), 0.2]), "got nan at t = 1"),
+        (lambda: restart_mean([1.0]), r"shape \(1,\); two times or more"),
         (lambda: restart_mean([1.0, 0.5], [2]), "from 1 to the horizon 1"),
         (lambda: restart_mean([1.0, 0.5], [0.5]), "whole numbers"),
         (lambda: restart_mean([1.0, 0.5], [0.5], waiting="geometric"), "at least 1 step"),

@@ -199,6 +199,13 @@ def residual_times(perturbed: FirstPassageTimes, interval: int) -> FirstPassageT
 
 
 def _table(values: npt.ArrayLike) -> npt.NDArray[np.floating[Any]]:
+    if not isinstance(values, np.ndarray) and hasattr(values, "scalars"):
+        message = (
+            f"values must be a table (trajectory, time), got a whole run; choose one of what it recorded, as in run[{values.scalars[0]!r}]"
+            if values.scalars
+            else "values must be a table (trajectory, time), got a run that recorded no scalar"
+        )
+        raise ConfigError(message)
     table = np.asarray(values)
     table = table if table.dtype.kind == "f" else table.astype(np.float64)
     if table.ndim != 2 or 0 in table.shape:

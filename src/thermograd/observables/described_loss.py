@@ -105,6 +105,7 @@ def _of_module(
     shapes = {name: tuple(value.shape) for name, value in weights.items()}
     start = torch.cat([value.reshape(-1) for value in weights.values()])
     measure = _unreduced(criterion, start)
+    batch = _pair(data, start.device)
 
     def losses(weights: Weights, batch: Batch) -> Tensor:
         with sdpa_kernel(SDPBackend.MATH):  # the fused kernels have no second derivatives
@@ -116,7 +117,7 @@ def _of_module(
         isinstance(layer, nn.modules.dropout._DropoutNd) and layer.p > 0 for layer in module.modules()
     )
     note = "dropout switched off: its noise is left out" if silent else ""
-    return _at(PerSampleLoss(losses, _data(data, start.device), start, shapes, note=note), parameters)
+    return _at(PerSampleLoss(losses, batch, start, shapes, note=note), parameters)
 
 
 def layer_that_mixes_samples(module: nn.Module) -> str | None:
@@ -190,6 +191,18 @@ def _data(data: Any, device: torch.device) -> Batch:
         )
         raise ConfigError(message)
     return tuple(part.double() if part.is_floating_point() else part for part in tensors)
+
+
+def _pair(data: Any, device: torch.device) -> Batch:
+    """The data of a model: its inputs, then the targets."""
+    batch = _data(data, device)
+    if len(batch) < 2:
+        message = (
+            f"data of a model are (inputs, targets), got one tensor of shape {tuple(batch[0].shape)}; "
+            "give the targets too"
+        )
+        raise ConfigError(message)
+    return batch
 
 
 def _regularised(

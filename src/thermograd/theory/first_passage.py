@@ -204,11 +204,26 @@ def _survival(quantity: Quantity) -> tuple[Array, Array | None, float]:
     good = curve.ndim == 1 and curve.size > 1 and bool((np.diff(curve) <= 1e-12).all())
     if not good or not -1e-12 <= curve[-1] <= curve[0] <= 1 + 1e-12:
         message = (
-            "survival must be Psi(t) for t = 0, 1, ..., horizon: from at most 1, never rising, never "
-            f"negative; got an array of shape {curve.shape}"
+            "survival must be Ψ(t) for t = 0, 1, ..., horizon: from at most 1, never rising, never "
+            f"negative; got {_fault(curve)}"
         )
         raise ConfigError(message)
     return curve, samples, level
+
+
+def _fault(curve: Array) -> str:
+    """What is wrong with a curve that is no survival function, for a message."""
+    if curve.ndim != 1 or curve.size < 2:
+        return f"an array of shape {curve.shape}; two times or more are needed"
+    if not np.isfinite(curve).all():
+        return f"{curve[~np.isfinite(curve)][0]} at t = {int(np.argmin(np.isfinite(curve)))}"
+    if curve[0] > 1 + 1e-12:
+        return f"{curve[0]:g} at t = 0"
+    rises = np.flatnonzero(np.diff(curve) > 1e-12)
+    if rises.size:
+        at = int(rises[0])
+        return f"{curve[at + 1]:g} at t = {at + 1} after {curve[at]:g}"
+    return f"{curve[-1]:g} at t = {curve.size - 1}"
 
 
 def _intervals(intervals: npt.ArrayLike | None, last: int, horizon: int) -> npt.NDArray[np.int64]:

@@ -193,6 +193,12 @@ def test_a_state_of_other_settings_is_refused():
         scheduler.load_state_dict(other.state_dict())
 
 
+def test_a_watch_and_an_optimizer_in_the_wrong_order():
+    training = Training()
+    with pytest.raises(TypeError, match=r"the watch is a SGD; give what tg\.watch\(optimizer\) returned"):
+        tg.ReduceLROnStationarity(training.watch, training.optimizer)
+
+
 def test_the_optimizer_of_another_watch():
     training, other = Training(), Training(optimizer=torch.optim.Adam)
     with pytest.raises(ValueError, match=r"given Adam at .*, but the watch is of SGD"):

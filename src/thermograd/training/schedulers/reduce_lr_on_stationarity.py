@@ -75,6 +75,12 @@ class ReduceLROnStationarity(LRScheduler):
         total_steps: int | None = None,
         strict: bool = False,
     ) -> None:
+        if not isinstance(watch, Watch):
+            message = (
+                f"the watch is a {type(watch).__name__}; give what tg.watch(optimizer) returned, as in "
+                "ReduceLROnStationarity(optimizer, watch)"
+            )
+            raise TypeError(message)
         # LRScheduler's own constructor would wrap optimizer.step, and step once.
         self.optimizer = optimizer
         self._inner = unwrapped(optimizer)
