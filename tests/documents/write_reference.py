@@ -244,7 +244,8 @@ def _shown(entry: inspect.Parameter) -> str:
 def _value(annotation: str) -> str:
     choices = re.search(r"Literal\[([^]]*)\]", annotation)
     if choices:
-        return "|".join(part.strip(" '\"") for part in choices[1].split(","))
+        number = ["NUMBER"] if "float" in annotation else []
+        return "|".join(number + [part.strip(" '\"") for part in choices[1].split(",")])
     words = {"Path": "PATH", "int": "N", "float": "NUMBER"}
     return next((word for kind, word in words.items() if kind in annotation), "TEXT")
 

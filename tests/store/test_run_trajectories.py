@@ -101,5 +101,5 @@ def test_advice_from_a_run_directory(tmp_path, capsys):
 def test_the_scalar_that_was_chosen_among_several_is_named(tmp_path):
     trained(tmp_path / "run", observe=(Loss("train"), Loss("train", name="test_accuracy")))
     (note,) = load_trajectories(tmp_path / "run").notes
-    assert note.endswith("run: test_accuracy was read; it has train_loss too, chosen with metric")
+    assert note.endswith("run: test_accuracy was read; it has train_loss too, chosen by metric (--metric)")
     assert load_trajectories(tmp_path / "run", metric="test_accuracy").notes == ()

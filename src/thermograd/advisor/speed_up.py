@@ -50,11 +50,7 @@ class SpeedUp:
         if not self.censored_fraction:
             return "every run arrived"
         share = 100 * self.censored_fraction
-        return (
-            f"{share:.0f} % of unperturbed runs never arrived"
-            if share >= 10
-            else f"{share:.2g} % of runs never arrived"
-        )
+        return f"{share:.{0 if share >= 10 else 1}f} % of unperturbed runs never arrived"
 
 
 def speed_up(

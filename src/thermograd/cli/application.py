@@ -109,7 +109,7 @@ def _missing(error: MissingArgumentError) -> str:
     """A word that has no option's name is called as in the usage line."""
     argument = error.argument
     if argument is None or argument.field_info.kind is argument.field_info.KEYWORD_ONLY:
-        return " ".join(str(error).split())
+        return " ".join(str(error).split()) if argument is None else f"{argument.name} needs a value."
     return f"{argument.name.removeprefix('--').upper()} is missing."
 
 

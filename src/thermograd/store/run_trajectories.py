@@ -51,7 +51,9 @@ def trajectories_of_run(folder: Path, metric: str | None = None) -> Trajectories
     notes = []
     if metric is None and len(run.scalars) > 1:
         others = ", ".join(other for other in run.scalars if other != name)
-        notes.append(f"{printable(folder)}: {name} was read; it has {others} too, chosen with metric")
+        notes.append(
+            f"{printable(folder)}: {name} was read; it has {others} too, chosen by metric (--metric)"
+        )
     if rows.size < run.trajectories:
         left = run.trajectories - rows.size
         notes.append(

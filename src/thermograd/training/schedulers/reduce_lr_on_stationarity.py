@@ -75,9 +75,10 @@ class ReduceLROnStationarity(LRScheduler):
         total_steps: int | None = None,
         strict: bool = False,
     ) -> None:
-        if not isinstance(watch, Watch):
+        given: object = watch
+        if not isinstance(given, Watch):
             message = (
-                f"the watch is a {type(watch).__name__}; give what tg.watch(optimizer) returned, as in "
+                f"the watch is a {type(given).__name__}; give what tg.watch(optimizer) returned, as in "
                 "ReduceLROnStationarity(optimizer, watch)"
             )
             raise TypeError(message)
