@@ -244,3 +244,8 @@ def test_an_extra_that_is_absent_is_no_fault_and_lab_is_one(capsys, monkeypatch,
     found = json.loads(capsys.readouterr().out)
     assert found["faults"] == ["plotly is not installed: pip install 'thermograd[lab]'"]
     assert found["found"]["pyarrow"] == "absent, optional: pip install 'thermograd[parquet]'"
+
+
+def test_an_option_without_its_value_is_named(capsys):
+    assert main(["run", "experiment.toml", "--out"]) == 2
+    assert capsys.readouterr().err == "--out needs a value. See thermograd run --help\n"
