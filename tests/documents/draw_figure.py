@@ -8,13 +8,12 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from write_outputs import FOLDER, played
-
 from thermograd.report.figure import Figure
 
-sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[2] / "benchmarks")]
 from gallery_parts.drawing import drawings
 from gallery_parts.small_svg import small_svg
+from write_outputs import FOLDER, played
 
 PAGE = "theory_beside_simulation"
 _HEIGHT = 400

@@ -11,7 +11,7 @@ from thermograd.report.figure import escaped, numbers
 
 INK = "#222222"
 """Stands for the colour of the text; the page replaces it by that of its theme."""
-STANDOFF = 8
+STANDOFF = 4
 """Pixels between the tick labels of a vertical axis and its title: without it, on a narrow page, one lies on the other."""
 
 

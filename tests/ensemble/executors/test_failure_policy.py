@@ -33,6 +33,7 @@ def names(found) -> list[str]:
     return [event["event"] for event in found.events()]
 
 
+@pytest.mark.slow  # in every run the reliability plan poisons blocks
 def test_a_block_that_kills_its_worker_fails_alone(poisoned, healthy, tmp_path, monkeypatch):
     """It crashes in native code: 19 finish, and all 20 once the poison is gone."""
     monkeypatch.setenv("POISON", "crash 11 2")

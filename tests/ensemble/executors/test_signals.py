@@ -60,6 +60,7 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
         process.communicate()
 
 
+@pytest.mark.slow  # in every run the reliability plan sends signals
 def test_signals_to_all_processes_of_a_terminal(begin, tmp_path):
     truth = everything(run(experiment()))
     path = tmp_path / "run"

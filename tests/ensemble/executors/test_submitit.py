@@ -161,6 +161,7 @@ def test_options_that_make_no_sense(options):
         Submitit(**options)
 
 
+@pytest.mark.slow  # the same with Dask is in every run
 def test_a_run_has_the_bits_of_the_caller_through_a_killed_job_and_one_that_got_notice(
     gated, gate, tmp_path, importable
 ):
