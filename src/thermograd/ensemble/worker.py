@@ -65,7 +65,6 @@ def train_block(run: str, block: int, generation: int) -> BlockReport:
         return report.with_error(error)
     task = BlockTask(path, block, generation, watch.until)
     onlooker = _Onlooker(path, generation, watch)
-    _prepare(workplace)
     done = work_on(task, workplace, onlooker)
     outcome = LEFT if done.outcome == STOPPED and watch.noticed else done.outcome
     changed = differences(manifest.environment, _environment(), compiled=manifest.engine != "eager")
