@@ -11,13 +11,29 @@ from typing import Any
 
 
 class ThermogradError(Exception):
-    """Base of all foreseen errors; `exit_code` is what the command line returns for it."""
+    """Base of all foreseen errors; `exit_code` is what the command line returns for it.
+
+    >>> from thermograd.ensemble.config import load_config
+    >>> try:
+    ...     load_config("no/such/experiment.toml")
+    ... except ThermogradError as error:
+    ...     type(error).__name__, error.exit_code
+    ('ConfigError', 2)
+    """
 
     exit_code = 1
 
 
 class ConfigError(ThermogradError, ValueError):
-    """A configuration or an argument cannot be used. `problems` lists (dotted path, message)."""
+    """A configuration or an argument cannot be used. `problems` lists (dotted path, message).
+
+    >>> from thermograd.ensemble.config import parse_config
+    >>> try:
+    ...     parse_config('problem = "quadratic"' + chr(10) + 'stepps = 100')
+    ... except ConfigError as error:
+    ...     [path for path, message in error.problems]
+    ['stepps', 'steps']
+    """
 
     exit_code = 2
 
@@ -141,7 +157,15 @@ class EngineUnavailableError(ThermogradError):
 
 
 class CensoredError(ThermogradError, ValueError):
-    """The mean is not defined because some trajectories never arrived. `partial` holds what is."""
+    """The mean is not defined because some trajectories never arrived. `partial` holds what is.
+
+    >>> from thermograd.estimators.first_passage import first_passage_times, mean_first_passage_time
+    >>> passages = first_passage_times([[0.1, 0.9, 0.9], [0.1, 0.2, 0.3]], target=0.5)
+    >>> try:
+    ...     mean_first_passage_time(passages)
+    ... except CensoredError as error:
+    ...     error.partial["censored_fraction"], str(error.partial["restricted"])
+    """
 
     exit_code = 1
 
@@ -179,6 +203,14 @@ class UnstableStepSizeError(ConfigError):
         limit: the largest learning rate that is stable.
         curvature: the largest curvature h of the potential.
         got: the learning rate asked for.
+
+    >>> from thermograd.dynamics import SGLD
+    >>> from thermograd.dynamics.stability import check_stability
+    >>> try:
+    ...     check_stability(SGLD(learning_rate=0.3), curvature=10.0, steps_per_epoch=5)
+    ... except UnstableStepSizeError as error:
+    ...     error.limit, error.got
+    (0.2, 0.3)
     """
 
     def __init__(self, message: str, *, limit: float, curvature: float, got: float) -> None:

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 
 class Batch(NamedTuple):
-    """The samples of one update: `indices` (B, m) and `weights` (B, m) or None; loss = (1/m) Σ weights·l."""
+    """The samples of one update: `indices` (B, m) and `weights` (B, m) or None; loss = (1/m) Σ weights·l.
+
+    >>> Batch(np.array([[3, 1], [0, 2]]), None).indices.shape  # two trajectories, two samples each
+    (2, 2)
+    """
 
     indices: npt.NDArray[np.int64]
     weights: npt.NDArray[np.float64] | None
@@ -40,14 +44,24 @@ class HiddenLayer(NamedTuple):
 
 
 class Times(Protocol):
-    """When something happens. Those fit for `perturb` have `kicks` too (see `Kicks`)."""
+    """When something happens. Those fit for `perturb` have `kicks` too (see `Kicks`).
+
+    >>> from thermograd.numerics.log_times import Epochs, Logarithmic
+    >>> Epochs(2).resolve(12, steps_per_epoch=3).tolist(), Logarithmic(1).resolve(1000, 10).tolist()
+    ([0, 6, 12], [0, 1, 10, 100, 1000])
+    """
 
     def resolve(self, total: int, steps_per_epoch: int) -> npt.NDArray[np.int64]:
         """Sorted unique step numbers, for a run of `total` steps."""
 
 
 class Kicks(Protocol):
-    """When trajectories are perturbed."""
+    """When trajectories are perturbed.
+
+    >>> from thermograd.numerics.log_times import Every
+    >>> Every(4).kicks(12, steps_per_epoch=3, seed=0, trajectory=0).tolist()
+    [4, 8]
+    """
 
     def kicks(self, total: int, steps_per_epoch: int, seed: int, trajectory: int) -> npt.NDArray[np.int64]:
         """Sorted unique steps between 0 and `total`, both excluded."""
@@ -94,6 +108,16 @@ class Dynamics(Protocol):
     May also have `epoch(weights, state, oracle, epoch)`, called before each epoch, and `refuses(minibatching)`, which
     gives the reason why it cannot use a minibatching, or None. A class whose `epoch` does the same at every epoch, but for the
     tensors that the oracle gives it, declares `same_every_epoch = True`: the engine then records its operations once.
+
+    >>> class SignDescent:
+    ...     def start(self, weights):
+    ...         return {}
+    ...
+    ...     def step(self, weights, state, oracle, step):
+    ...         gradient = oracle.gradient(weights)
+    ...         return {name: value - 0.01 * gradient[name].sign() for name, value in weights.items()}, state
+    >>> isinstance(SignDescent(), Dynamics)
+    True
     """
 
     def start(self, weights: Weights) -> State:
@@ -108,6 +132,18 @@ class Minibatching(Protocol):
     """Which samples each update uses, for a whole block of trajectories, in numpy.
 
     A class whose epochs are reshuffled permutations declares `reshuffles_epochs = True`, which SGWORLD asks for.
+
+    >>> class InOrder:  # sample after sample, the same for all trajectories
+    ...     def steps_per_epoch(self, samples):
+    ...         return samples
+    ...
+    ...     def start(self, seed, trajectories, samples):
+    ...         return None
+    ...
+    ...     def draw(self, state, seed, trajectories, step, samples):
+    ...         return Batch(np.full((len(trajectories), 1), step % samples), None), state
+    >>> isinstance(InOrder(), Minibatching), InOrder().draw(None, 0, [0, 1], 12, 10)[0].indices.tolist()
+    (True, [[2], [2]])
     """
 
     def steps_per_epoch(self, samples: int) -> int:
@@ -166,6 +202,12 @@ class Perturbation(Protocol):
     - `continuous = True`: once begun it acts at every step (a study switches it on instead of kicking once);
     - `not_covered(interval)`: why Eq 9 of Meir et al. (arXiv 2502.04121) does not predict it when kicked
       every `interval` steps, or None if it does.
+
+    >>> class Shake:
+    ...     def apply(self, weights, state, context):
+    ...         return {name: value + 0.1 * context.normal(value.shape) for name, value in weights.items()}, state
+    >>> isinstance(Shake(), Perturbation)
+    True
     """
 
     def apply(self, weights: Weights, state: State, context: Context) -> tuple[Weights, State]:
@@ -174,7 +216,20 @@ class Perturbation(Protocol):
 
 @runtime_checkable
 class Observable(Protocol):
-    """A snapshot of the state at given times."""
+    """A snapshot of the state at given times.
+
+    >>> from dataclasses import dataclass
+    >>> from thermograd.numerics.log_times import Epochs
+    >>> @dataclass(frozen=True)
+    ... class LargestWeight:
+    ...     at: Times = Epochs(1)
+    ...     name: str = "largest_weight"
+    ...
+    ...     def measure(self, weights, problem, oracle):
+    ...         return max(value.abs().max() for value in weights.values())
+    >>> isinstance(LargestWeight(), Observable)
+    True
+    """
 
     @property
     def name(self) -> str:
@@ -190,7 +245,28 @@ class Observable(Protocol):
 
 @runtime_checkable
 class Accumulator(Protocol):
-    """Sums made inside the step, once between every two consecutive points of `every`."""
+    """Sums made inside the step, once between every two consecutive points of `every`.
+
+    >>> from dataclasses import dataclass
+    >>> from thermograd.numerics.log_times import Epochs, Every
+    >>> @dataclass(frozen=True)
+    ... class PathLength:
+    ...     at: Times = Epochs(1)
+    ...     every: Times = Every(1)
+    ...     name: str = "path_length"
+    ...
+    ...     def start(self, weights):
+    ...         return {"length": 0 * next(iter(weights.values())).sum()}
+    ...
+    ...     def accumulate(self, state, before, after, gradient):
+    ...         square = sum((after[name] - value).square().sum() for name, value in before.items())
+    ...         return {"length": state["length"] + square.sqrt()}
+    ...
+    ...     def read(self, state):
+    ...         return state["length"]
+    >>> isinstance(PathLength(), Accumulator)
+    True
+    """
 
     @property
     def name(self) -> str:
@@ -253,6 +329,10 @@ class Tracker(Protocol):
     """Memory of earlier states, on the host, between stretches of steps.
 
     A class that tells layers apart declares `needs_names = True` (or a property): `watch` then asks for `names=`.
+
+    >>> from thermograd.observables import TwoTimeDisplacement
+    >>> isinstance(TwoTimeDisplacement(), Tracker), TwoTimeDisplacement().name
+    (True, 'two_time_displacement')
     """
 
     @property
@@ -277,7 +357,13 @@ class Future(Protocol):
 
 
 class Executor(Protocol):
-    """Anything with `submit(function, *arguments) -> Future`."""
+    """Anything with `submit(function, *arguments) -> Future`.
+
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> with ThreadPoolExecutor(max_workers=1) as executor:
+    ...     executor.submit(sum, [1, 2, 3]).result()
+    6
+    """
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Future:
         """Start one task."""

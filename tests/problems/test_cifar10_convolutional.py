@@ -5,13 +5,13 @@ import torch
 
 from thermograd.errors import MissingDataError
 from thermograd.problems import CIFAR10Convolutional
-from thermograd.problems.cifar10_convolutional import _network
+from thermograd.problems.cifar10_convolutional import three_convolutions
 from thermograd.problems.cifar10_images import read_cifar10
 
 
 def test_it_is_the_published_network():
     """16·(75+1) + 20·(400+1) + 20·(500+1) + 10·(320+1) parameters; sides 32, 16, 8, 4."""
-    network = _network()
+    network = three_convolutions()
     assert sum(weights.numel() for weights in network.parameters()) == 22_466
     sides = []
     for layer in network:

@@ -55,6 +55,16 @@ def advise(reading: TemperatureReading, *, wanted: float) -> Advice:
 
     Raises:
         ConfigError: a ValueError: a temperature that is not a positive number.
+
+    >>> import numpy as np
+    >>> from thermograd.ensemble.temperature_reading import TemperatureReading
+    >>> from thermograd.estimators.effective_temperature import estimate
+    >>> lags = np.arange(1, 12)
+    >>> whole = estimate(np.tile(0.5 * lags, (4, 1)), np.tile(lags, (4, 1)), half_step=False)  # D = 0.5 χ
+    >>> facts = {"response_check": 1.0, "linearity": 0.0, "groups": {}, "steps_used": 0, "field": 1e-4}
+    >>> reading = TemperatureReading(whole, learning_rate=0.1, batch_fraction=0.2, samples=1000, **facts)
+    >>> print(advise(reading, wanted=0.25).recommendation)  # (1 − b)/b from 4 to 2
+    For temperature 0.25 in place of 0.5 use batch_size 333 at learning_rate 0.1: temperature 0.25 (0.25 to 0.25).
     """
     _check_wanted(wanted)
     fraction, fit = reading.batch_fraction, reading.fit

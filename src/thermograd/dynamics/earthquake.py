@@ -22,6 +22,15 @@ class Earthquake:
     Attributes:
         learning_rate: η.
         noise_scale: ζ, in units of the weights.
+
+    >>> import torch
+    >>> from types import SimpleNamespace
+    >>> rule, weights = Earthquake(learning_rate=0.1, noise_scale=0.5), {"w": torch.tensor([2.0])}
+    >>> parabola = SimpleNamespace(  # L = w², and z = 1
+    ...     normal=lambda: {"w": torch.ones(1)}, full_gradient=lambda place: {"w": 2 * place["w"]}
+    ... )
+    >>> rule.step(weights, rule.start(weights), parabola, 0)[0]["w"]  # 2 − 0.1 · 2 (2 + 0.5)
+    tensor([1.5000])
     """
 
     learning_rate: float = 1e-6

@@ -41,13 +41,19 @@ LARGEST_BYTES = 2**20
 
 @dataclass(frozen=True)
 class Config:
-    """What a config file says.
+    r"""What a config file says.
 
     Attributes:
         name: of the run.
         experiment: what is run; what alone decides the numbers.
         store: how the files are written.
         executor: `kind` and its options.
+
+    >>> config = parse_config('problem = "quadratic"\nsteps = 100')
+    >>> config.experiment.steps, config.executor, config.store.checkpoint_seconds
+    (100, {'kind': 'inline'}, 60.0)
+    >>> parse_config(config.to_toml()).identity == config.identity  # all defaults written
+    True
     """
 
     name: str

@@ -38,6 +38,11 @@ class Start:
         weights: parameters by name.
         dynamics: state of the dynamics with keys `buffer/parameter`, None to start it anew.
         buffers: buffers of the module by name, None for its own.
+
+    >>> from thermograd.problems.quadratic import Quadratic
+    >>> two = Start({"position": torch.stack([torch.zeros(3), torch.ones(3)])})  # one set of weights each
+    >>> Experiment(Quadratic(), start=two, trajectories=2, epochs=1).start.weights["position"].shape
+    torch.Size([2, 3])
     """
 
     weights: Mapping[str, Tensor]

@@ -79,6 +79,14 @@ def local_learning_coefficient(
     Raises:
         ValueError: arguments that do not fit each other.
         UnstableStepSizeError: a ValueError: the learning rate is beyond the stability limit.
+
+    >>> from thermograd.problems.quadratic import Quadratic
+    >>> problem = Quadratic(curvatures=(1.0, 1.0), samples=50)
+    >>> best = {"position": problem.build().train[0].mean(0)}
+    >>> far_too_few = {"chains": 2, "epochs": 12, "burn_in": 4, "engine": "eager"}
+    >>> found = local_learning_coefficient(problem, start=best, batch_size=25, **far_too_few)
+    >>> found.holds, found.kind, type(found.evidence["partial"]).__name__
+    (None, 'not_enough_draws', 'Estimate')
     """
     if not (math.isfinite(localization) and localization > 0):
         message = (

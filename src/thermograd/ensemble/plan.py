@@ -42,6 +42,12 @@ class Plan:
         rejected: (engine, reason) of those that were not chosen.
         block_bytes: estimated working memory of one block.
         notes: what kept a faster engine from an experiment that it would have been worth for.
+
+    >>> from thermograd.ensemble.experiment import Experiment
+    >>> from thermograd.problems.quadratic import Quadratic
+    >>> found = plan(Experiment(Quadratic(), trajectories=4, steps=3, engine="eager"))
+    >>> found.mode, found.rejected
+    ('vmap', ())
     """
 
     engine: str

@@ -46,6 +46,15 @@ class Predictive:
         draws: number of draws it is the mean of.
         by_draw: `(chain, draw, input, ...)`, NaN at draws of weight 0, if they were to be kept: a quantity for
             `PosteriorDraws.convergence`.
+
+    >>> from thermograd.estimators.posterior_draws import PosteriorDraws
+    >>> sure_of_each = PosteriorDraws({"weight": np.array([[[[9.0], [0.0]]], [[[0.0], [9.0]]]])})  # two chains of one draw
+    >>> model = nn.Linear(1, 2, bias=False)
+    >>> found = posterior_predictive(sure_of_each, model, torch.ones(1, 1), output="softmax")
+    >>> found.mean.round(3).tolist(), found.by_chain.round(3).tolist()  # each is sure, and they contradict each other
+    ([[0.5, 0.5]], [[[1.0, 0.0]], [[0.0, 1.0]]])
+    >>> found.entropy.round(2).tolist(), found.mutual_information.round(2).tolist()  # ln 2 nats, all for want of data
+    ([0.69], [0.69])
     """
 
     mean: Array

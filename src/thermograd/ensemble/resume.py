@@ -59,6 +59,16 @@ def resume(
         EnvironmentChangedError: with `strict`.
 
     The remaining errors are those of `thermograd.run`.
+
+    >>> import tempfile
+    >>> import thermograd as tg
+    >>> from thermograd.problems import Quadratic
+    >>> experiment = tg.Experiment(Quadratic(), trajectories=2, steps=20, engine="eager")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     begun = tg.run(experiment, store=f"{folder}/run", until=5).state
+    ...     run = resume(f"{folder}/run")
+    ...     begun, run.state, (run["train_loss"] == tg.run(experiment)["train_loss"]).all().tolist()
+    ('interrupted', 'finished', True)
     """
     run = Path(path)
     kind = executor_of(executor)

@@ -29,6 +29,14 @@ class TemperatureReading:
         learning_rate: η at which it was measured.
         batch_fraction: b, if all noise was that of independent batches of distinct samples; else None.
         samples: M, training samples.
+
+    >>> from thermograd.estimators.effective_temperature import estimate
+    >>> lags = np.arange(1, 12)
+    >>> whole = estimate(np.tile(0.5 * lags, (4, 1)), np.tile(lags, (4, 1)), half_step=False)  # D = 0.5 χ
+    >>> facts = {"response_check": 1.0, "linearity": 0.0, "groups": {}, "steps_used": 0, "field": 1e-4}
+    >>> reading = TemperatureReading(whole, learning_rate=0.1, batch_fraction=0.2, samples=1000, **facts)
+    >>> round(reading.fit.value, 9), reading.verdict.kind
+    (0.5, 'single_temperature')
     """
 
     whole: EffectiveTemperature

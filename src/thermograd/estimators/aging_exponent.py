@@ -64,6 +64,13 @@ class Aging:
         censored_fraction: share of waiting times and thresholds without a time.
         waiting_times: those with a time, `(W,)`.
         trajectories: how many were averaged.
+
+    >>> ages, lags = np.unique(np.logspace(0, 3, 13).round()), 2 ** np.arange(12)
+    >>> logarithm = np.log(1 + lags / ages[:, None])  # Δ of t/t_w alone: simple aging
+    >>> table = DisplacementTable(ages.astype(int), lags, logarithm[None, ..., None], [1])
+    >>> found = aging_exponent(table)
+    >>> found.outcome, round(found.exponent.value, 2), found.collapse < 0.01 < found.collapse_without
+    ('simple', 1.0, True)
     """
 
     exponent: Estimate | None

@@ -27,6 +27,12 @@ class BlockEnds:
         measured: how many steps that sum has, (n + 1,).
         epoch: steps of the shortest block; anchors lie at `epoch` times powers of 2 after entry 0.
         sketch: linear sketch of θ, (n + 1, buckets), or None.
+
+    >>> ends = block_ends(np.arange(9.0)[:, None], np.ones(8), steps_per_block=5)  # a straight line
+    >>> ends.anchor[-1].tolist(), ends.squared_distance[-1].tolist()  # at the ends of blocks 8 and 4
+    ([40, 20], [0.0, 16.0])
+    >>> ends.blocks, ends.block, ends.last(2).steps.tolist()
+    (8, 5, [30, 35, 40])
     """
 
     steps: npt.NDArray[np.int64]

@@ -30,6 +30,14 @@ class CharacteristicTime:
         lower: the truth is not below this lag.
         upper: nor above this one; infinite where the threshold is never reached.
         censored: whether it lies outside the lags that were measured.
+
+    >>> walk = DisplacementTable([1], np.array([2, 4, 8]), np.array([2.0, 4.0, 8.0]).reshape(1, 1, 3, 1), [1])  # Δ = t
+    >>> for threshold in (1.0, 3.0, 9.0):
+    ...     found = characteristic_time(walk, threshold)
+    ...     found.times.round(9).tolist(), found.too_short.tolist(), found.too_long.tolist()
+    ([nan], [True], [False])
+    ([3.0], [False], [False])
+    ([nan], [False], [True])
     """
 
     waiting_times: Steps

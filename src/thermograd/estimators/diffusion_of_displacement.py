@@ -33,6 +33,12 @@ class Diffusion:
         exponent: γ, `(W,)`: 2 if consecutive updates are aligned, 1 if they are independent, below 1 if they turn back.
             NaN where fewer than 4 lags were measured.
         coefficient: D in squared weight per step^γ, `(W,)`.
+
+    >>> lags = 2 ** np.arange(8)
+    >>> turning_back = DisplacementTable([100], lags, 3 * np.sqrt(lags).reshape(1, 1, -1, 1), [1])
+    >>> found = diffusion(turning_back, lags=(1, 100))
+    >>> print(found, found.coefficient.value.round(9))
+    diffusion: γ = 0.50 (0.50 to 0.50) at t_w = 100 (one run) [1.5]
     """
 
     waiting_times: Steps

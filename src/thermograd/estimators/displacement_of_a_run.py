@@ -32,6 +32,14 @@ def table(run: Run, name: str = "two_time_displacement") -> DisplacementTable:
     Raises:
         ConfigError: a ValueError: the run recorded no such table.
         NothingCommittedError: a ConfigError: no trajectory has come far enough.
+
+    >>> import thermograd as tg
+    >>> from thermograd.observables import TwoTimeDisplacement
+    >>> from thermograd.problems import Quadratic
+    >>> settings = {"trajectories": 3, "steps": 100, "engine": "eager"}
+    >>> found = table(tg.run(tg.Experiment(Quadratic(), observe=[TwoTimeDisplacement()], **settings)))
+    >>> found.waiting_times.tolist(), found.squared.shape[0]
+    ([1, 2, 3, 6, 10, 18, 32, 56, 100], 3)
     """
     prefix = f"{name}/"
     kept = {key.removeprefix(prefix): run[key] for key in run.names if key.startswith(prefix)}

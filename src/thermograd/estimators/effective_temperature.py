@@ -46,6 +46,12 @@ class EffectiveTemperature:
         response: χ, mean over the rows.
         verdict: kinds `single_temperature`, `no_single_temperature`, `undecided`, `not_stationary`,
             `lags_inside_noise_memory`, `no_noise`; in a sweep of settings `diverged`, where nothing else is there.
+
+    >>> lags = np.arange(1, 12)
+    >>> hot_and_cold = lags * (1 + lags / 5)  # D/χ grows with the lag
+    >>> found = estimate(np.tile(hot_and_cold, (4, 1)), np.tile(lags, (4, 1)), half_step=False)
+    >>> found.verdict.kind, round(found.short.value, 9), round(found.long.value, 9)
+    ('no_single_temperature', 1.2, 3.2)
     """
 
     short: Estimate | None

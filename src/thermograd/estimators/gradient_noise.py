@@ -30,6 +30,10 @@ class GradientNoise:
         pieces: number of blocks.
         verdict: "gradient_resolved" (True), "gradient_not_resolved" (None: the interval of |∇f|² includes 0, so
             the noise scale has a lower end only) or "no_noise" (True: S = 0).
+
+    >>> found = gradient_noise_scale([9.0, 11.0, 10.0, 10.0], [1.9, 2.2, 2.0, 1.9])
+    >>> found.trace.value, found.squared_gradient.value, found.noise_scale.value, found.verdict.kind
+    (10.0, 2.0, 5.0, 'gradient_resolved')
     """
 
     trace: Estimate

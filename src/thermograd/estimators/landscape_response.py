@@ -40,6 +40,12 @@ class LandscapeResponse:
         verdict: "harmonic" (True), "anharmonic" (False), "nonlinear" (None: proportionality is lost, for one of
             two reasons), "undecided" (None: the errors could hide a bend of more than 30 %), "sampler_biased"
             (None: reshuffled epochs).
+
+    >>> rates = np.array([0.01, 0.02, 0.05, 0.1])
+    >>> bends = rates**1.5
+    >>> found = landscape_response(rates, bends, 0.01 * bends, sampling="with_replacement", largest_curvature=1.0)
+    >>> found.verdict.kind, found.linear_up_to
+    ('anharmonic', 0.0)
     """
 
     learning_rates: Array

@@ -33,6 +33,11 @@ class Phases:
         slow_since: step from which on less than `remaining` of the decrease is left; None if the loss did not decrease.
         plateaus: first and last step of every stretch of half a decade or more, before that, on which the loss rests.
         verdict: its kind is the outcome; it holds if the fast phase is over.
+
+    >>> steps = np.arange(1, 1001)
+    >>> found = learning_phases(steps, np.exp(-steps / 20.0))
+    >>> found.outcome, bool(found.slow_since.low < 20 * np.log(10) < found.slow_since.high), found.plateaus
+    ('slow', True, ())
     """
 
     slow_since: Estimate | None

@@ -31,6 +31,13 @@ class Calibration:
         counts: samples per bin, `(bins,)`.
         mean_confidence: mean top probability per bin, NaN in an empty one.
         mean_accuracy: share of correct predictions per bin, NaN in an empty one.
+
+    >>> says = np.repeat([[0.6, 0.4], [0.9, 0.1]], 100, axis=0)
+    >>> happened = np.tile(np.repeat([0, 1], [80, 20]), 2)  # the first class in 80 % of both
+    >>> found = calibration(says, happened, bins=10, resamples=100)
+    >>> known = found.counts > 0
+    >>> found.mean_confidence[known].round(9).tolist(), found.mean_accuracy[known].tolist()
+    ([0.6, 0.9], [0.8, 0.8])
     """
 
     expected_calibration_error: Estimate

@@ -68,6 +68,14 @@ def convergence(
 
     Raises:
         ConfigError: a ValueError: a tolerance or a level that is not between 0 and 1, or a quantity of another shape.
+
+    >>> from thermograd.estimators.posterior_draws import PosteriorDraws
+    >>> draws = np.random.default_rng(0).normal(size=(4, 2000, 2))  # of the standard normal: U = |θ|²/2, θ·∇U = |θ|²
+    >>> square = (draws**2).sum(-1)
+    >>> convergence(PosteriorDraws({"w": draws}, potential=square / 2, virial=square)).kind
+    'converged'
+    >>> convergence(PosteriorDraws({"w": 1.1 * draws}, potential=1.21 * square / 2, virial=1.21 * square)).kind
+    'too_hot'
     """
     if not (0 < tolerance < 1 and 0 < level < 1):
         message = f"tolerance is {tolerance}, level is {level}; both must be between 0 and 1"

@@ -28,6 +28,11 @@ class SlowestDirection:
         fit: R² of a + b exp(−t/τ).
         settled: time after the start of the window at which b² exp(−2t/τ) falls to the residual variance;
             None unless R² ≥ 0.98 and τ lies inside the range that was searched.
+
+    >>> import numpy as np
+    >>> found = slowest_direction(np.random.default_rng(0).normal(size=(32, 3)))  # forgets at once
+    >>> found.coverage > 14, found.settled  # no exponential
+    (True, None)
     """
 
     relaxation: float

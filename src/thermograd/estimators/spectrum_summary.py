@@ -28,6 +28,9 @@ class SpectrumSummary:
         trace: their sum.
         largest: the largest.
         zero: what counts as zero.
+
+    >>> print(spectrum_summary([-1.0, 0.0, 0.0, 1.0, 2.0, 20.0]))
+    0.5 (0 to 1.75), 1 outlier, largest 20, trace 22; 16.7 % negative, 33.3 % near 0
     """
 
     quartiles: tuple[float, float, float]
@@ -41,8 +44,9 @@ class SpectrumSummary:
 
     def __str__(self) -> str:
         low, middle, high = self.quartiles
+        beyond = f"{len(self.outliers)} outlier{'' if len(self.outliers) == 1 else 's'}"
         return (
-            f"{middle:.4g} ({low:.4g} to {high:.4g}), {len(self.outliers)} outliers, largest {self.largest:.4g}, trace "
+            f"{middle:.4g} ({low:.4g} to {high:.4g}), {beyond}, largest {self.largest:.4g}, trace "
             f"{self.trace:.4g}; {100 * self.negative_fraction:.3g} % negative, {100 * self.near_zero_fraction:.3g} % near 0"
         )
 

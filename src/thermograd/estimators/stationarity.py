@@ -48,6 +48,11 @@ class Stationarity:
         steps_to_equilibrium: more steps until the slowest visible direction has relaxed; the interval is a
             factor 2 each way.
         steps: (first, last) step of the window.
+
+    >>> from thermograd.estimators.block_ends import block_ends
+    >>> found = stationarity(block_ends(np.arange(65.0)[:, None], np.full(64, 0.1), steps_per_block=10))  # straight on
+    >>> found.verdict.kind, found.ratio.high < 0, found.steps
+    ('approaching', True, (320, 640))
     """
 
     verdict: Verdict

@@ -39,6 +39,12 @@ class AreaSums:
     Raises:
         ConfigError: a ValueError: shapes that do not belong together, or numbers that are not finite (the first
             trajectory and time).
+
+    >>> turns = np.array([1.0, 2.0])[None, :, None, None]  # of the unit circle, each in 100 updates
+    >>> around = np.pi * np.array([[0.0, 1.0], [-1.0, 0.0]])
+    >>> sums = AreaSums([100, 200], [[100, 200]], np.zeros((1, 2, 2)), turns * 50 * np.eye(2), turns * around)
+    >>> covariance(sums).value.round(9).tolist(), circulation(sums).value.round(6).tolist()  # π/100
+    ([[0.5, 0.0], [0.0, 0.5]], [[0.0, 0.031416], [-0.031416, 0.0]])
     """
 
     times: Array
@@ -80,6 +86,14 @@ def area_sums(run: Run, name: str = "stochastic_area") -> AreaSums:
 
     Raises:
         ConfigError: it has no such record.
+
+    >>> import thermograd as tg
+    >>> from thermograd.observables import StochasticArea
+    >>> from thermograd.problems import Quadratic
+    >>> settings = {"observe": [StochasticArea()], "trajectories": 2, "epochs": 3, "engine": "eager"}
+    >>> sums = area_sums(tg.run(tg.Experiment(Quadratic(), **settings)))  # of 3 weights, 6 steps an epoch
+    >>> sums.times.astype(int).tolist(), sums.count[0].astype(int).tolist(), sums.area.shape
+    ([0, 6, 12, 18], [0, 6, 12, 18], (2, 4, 3, 3))
     """
     if f"{name}/area" not in run.names:
         message = f"the run has no sums {name!r}: observe stochastic_area. It has {', '.join(run.names) or 'no record'}"

@@ -49,6 +49,14 @@ class BatchSampler(Sampler[list[int]]):
 
     Raises:
         ValueError: a number that cannot be, or a batch of fixed size that would be empty.
+
+    >>> from thermograd.minibatching import Persistent
+    >>> rule = Persistent(fraction=0.25, persistence=8)
+    >>> sampler, resumed = (rule.batch_sampler(samples=40, steps=3, seed=1) for _ in range(2))
+    >>> epoch = list(sampler)
+    >>> resumed.load_state_dict(sampler.state_dict())
+    >>> list(sampler) == list(resumed), sampler.step - sampler.skipped
+    (True, 6)
     """
 
     def __init__(self, rule: Persistent, *, samples: int, steps: int | None = None, seed: int = 0) -> None:

@@ -25,6 +25,20 @@ class Accuracy:
         split: "train" or "test".
         at: when.
         name: name of the record, `<split>_accuracy` if empty.
+
+    >>> import thermograd as tg
+    >>> from thermograd.minibatching import WithReplacement
+    >>> data = torch.tensor([[2.0, 1.0], [1.0, 2.0], [3.0, 0.0], [0.0, 3.0]]), torch.tensor([0, 1, 1, 1])
+    >>> problem = tg.Problem(
+    ...     lambda: torch.nn.Linear(2, 2, bias=False),
+    ...     loss=torch.nn.CrossEntropyLoss(reduction="none"),
+    ...     train=data,
+    ...     test=data,
+    ... )
+    >>> settings = {"start": {"weight": torch.eye(2)}, "trajectories": 1, "steps": 1, "engine": "eager"}
+    >>> run = tg.run(tg.Experiment(problem, WithReplacement(4), observe=[Accuracy()], **settings))
+    >>> run["test_accuracy"][0, 0].tolist()  # the class is where the larger input is, but for one of four
+    0.75
     """
 
     split: str = "test"

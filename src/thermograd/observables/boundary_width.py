@@ -28,6 +28,19 @@ class BoundaryWidth:
     Attributes:
         at: when.
         name: name of the record.
+
+    >>> import thermograd as tg
+    >>> from thermograd.minibatching import WithReplacement
+    >>> problem = tg.Problem(  # f = 3 x + 4 y
+    ...     lambda: torch.nn.Linear(2, 1, bias=False),
+    ...     loss=lambda outputs, targets: torch.nn.functional.softplus(-margin(outputs, targets)),
+    ...     train=(torch.tensor([[1.0, 1.0], [-1.0, 0.0]]), torch.tensor([1.0, 1.0])),
+    ... )
+    >>> start = {"weight": torch.tensor([[3.0, 4.0]])}
+    >>> settings = {"start": start, "trajectories": 1, "steps": 1, "engine": "eager"}
+    >>> run = tg.run(tg.Experiment(problem, WithReplacement(2), observe=[BoundaryWidth()], **settings))
+    >>> run["boundary_width"][0, 0].round(9).tolist()  # mean of 7/5 and −3/5, which is on the wrong side
+    0.4
     """
 
     at: Times = field(default_factory=Epochs)

@@ -25,6 +25,14 @@ class Displacement:
         centre: "start", the trajectory's weights at time 0, or "zero".
         at: when.
         name: name of the record.
+
+    >>> import thermograd as tg
+    >>> from thermograd.problems import Quadratic
+    >>> start = {"position": torch.tensor([3.0, 0.0, 4.0])}
+    >>> both = [Displacement(), Displacement(centre="zero", name="squared_norm")]
+    >>> run = tg.run(tg.Experiment(Quadratic(), start=start, observe=both, trajectories=1, epochs=1, engine="eager"))
+    >>> run["displacement"][0, 0].tolist(), run["squared_norm"][0, 0].round(9).tolist()  # 25/3 at time 0
+    (0.0, 8.333333333)
     """
 
     centre: str = "start"

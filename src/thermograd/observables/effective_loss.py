@@ -82,6 +82,12 @@ def minimize_effective_loss(
 
     Raises:
         ConfigError: a ValueError: see `effective_loss`.
+
+    >>> parabolas = lambda place, batch: batch[0] * (place[0] - batch[1]).square() / 2
+    >>> data = (torch.tensor([1.5, 0.5]), torch.tensor([-2 / 3, 2.0]))  # the mean loss is least at 0
+    >>> found = minimize_effective_loss(parabolas, data, torch.zeros(1), learning_rate=0.1, batch_size=1)
+    >>> round(found.item(), 6)  # noise is stronger to the right: −0.05/1.925
+    -0.025974
     """
     known = per_sample_loss(
         loss, data, parameters, criterion=criterion, regulariser=regulariser, weight_decay=weight_decay

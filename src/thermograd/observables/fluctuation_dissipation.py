@@ -32,6 +32,15 @@ class CapturedStep:
         positions: copy of every trainable parameter, by parameter.
         had_gradient: the parameters that had a gradient.
         groups: parameters and hyperparameters of each group.
+
+    >>> weight = torch.nn.Parameter(torch.tensor([2.0]))
+    >>> optimizer = torch.optim.SGD([weight], lr=0.25)
+    >>> weight.square().sum().backward()  # the gradient is 4
+    >>> before = capture(optimizer)
+    >>> optimizer.step()
+    >>> from_zero, from_one = before.dissipation_and_fluctuation(), before.dissipation_and_fluctuation([torch.ones(1)])
+    >>> [side.item() for side in from_zero], [side.item() for side in from_one]  # (2 − c) · 4, and 0.25 · 4²/2
+    ([8.0, 2.0], [4.0, 2.0])
     """
 
     positions: Mapping[Tensor, Tensor]
@@ -96,6 +105,14 @@ def capture(optimizer: Optimizer) -> CapturedStep:
 
     Raises:
         NotApplicableError: another optimizer, or Nesterov momentum, or a dampening of 1.
+
+    >>> weight = torch.nn.Parameter(torch.tensor([2.0]))
+    >>> optimizer = torch.optim.SGD([weight], lr=0.25)
+    >>> weight.square().sum().backward()
+    >>> _ = capture(optimizer)
+    >>> optimizer.step()
+    >>> [side.item() for side in dissipation_and_fluctuation(optimizer)]
+    [8.0, 2.0]
     """
     _check(optimizer)
     groups = tuple(

@@ -26,6 +26,15 @@ class GradientNorm:
         at: when.
         batch: "minibatch", that of the update to come, or "full", the whole training set.
         name: name of the record; as above if empty.
+
+    >>> import thermograd as tg
+    >>> from thermograd.problems import Quadratic
+    >>> minimum = Quadratic().build().train[0].mean(0)
+    >>> start = {"position": minimum + torch.tensor([3.0, 40.0, 0.0])}  # of curvatures 1, 0.1, 0.01
+    >>> settings = {"start": start, "trajectories": 1, "epochs": 1, "engine": "eager"}
+    >>> run = tg.run(tg.Experiment(Quadratic(), observe=[GradientNorm(batch="full")], **settings))
+    >>> run["full_gradient_norm"][0, 0].round(9).tolist()  # of (3, 4, 0)
+    5.0
     """
 
     at: Times = field(default_factory=Epochs)

@@ -50,6 +50,13 @@ class HessianSpectrum:
         k: eigenvalues from each end; None for all, or for 5 where there are too many parameters.
         probes: random vectors behind the negative share of a large network.
         name: name of the records.
+
+    >>> import thermograd as tg
+    >>> from thermograd.problems import Quadratic
+    >>> saddle = Quadratic(curvatures=(3.0, 1.0, 0.0))
+    >>> run = tg.run(tg.Experiment(saddle, observe=[HessianSpectrum()], trajectories=2, steps=1, engine="eager"))
+    >>> run["hessian_spectrum/eigenvalues"][:, 0].round(9).tolist(), run["hessian_spectrum/trace"][0, 0].round(9).tolist()
+    ([[0.0, 1.0, 3.0], [0.0, 1.0, 3.0]], 4.0)
     """
 
     at: Times = field(default_factory=lambda: Logarithmic(2))

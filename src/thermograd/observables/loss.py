@@ -22,6 +22,19 @@ class Loss:
         split: "train" or "test".
         at: when.
         name: name of the record, `<split>_loss` if empty.
+
+    >>> import torch, thermograd as tg
+    >>> from thermograd.minibatching import WithReplacement
+    >>> problem = tg.Problem(  # l = (θ x)² for x = 1 and 2, R = 0.1 θ²
+    ...     lambda: torch.nn.Linear(1, 1, bias=False),
+    ...     loss=lambda outputs, targets: (outputs - targets).square().squeeze(-1),
+    ...     train=(torch.tensor([[1.0], [2.0]]), torch.zeros(2, 1)),
+    ...     regulariser=0.1,
+    ... )
+    >>> settings = {"start": {"weight": torch.ones(1, 1)}, "trajectories": 1, "steps": 1, "engine": "eager"}
+    >>> run = tg.run(tg.Experiment(problem, WithReplacement(2), observe=[Loss()], **settings))
+    >>> run["train_loss"][0, 0].round(9).tolist()  # (1 + 4)/2 + 0.1
+    2.6
     """
 
     split: str = "train"

@@ -35,6 +35,14 @@ class ReplicaDistance:
         coordinates: k; None, or N and more: the weights themselves.
         seed: of the signs.
         name: name of the record, `(trajectory, time, coordinate)`.
+
+    >>> import thermograd as tg
+    >>> from thermograd.estimators.replica_distance import estimate
+    >>> from thermograd.problems import Quadratic
+    >>> settings = {"start": "shared", "trajectories": 4, "epochs": 2, "engine": "eager"}
+    >>> run = tg.run(tg.Experiment(Quadratic(), observe=[ReplicaDistance()], **settings))
+    >>> run["replica_distance"].shape
+    (4, 3, 3)
     """
 
     at: Times = field(default_factory=Epochs)

@@ -54,6 +54,14 @@ class StochasticArea:
             gives them all), and for all parameters where there are no more than 64.
         seed: of the random directions.
         name: name of the records.
+
+    >>> rule, corners = StochasticArea(centre="zero"), ([1.0, 0.0], [0.0, 1.0], [-1.0, 0.0])
+    >>> places = [{"w": torch.tensor(corner)} for corner in corners]
+    >>> sums = rule.start(places[0])
+    >>> for before, after in zip(places, places[1:]):  # two updates, a quarter turn each
+    ...     sums = rule.accumulate(sums, before, after, {})
+    >>> rule.read(sums)["area"].tolist()
+    [[0.0, 1.0], [-1.0, 0.0]]
     """
 
     centre: str = "start"

@@ -40,6 +40,20 @@ class ContinualBackprop:
         replacement_rate: share of the eligible units of a layer replaced per step.
         decay: memory of the running means.
         maturity: calls before a unit may be replaced.
+
+    >>> from types import SimpleNamespace
+    >>> from thermograd.protocols import HiddenLayer
+    >>> weights = {"a.weight": torch.tensor([[1.0], [2.0]]), "b.weight": torch.tensor([[3.0, 4.0]])}
+    >>> passed = torch.tensor([[[1.0], [0.1]]])  # of one sample; the second unit hardly answers
+    >>> context = SimpleNamespace(
+    ...     activations=(HiddenLayer("a", None, "b", passed),),
+    ...     due=True,
+    ...     fresh=lambda: ({"a.weight": torch.tensor([[9.0], [9.0]])}, {}),
+    ... )
+    >>> rule = ContinualBackprop(replacement_rate=0.5, maturity=0)  # half of the two units
+    >>> moved, _ = rule.apply(weights, {}, context)
+    >>> moved["a.weight"].tolist(), moved["b.weight"].tolist()
+    ([[1.0], [9.0]], [[3.0, 0.0]])
     """
 
     every_step: ClassVar[bool] = True

@@ -17,6 +17,12 @@ class Reset:
 
     Meir, Keidar, Reuveni, Hirshberg (arXiv 2502.04121): the mean first-passage time under resets every P
     follows from the unperturbed survival function alone (Eq 5).
+
+    >>> import torch
+    >>> from types import SimpleNamespace
+    >>> fresh = SimpleNamespace(fresh=lambda: ({"w": torch.tensor([7.0])}, {}))
+    >>> Reset().apply({"w": torch.tensor([3.0])}, {"optimizer/momentum_buffer/w": torch.ones(1)}, fresh)
+    ({'w': tensor([7.])}, {'optimizer/momentum_buffer/w': tensor([0.])})
     """
 
     draws_fresh: ClassVar[bool] = True

@@ -25,6 +25,15 @@ class ResetToBest:
     Attributes:
         direction: "up", a higher metric is better (accuracy); "down", a lower one (loss).
         optimizer: "restore", its state at the best; "clear", zero; "keep", as it is.
+
+    >>> import torch
+    >>> from types import SimpleNamespace
+    >>> best = {"w": torch.tensor([7.0])}, {"optimizer/momentum_buffer/w": torch.tensor([0.5])}
+    >>> now = {"w": torch.tensor([3.0])}, {"optimizer/momentum_buffer/w": torch.tensor([1.0])}
+    >>> ResetToBest().apply(*now, SimpleNamespace(best=best))
+    ({'w': tensor([7.])}, {'optimizer/momentum_buffer/w': tensor([0.5000])})
+    >>> ResetToBest(optimizer="clear").apply(*now, SimpleNamespace(best=best))[1]
+    {'optimizer/momentum_buffer/w': tensor([0.])}
     """
 
     needs_best: ClassVar[bool] = True

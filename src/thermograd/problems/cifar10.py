@@ -37,6 +37,11 @@ class CIFAR10:
         test_samples: test images, the first of 10 000.
         width: channels of the first stage; the others have 2, 4 and 8 times as many. 64 is ResNet-18.
         dtype: see `Problem`.
+
+    >>> with torch.device("meta"):  # shapes alone: nothing is allocated
+    ...     network = ResNet18()
+    >>> sum(weights.numel() for weights in network.parameters())
+    11173962
     """
 
     train_samples: int = 5000

@@ -29,6 +29,9 @@ class Digits:
         regulariser: λ of R = λ Σ θ².
         initial: "pytorch" (uniform ±1/√fan-in) or "glorot" (Glorot uniform, biases 0).
         dtype: see `Problem`.
+
+    >>> [Digits(hidden=(2,) * depth).parameter_count for depth in (1, 2, 3)]
+    [160, 166, 172]
     """
 
     hidden: tuple[int, ...] = (16,)
@@ -74,11 +77,7 @@ class Digits:
 
     @property
     def parameter_count(self) -> int:
-        """Number of weights and biases; needs no data.
-
-        >>> [Digits(hidden=(2,) * depth).parameter_count for depth in (1, 2, 3)]
-        [160, 166, 172]
-        """
+        """Number of weights and biases; needs no data."""
         return parameter_count(self._widths)
 
     @property

@@ -23,6 +23,13 @@ class DigitsLinear:
         train_samples: training images, at most 1797; 1600 divide by many batch sizes.
         regulariser: λ.
         dtype: see `Problem`.
+
+    >>> import thermograd as tg
+    >>> from thermograd.dynamics import SGD
+    >>> from thermograd.minibatching import WithoutReplacement
+    >>> parts = DigitsLinear(), WithoutReplacement(batch_size=50), SGD(learning_rate=1e-2)
+    >>> tg.Experiment(*parts, trajectories=64, epochs=40).problem.regulariser  # data are read when it runs
+    0.01
     """
 
     train_samples: int = 1600

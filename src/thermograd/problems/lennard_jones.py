@@ -40,6 +40,9 @@ class LennardJones:
         regulariser: λ.
         seed: of the atoms' starts.
         dtype: see `Problem`.
+
+    >>> [LennardJones(hidden=hidden).parameter_count for hidden in ((10,), (5, 5), (4, 4, 4), (1, 1, 1))]
+    [74, 69, 72, 15]
     """
 
     hidden: tuple[int, ...] = (5, 5)
@@ -59,11 +62,7 @@ class LennardJones:
 
     @property
     def parameter_count(self) -> int:
-        """Number of weights and biases; needs no data.
-
-        >>> [LennardJones(hidden=hidden).parameter_count for hidden in ((10,), (5, 5), (4, 4, 4), (1, 1, 1))]
-        [74, 69, 72, 15]
-        """
+        """Number of weights and biases; needs no data."""
         return parameter_count(self._widths)
 
     def build(self) -> Problem:

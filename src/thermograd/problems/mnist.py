@@ -30,6 +30,9 @@ class MNIST:
         test_samples: test images, the first of 10 000.
         regulariser: λ of R = λ Σ θ², half of what is called weight decay.
         dtype: see `Problem`.
+
+    >>> MNIST().parameter_count, MNIST(hidden=()).parameter_count
+    (199210, 7850)
     """
 
     hidden: tuple[int, ...] = (200, 200)
@@ -68,11 +71,7 @@ class MNIST:
 
     @property
     def parameter_count(self) -> int:
-        """Number of weights and biases; needs no data.
-
-        >>> MNIST().parameter_count
-        199210
-        """
+        """Number of weights and biases; needs no data."""
         return parameter_count(self._widths)
 
     @property

@@ -22,6 +22,13 @@ class MnistLinear:
         train_samples: training images, the first of 60 000.
         regulariser: λ.
         dtype: see `Problem`.
+
+    >>> import thermograd as tg
+    >>> from thermograd.dynamics import SGD
+    >>> from thermograd.minibatching import WithReplacement
+    >>> parts = MnistLinear(train_samples=60_000), WithReplacement(batch_size=100), SGD(learning_rate=1e-4)
+    >>> tg.Experiment(*parts, trajectories=64, steps=10_000).total_steps  # data are read when it runs
+    10000
     """
 
     train_samples: int = 5000

@@ -31,6 +31,9 @@ class MnistTanh:
         initial: "glorot" (Glorot uniform, biases 0) or "pytorch" (uniform ±1/√fan-in).
         data: folder of the files of MNIST; None = `mnist` in the folder that THERMOGRAD_DATA names.
         dtype: see `Problem`.
+
+    >>> [round(MnistTanh(hidden=(width,) * 3).parameter_count / 60_000, 3) for width in (5, 7, 9, 17)]
+    [0.067, 0.095, 0.122, 0.236]
     """
 
     hidden: tuple[int, ...] = (5, 5, 5)
@@ -51,11 +54,7 @@ class MnistTanh:
 
     @property
     def parameter_count(self) -> int:
-        """Number of weights and biases; needs no data.
-
-        >>> [MnistTanh(hidden=(5,) * depth).parameter_count for depth in (1, 2, 3)]
-        [3985, 4015, 4045]
-        """
+        """Number of weights and biases; needs no data."""
         return parameter_count(self._widths)
 
     def build(self) -> Problem:

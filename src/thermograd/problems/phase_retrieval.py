@@ -51,6 +51,13 @@ class PhaseRetrieval:
         test_samples: test images, the first of MNIST's training images, or of the first 1297 of `Digits`; None =
             5000, or 1297.
         dtype: see `Problem`.
+
+    >>> image = np.arange(9.0).reshape(1, 3, 3)
+    >>> turned = image[:, ::-1, ::-1]
+    >>> np.allclose(magnitudes(image), magnitudes(turned))  # so that both are right answers
+    True
+    >>> nearer_square(torch.from_numpy(image.reshape(1, 9)), torch.from_numpy(turned.reshape(1, 9).copy())).item()
+    0.0
     """
 
     data: str = "auto"

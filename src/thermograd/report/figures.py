@@ -50,6 +50,12 @@ def figures_of(thing: Any, **options: Any) -> Figures:
 
     Returns:
         The figures, possibly none.
+
+    >>> import numpy as np
+    >>> from thermograd.estimators.first_passage import first_passage_times
+    >>> passages = first_passage_times(np.array([[0.1, 0.9, 0.9], [0.1, 0.2, 0.3]]), target=0.5)
+    >>> [(drawn.stem, drawn.name) for drawn in figures_of(passages)]
+    [('first_passage', 'survival')]
     """
     drawn: list[Figure] = []
     for function in available().values():
@@ -73,6 +79,13 @@ def figure(quantity: Any, name: str | None = None) -> Any:
     Raises:
         ConfigError: nothing can be drawn from it, or no figure has that name.
         MissingExtraError: plotly is not installed.
+
+    >>> import numpy as np
+    >>> from thermograd.estimators.first_passage import first_passage_times
+    >>> passages = first_passage_times(np.array([[0.1, 0.9, 0.9], [0.1, 0.2, 0.3]]), target=0.5)
+    >>> drawn = figure(passages)  # as passages.plot() gives it
+    >>> type(drawn).__name__, drawn.layout.xaxis.title.text
+    ('Figure', 'time (epochs completed)')
     """
     drawn = figures_of(quantity)
     names = [entry.name for entry in drawn]

@@ -72,6 +72,13 @@ def write_page(
         ConfigError: the folder of the page does not exist.
         MissingExtraError: plotly is not installed.
         OSError: the file cannot be written; an older one is untouched.
+
+    >>> import tempfile
+    >>> verdict = Verdict(True, "plateau", "The mean residual time is the same at all intervals.")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     page = write_page(Path(folder) / "page.html", title="One verdict", verdicts=[verdict])
+    ...     verdict.text in page.read_text("utf-8")
+    True
     """
     drawn = [entry for thing in (record, evidence) if thing is not None for entry in figures_of(thing)]
     found = record.unit if record else evidence.passages.unit if evidence else ""
@@ -116,6 +123,15 @@ def report_run(
         ConfigError: no run was given, or one in memory without `out`.
         ForeignDirectoryError: a folder is not a run.
         DamagedRunError: a run cannot be trusted, and `salvage` was not asked for.
+
+    >>> import tempfile
+    >>> import thermograd as tg
+    >>> from thermograd.problems import Quadratic
+    >>> run = tg.run(tg.Experiment(Quadratic(), trajectories=2, epochs=2, engine="eager"))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     page = report_run(run, Path(folder) / "report.html")
+    ...     page.name, "train_loss" in page.read_text("utf-8")
+    ('report.html', True)
     """
     given = [runs] if isinstance(runs, str | Path | Run) else list(runs)
     opened = [entry if isinstance(entry, Run) else open_run(entry, salvage=salvage) for entry in given]

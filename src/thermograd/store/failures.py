@@ -28,6 +28,12 @@ class Failure:
         step: last committed step, -1 for none.
         attempts: how often it was tried.
         host: machine.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_failure(Path(folder), Failure(3, "RuntimeError", "no device", "", step=200, attempts=2))
+    ...     [(failure.block, failure.kind, failure.step) for failure in read_failures(Path(folder))]
+    [(3, 'RuntimeError', 200)]
     """
 
     block: int

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class StoreOptions:
-    """Choices about the files of a run.
+    r"""Choices about the files of a run: the table `store` of a config file.
 
     Attributes:
         time_chunk: records per chunk, or "auto" for chunks of about 4 MiB.
@@ -17,6 +17,10 @@ class StoreOptions:
 
     Raises:
         ValueError: a value out of range.
+
+    >>> from thermograd.ensemble.config import parse_config
+    >>> parse_config('problem = "quadratic"\nsteps = 100\n[store]\nfsync = true').store
+    StoreOptions(time_chunk='auto', checkpoint_seconds=60.0, fsync=True)
     """
 
     time_chunk: int | str = "auto"

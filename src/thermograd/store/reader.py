@@ -47,6 +47,16 @@ def open_run(path: str | Path, *, salvage: bool = False) -> Run:
         NewerFormatError: a later version of thermograd wrote it.
         DamagedRunError: a file is lost or damaged; `.damage` names it.
         MissingExtraError: zarr is not installed.
+
+    >>> import tempfile
+    >>> import thermograd as tg
+    >>> from thermograd.problems import Quadratic
+    >>> experiment = tg.Experiment(Quadratic(), trajectories=4, epochs=3, engine="eager")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = tg.run(experiment, store=f"{folder}/run")
+    ...     run = open_run(f"{folder}/run")
+    ...     run.state, run.names, run["train_loss"].shape  # (trajectory, time), time 0 included
+    ('finished', ('train_loss',), (4, 4))
     """
     return Run(DirectorySource(Path(path), salvage=salvage))
 

@@ -31,6 +31,13 @@ class Block:
         index: which block of the run, from 0.
         trajectories: the numbers of its trajectories.
         values: their rows, `(trajectory, time, ...)`.
+
+    >>> import thermograd as tg
+    >>> from thermograd.problems import Quadratic
+    >>> settings = {"trajectories": 5, "block_size": 2, "epochs": 1, "engine": "eager"}
+    >>> run = tg.run(tg.Experiment(Quadratic(), **settings))
+    >>> [(block.trajectories, block.values.shape) for block in run.blocks("train_loss")]
+    [(range(0, 2), (2, 2)), (range(2, 4), (2, 2)), (range(4, 5), (1, 2))]
     """
 
     index: int
@@ -83,6 +90,14 @@ class Run:
 
     `run[name]` is an array `(trajectory, time, ...)`; NaN (-1 for integers) where a value is not known
     (yet), and from the first step at which a trajectory diverged.
+
+    >>> import thermograd as tg
+    >>> from thermograd.problems import Quadratic
+    >>> run = tg.run(tg.Experiment(Quadratic(samples=64), trajectories=4, epochs=2, engine="eager"))
+    >>> run["train_loss"].shape, run.times("train_loss").tolist(), run.times("train_loss", unit="epoch").tolist()
+    ((4, 3), [0, 2, 4], [0.0, 1.0, 2.0])
+    >>> run.weights()["position"].shape, run.state
+    ((4, 3), 'finished')
     """
 
     def __init__(self, source: Source) -> None:

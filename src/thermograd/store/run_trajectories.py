@@ -36,6 +36,15 @@ def trajectories_of_run(folder: Path, metric: str | None = None) -> Trajectories
         ForeignDirectoryError: the folder is not a run.
         DamagedRunError: the run cannot be trusted.
         MissingExtraError: zarr is not installed.
+
+    >>> import tempfile
+    >>> import thermograd as tg
+    >>> from thermograd.problems import Quadratic
+    >>> experiment = tg.Experiment(Quadratic(), trajectories=4, epochs=3, engine="eager")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = tg.run(experiment, store=f"{folder}/run")
+    ...     print(trajectories_of_run(Path(folder) / "run"))
+    4 trajectories at 3 times, 1 to 3 epochs
     """
     run = open_run(folder)
     name = _scalar(folder, run, metric)

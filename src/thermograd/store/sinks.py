@@ -34,6 +34,12 @@ class Sink:
 
     Attributes:
         failures: how many times it failed so far.
+
+    >>> seen = []
+    >>> sink = Sink("a list", lambda values, step: seen.append((step, values)))
+    >>> sink({"loss": 0.5}, 10)
+    >>> seen, sink.failures
+    ([(10, {'loss': 0.5})], 0)
     """
 
     def __init__(self, name: str, write: Callable[[dict[str, Value], int], object]) -> None:

@@ -30,6 +30,13 @@ class Marginal:
         mean: `(k,)`.
         covariance: `(k, k)`.
         circulation: `(k, k)`.
+
+    >>> spiral = np.array([[0.8, -0.3, 0.0], [0.3, 0.8, 0.0], [0.0, 0.0, 0.5]])
+    >>> plane = linear_process(spiral, np.diag([0.27, 0.27, 1.0])).marginal(0, 1)
+    >>> plane.covariance.round(9).tolist(), plane.velocity([1.0, 0.0]).round(9).tolist()  # it turns to the left
+    ([[1.0, 0.0], [0.0, 1.0]], [0.0, 0.3])
+    >>> float((2 * np.pi * plane.density([0.0, 0.0])).round(9))
+    1.0
     """
 
     mean: Array
@@ -97,6 +104,12 @@ class StationaryState:
         title: the dynamics, in words.
         note: what speaks against using it as it is, in words.
         rests_on: the assumptions, in words.
+
+    >>> state = linear_process([[0.8, -0.3], [0.3, 0.8]], 0.27 * np.eye(2))  # a spiral inwards, shaken
+    >>> state.covariance.round(9).tolist(), state.equilibrium.kind  # 0.27/(1 − 0.8² − 0.3²)
+    ([[1.0, 0.0], [0.0, 1.0]], 'nonequilibrium')
+    >>> state.prediction("circulation").value.round(9).tolist(), state.sample(5, seed=0).shape
+    ([[0.0, 0.3], [-0.3, 0.0]], (5, 2))
     """
 
     mean: Array

@@ -31,6 +31,18 @@ class FluctuationDissipation:
         form: "sgd" (FDR1', units of the loss) or "displacement" (any optimizer; κ⟨|Δ|²⟩/η).
         centre: "anchor" or "origin".
         steps: (first, last) step.
+
+    >>> import torch, thermograd as tg
+    >>> noise = torch.randn(120, generator=torch.Generator().manual_seed(0))
+    >>> weight = torch.nn.Parameter(torch.zeros(1))
+    >>> optimizer = torch.optim.SGD([weight], lr=0.5)
+    >>> watch = tg.watch(optimizer, steps_per_epoch=2)
+    >>> for kick in noise:  # a parabola that is shaken
+    ...     weight.grad = weight.detach() + kick
+    ...     optimizer.step()
+    >>> found = watch.fluctuation_dissipation()
+    >>> found.form, found.centre, found.ratio.low < 1 < found.ratio.high
+    ('sgd', 'anchor', True)
     """
 
     dissipation: Estimate

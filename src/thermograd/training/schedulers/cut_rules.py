@@ -28,6 +28,11 @@ class Equivalence:
 
     Attributes:
         strict: with relaxed slow directions.
+
+    >>> import torch, thermograd as tg
+    >>> weight = torch.nn.Parameter(torch.zeros(1))
+    >>> Equivalence(strict=True).decide(tg.watch(torch.optim.SGD([weight], lr=0.1))).kind
+    'warming_up'
     """
 
     strict: bool = False
@@ -45,6 +50,11 @@ class Gain:
 
     Attributes:
         factor: the new rate over the old one.
+
+    >>> import torch, thermograd as tg
+    >>> weight = torch.nn.Parameter(torch.zeros(1))
+    >>> Gain(factor=0.5).decide(tg.watch(torch.optim.SGD([weight], lr=0.1))).kind
+    'warming_up'
     """
 
     factor: float = 0.1
@@ -66,6 +76,11 @@ class Ratio:
 
     Attributes:
         threshold: X, of |O_L/O_R − 1|.
+
+    >>> import torch, thermograd as tg
+    >>> weight = torch.nn.Parameter(torch.zeros(1))
+    >>> Ratio(threshold=0.05).decide(tg.watch(torch.optim.SGD([weight], lr=0.1))).kind
+    'warming_up'
     """
 
     threshold: float = 0.01
