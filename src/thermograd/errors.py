@@ -136,6 +136,9 @@ class DamagedDataError(ThermogradError, ValueError):
     Args:
         file: its path.
         what: what is wrong with it.
+
+    >>> str(DamagedDataError("mnist/labels.gz", "ends too early"))
+    'mnist/labels.gz: ends too early. Put the original file there again'
     """
 
     exit_code = 4
@@ -165,6 +168,7 @@ class CensoredError(ThermogradError, ValueError):
     ...     mean_first_passage_time(passages)
     ... except CensoredError as error:
     ...     error.partial["censored_fraction"], str(error.partial["restricted"])
+    (0.5, '2.5 (2 to 3 at 95 %) epoch, from 2 pieces (mean of min(T, 3))')
     """
 
     exit_code = 1
@@ -221,11 +225,21 @@ class UnstableStepSizeError(ConfigError):
 
 
 class DivergedError(ThermogradError, ArithmeticError):
-    """Weights became infinite or NaN. `partial` holds the draws made before, None if there are none.
+    """Weights became infinite or NaN, or grew without bound. `partial` holds what was found before, None if nothing.
 
     Args:
-        message: which chain, when, and what to do.
-        partial: what was sampled before.
+        message: which chain or solution, when, and what to do.
+        partial: the draws made before, or the theory of the steps before.
+
+    >>> from types import SimpleNamespace
+    >>> from thermograd.theory.mean_field import solve
+    >>> start = {"initial_norm_squared": 1.0, "initial_overlap": 0.5, "weight_decay": 1.0}
+    >>> rest = {"sample_ratio": 1e-9, "cluster_variance": 1.0, "door_width": 0.7, "loss": "square", "margin": 1.0}
+    >>> try:  # w ← (1 − ηλ) w = −3 w
+    ...     solve(SimpleNamespace(clusters=2, **start, **rest), learning_rate=4.0, steps=40, selection="gd", paths=4)
+    ... except DivergedError as error:
+    ...     type(error.partial).__name__, error.partial.steps < 40
+    ('MeanField', True)
     """
 
     exit_code = 1
@@ -236,7 +250,11 @@ class DivergedError(ThermogradError, ArithmeticError):
 
 
 class InterruptedRunError(KeyboardInterrupt):
-    """A signal stopped a run at a step boundary; it can be resumed. `exit_code` is 128 + the signal."""
+    """A signal stopped a run at a step boundary; it can be resumed. `exit_code` is 128 + the signal.
+
+    >>> InterruptedRunError("stopped at step 200", signal=15).exit_code
+    143
+    """
 
     def __init__(self, message: str, signal: int) -> None:
         super().__init__(message)

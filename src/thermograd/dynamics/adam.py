@@ -26,6 +26,9 @@ class Adam:
         beta2: β₂, memory of the mean square gradient v.
         epsilon: ε, keeps weights without a gradient where they are.
 
+    Raises:
+        ValueError: a field is out of its range.
+
     The first step is η in the direction of −g, whatever the size of the gradient:
 
     >>> from types import SimpleNamespace

@@ -23,6 +23,9 @@ class Earthquake:
         learning_rate: η.
         noise_scale: ζ, in units of the weights.
 
+    Raises:
+        ValueError: a number that is negative or not finite.
+
     >>> import torch
     >>> from types import SimpleNamespace
     >>> rule, weights = Earthquake(learning_rate=0.1, noise_scale=0.5), {"w": torch.tensor([2.0])}

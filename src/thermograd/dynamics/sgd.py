@@ -23,6 +23,9 @@ class SGD:
         momentum: μ; 0 = plain gradient descent, which has no state.
         dampening: δ.
 
+    Raises:
+        ValueError: a number that is negative or not finite.
+
     >>> from types import SimpleNamespace
     >>> rule, weights = SGD(learning_rate=0.1, momentum=0.5), {"w": torch.tensor([2.0])}
     >>> ones = SimpleNamespace(gradient=lambda weights: {"w": torch.ones(1)})

@@ -23,6 +23,9 @@ class SGLD:
         learning_rate: η, which multiplies the gradient of U, a sum over samples.
         temperature: T; 0 = no noise is added.
 
+    Raises:
+        ValueError: a number that is negative or not finite.
+
     >>> from types import SimpleNamespace
     >>> import torch
     >>> oracle = SimpleNamespace(gradient=lambda w: w, normal=lambda: {"w": torch.tensor([1.0])})

@@ -46,6 +46,9 @@ class SGWORLD:
         variant: "corrected" or "published".
         correction: whether ∇V̂ or ∇δL is added; without it there is no double backward pass.
 
+    Raises:
+        ValueError: a field is out of its range.
+
     >>> SGWORLD(variant="published").start({"w": torch.ones(2)})
     {'pending/w': tensor([0., 0.]), 'steps_to_go/w': tensor(0.)}
     """

@@ -229,7 +229,11 @@ class Experiment:
     def initial_state(
         self, trajectories: Sequence[int]
     ) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor] | None]:
-        """Weights, buffers, and state of the dynamics (None = anew) at time 0, stacked on axis 0."""
+        """Weights, buffers, and state of the dynamics (None = anew) at time 0, stacked on axis 0.
+
+        Raises:
+            ValueError: a start whose names or shapes are not those of the model.
+        """
         problem = self.functional
         if isinstance(self.start, str):
             source = list(trajectories) if self.start == "independent" else [0] * len(trajectories)

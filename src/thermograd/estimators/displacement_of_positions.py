@@ -24,7 +24,8 @@ def mean_square_displacement(
 ) -> DisplacementTable:
     """The table of displacements of weights that were stored along training.
 
-    Σ_i (θ_i(t_w + t) − θ_i(t_w))² for every pair of stored times. Differences are taken in the type of the weights,
+    Σ_i (θ_i(t_w + t) − θ_i(t_w))² for every pair of stored times; divided by the number of parameters it is Eq 2 of
+    Herrera Segura, Montoya, Tapias (Subaging in underparametrized deep neural networks). Differences are taken in the type of the weights,
     at least float32, and their squares summed in float64.
 
     Args:

@@ -252,7 +252,7 @@ def mean_residual_time(
 ) -> Estimate:
     """Mean time still to go after a perturbation at `interval`, of the runs that had not arrived by then.
 
-    The paper's mean residual time: E[T - P | T > P] under perturbation at P.
+    E[T - P | T > P] under perturbation at P: the τ̄ of Eqs 3 and 9 of Meir, Keidar, Reuveni, Hirshberg (arXiv 2502.04121).
 
     Args:
         perturbed: first-passage times of perturbed runs, counted from their start.

@@ -29,6 +29,9 @@ class FirstPassageTimes:
             end of the record if everybody arrived.
         unit: unit of the times.
 
+    Raises:
+        ConfigError: a ValueError: shapes that differ, or times that are no whole numbers from 0.
+
     >>> passages = FirstPassageTimes([3, 5, 8], [True, True, False], horizon=8)
     >>> len(passages), round(passages.censored_fraction, 3)
     (3, 0.333)

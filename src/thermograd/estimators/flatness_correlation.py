@@ -42,7 +42,7 @@ def flatness_correlation(
 ) -> Correlation:
     """Correlation of tr H / N with the generalisation gap over independent trainings.
 
-    tr H / N is the trace of the Hessian over the number of training samples. Intervals by Fisher's transformation, of standard error 1/√(n − 3), for ranks √((1 + ρ²/2)/(n − 3)) (Bonett & Wright, Psychometrika 65,
+    tr H / N is the trace of the Hessian over the number of training samples (Fig A.2 of Herrera Segura, Montoya, Tapias (Subaging in underparametrized deep neural networks)). Intervals by Fisher's transformation, of standard error 1/√(n − 3), for ranks √((1 + ρ²/2)/(n − 3)) (Bonett & Wright, Psychometrika 65,
     23, 2000).
 
     Args:

@@ -81,6 +81,7 @@ def learning_phases(
 ) -> Phases:
     """Fast phase, plateaus and slow phase of a loss, by how much of its decrease is left.
 
+    Phases as Herrera Segura, Montoya, Tapias (Subaging in underparametrized deep neural networks) tell them, decided by rules of ours.
     In bins of ln t (a last one of few records joins the one before), r = (L − L_last)/(L_first − L_last) of the mean over trajectories. The slow phase begins where r falls
     below `remaining` for the last time, linear in ln t between bins. On a plateau 0.15 < r < 0.95, and the slope of r
     against log₁₀ t, by least squares over half a decade, is below 0.1 by two standard errors.

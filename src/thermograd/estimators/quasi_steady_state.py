@@ -32,7 +32,7 @@ class QuasiSteadyState:
         time: `(time,)` times of the record.
         survivors: `(time,)` number N(t) of trajectories F_t rests on.
         kolmogorov_smirnov: `(time,)` D(t) = sup |F_t - F|; NaN where nobody survives.
-        cramer_von_mises: `(time,)` integral of (F_t - F)^2 dF (the paper's equation S12).
+        cramer_von_mises: `(time,)` integral of (F_t - F)^2 dF (S12 of the paper, see `quasi_steady_state`).
         noise_floor: `(time,)` what N(t) samples of F itself would give for it: integral of F (1 - F) dF / N(t).
         distance: square root of `cramer_von_mises` less `noise_floor`: `Estimate` with a 90 % band. 0.1 is about a
             shift by a third of the spread.
@@ -107,7 +107,8 @@ def quasi_steady_state(
 ) -> QuasiSteadyState:
     """Distance of the survivors' value distribution from its mean over a window, at each time.
 
-    The bootstrap resamples trajectories, on histograms at 257 quantiles of the mean distribution; the noise
+    D(t) and CM(t) are those of Meir, Keidar, Reuveni, Hirshberg (arXiv 2502.04121, equation S12); distance and noise
+    floor are ours. The bootstrap resamples trajectories, on histograms at 257 quantiles of the mean distribution; the noise
     floor counts twice inside a resample, which carries the noise of the data and that of the drawing.
 
     Args:
@@ -184,7 +185,7 @@ def relaxation_time(
     """First time from which the survivors' distribution is that of the window.
 
     "distance": first time with distance <= `tolerance` from which on at least 90 % of the times up to the
-    window's end have it too, with at least a quarter of the window left. "kolmogorov_smirnov" (the paper):
+    window's end have it too, with at least a quarter of the window left. "kolmogorov_smirnov" (Meir et al.):
     first time with p > `significance`. "cramer_von_mises": first time with CM(t) N(t) < 0.461, its 5 %
     point. The last two depend on the number of runs; see `QuasiSteadyState.p_value`.
 

@@ -59,6 +59,9 @@ def slowest_direction(points: npt.ArrayLike, level: float = 0.9) -> SlowestDirec
     Returns:
         Its relaxation in units of the spacing, and more.
 
+    Raises:
+        ConfigError: a ValueError: a level that is not between 0 and 1.
+
     >>> import numpy as np
     >>> found = slowest_direction(np.exp(-np.arange(32) / 10.0)[:, None])
     >>> round(found.fit, 3), found.coverage < 5

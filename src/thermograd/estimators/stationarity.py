@@ -90,6 +90,9 @@ def stationarity(
     Returns:
         The decision with its numbers.
 
+    Raises:
+        ConfigError: a ValueError: a level that is not between 0 and 1.
+
     >>> import numpy as np
     >>> from thermograd.estimators.block_ends import block_ends
     >>> noise = np.random.default_rng(0).normal(size=(201, 8))  # a walk that forgets at once

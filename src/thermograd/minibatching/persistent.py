@@ -58,6 +58,9 @@ class Persistent:
         persistence: τ, mean number of updates a sample stays outside the batch; None = 1/fraction.
         fixed_size: whether every batch has the same number of samples.
 
+    Raises:
+        ValueError: a fraction outside (0, 1], or a persistence too short for it.
+
     >>> rule = Persistent(fraction=0.1, persistence=100)
     >>> rule.correlation_time, rule.correlation
     (10.0, 0.9)

@@ -62,6 +62,9 @@ class WithReplacement:
         batch_size: m, samples per update; None = the whole training set in order, every step.
         distinct: whether the samples of one batch are distinct.
 
+    Raises:
+        ValueError: a batch size below 1.
+
     >>> batch, _ = WithReplacement(batch_size=3).draw(None, 0, [0, 1], 5, 3)
     >>> np.sort(batch.indices).tolist()
     [[0, 1, 2], [0, 1, 2]]

@@ -56,6 +56,9 @@ class WithoutReplacement:
             ⌊(b+1)M/n + ½⌋ − 1, weighted so that every sample counts once an epoch; their sizes read the same from
             the end, which cancels what the uneven steps do to the variance in first order.
 
+    Raises:
+        ValueError: a batch size below 1.
+
     >>> rule = WithoutReplacement(batch_size=2)
     >>> epoch = [rule.draw(None, 0, [3], step, 6)[0].indices[0] for step in range(3)]
     >>> sorted(np.concatenate(epoch).tolist())

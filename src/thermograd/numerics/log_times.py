@@ -44,6 +44,9 @@ class Every(_Regular):
     Attributes:
         steps: optimiser steps from one time to the next.
 
+    Raises:
+        ValueError: no whole number from 1.
+
     >>> Every(4).resolve(10, 5).tolist(), Every(4).kicks(10, 5, seed=0, trajectory=0).tolist()
     ([0, 4, 8, 10], [4, 8])
     """
@@ -66,6 +69,9 @@ class Epochs(_Regular):
     Attributes:
         n: epochs from one time to the next.
 
+    Raises:
+        ValueError: no whole number from 1.
+
     >>> Epochs(2).resolve(10, 2).tolist()
     [0, 4, 8, 10]
     """
@@ -87,6 +93,9 @@ class Logarithmic(_Regular):
     Attributes:
         per_decade: times in each factor of ten.
 
+    Raises:
+        ValueError: a number that is not positive.
+
     >>> Logarithmic(per_decade=2).resolve(100, 1).tolist()
     [0, 1, 3, 10, 32, 100]
     """
@@ -99,7 +108,11 @@ class Logarithmic(_Regular):
             raise ValueError(message)
 
     def resolve(self, total: int, steps_per_epoch: int) -> Steps:
-        """The times up to `total`."""
+        """The times up to `total`.
+
+        Raises:
+            ValueError: more times than 10⁷.
+        """
         del steps_per_epoch
         last = math.ceil(self.per_decade * math.log10(max(total, 1))) + 1
         if last > MOST_TIMES:
@@ -117,6 +130,9 @@ class At(_Regular):
 
     Attributes:
         steps: step numbers, 0 or larger.
+
+    Raises:
+        ValueError: a step that is no whole number from 0.
 
     >>> At((0, 1, 5)).resolve(3, 1).tolist()
     [0, 1]
@@ -148,6 +164,9 @@ class Random:
 
     Attributes:
         rate: probability of a kick at each step, in (0, 1].
+
+    Raises:
+        ValueError: a rate outside (0, 1].
 
     >>> times = Random(rate=0.5).kicks(1000, 1, seed=1, trajectory=0)
     >>> 400 < times.size < 600

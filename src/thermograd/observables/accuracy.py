@@ -26,6 +26,9 @@ class Accuracy:
         at: when.
         name: name of the record, `<split>_accuracy` if empty.
 
+    Raises:
+        ValueError: an unknown split.
+
     >>> import thermograd as tg
     >>> from thermograd.minibatching import WithReplacement
     >>> data = torch.tensor([[2.0, 1.0], [1.0, 2.0], [3.0, 0.0], [0.0, 3.0]]), torch.tensor([0, 1, 1, 1])

@@ -26,6 +26,9 @@ class Displacement:
         at: when.
         name: name of the record.
 
+    Raises:
+        ValueError: an unknown centre.
+
     >>> import thermograd as tg
     >>> from thermograd.problems import Quadratic
     >>> start = {"position": torch.tensor([3.0, 0.0, 4.0])}

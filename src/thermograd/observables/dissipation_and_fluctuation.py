@@ -39,6 +39,9 @@ class DissipationAndFluctuation:
         at: when the sums are recorded.
         name: name of the records.
 
+    Raises:
+        ValueError: an unknown centre.
+
     For plain SGD the two differ by what |θ − c|² has lost, over 2η, in any state and for any loss:
 
     >>> import numpy as np, thermograd as tg

@@ -48,7 +48,11 @@ class CapturedStep:
     groups: tuple[_Group, ...]
 
     def dissipation_and_fluctuation(self, reference: Reference = None) -> tuple[Tensor, Tensor]:
-        """O_L and O_R of the step taken since; see the function of this name. Any number of references."""
+        """O_L and O_R of the step taken since; see the function of this name. Any number of references.
+
+        Raises:
+            ValueError: the gradients of the step are gone, or references that do not fit.
+        """
         centre = _centre_of(reference, tuple(self.positions))
         moved = [p for p in self.positions if p.grad is not None]
         if not moved or any(p.grad is None for p in self.had_gradient):

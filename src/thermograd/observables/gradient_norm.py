@@ -27,6 +27,9 @@ class GradientNorm:
         batch: "minibatch", that of the update to come, or "full", the whole training set.
         name: name of the record; as above if empty.
 
+    Raises:
+        ValueError: an unknown batch.
+
     >>> import thermograd as tg
     >>> from thermograd.problems import Quadratic
     >>> minimum = Quadratic().build().train[0].mean(0)

@@ -51,6 +51,9 @@ class HessianSpectrum:
         probes: random vectors behind the negative share of a large network.
         name: name of the records.
 
+    Raises:
+        ValueError: k below 1, or fewer than 2 probes.
+
     >>> import thermograd as tg
     >>> from thermograd.problems import Quadratic
     >>> saddle = Quadratic(curvatures=(3.0, 1.0, 0.0))

@@ -23,6 +23,9 @@ class Loss:
         at: when.
         name: name of the record, `<split>_loss` if empty.
 
+    Raises:
+        ValueError: an unknown split.
+
     >>> import torch, thermograd as tg
     >>> from thermograd.minibatching import WithReplacement
     >>> problem = tg.Problem(  # l = (θ x)² for x = 1 and 2, R = 0.1 θ²

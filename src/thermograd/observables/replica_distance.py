@@ -36,6 +36,9 @@ class ReplicaDistance:
         seed: of the signs.
         name: name of the record, `(trajectory, time, coordinate)`.
 
+    Raises:
+        ValueError: a number of coordinates or a seed that is no whole number in range.
+
     >>> import thermograd as tg
     >>> from thermograd.estimators.replica_distance import estimate
     >>> from thermograd.problems import Quadratic

@@ -55,6 +55,9 @@ class StochasticArea:
         seed: of the random directions.
         name: name of the records.
 
+    Raises:
+        ValueError: an unknown centre, or directions of a wrong shape.
+
     >>> rule, corners = StochasticArea(centre="zero"), ([1.0, 0.0], [0.0, 1.0], [-1.0, 0.0])
     >>> places = [{"w": torch.tensor(corner)} for corner in corners]
     >>> sums = rule.start(places[0])

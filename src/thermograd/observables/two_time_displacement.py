@@ -53,6 +53,9 @@ class TwoTimeDisplacement:
         seed: of the sketch.
         name: name of the table.
 
+    Raises:
+        ValueError: a field out of its range, or directions that are not orthonormal.
+
     >>> import torch
     >>> weight = torch.zeros(2)
     >>> tracker = TwoTimeDisplacement().start([weight])

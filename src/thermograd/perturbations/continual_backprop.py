@@ -41,6 +41,9 @@ class ContinualBackprop:
         decay: memory of the running means.
         maturity: calls before a unit may be replaced.
 
+    Raises:
+        ValueError: a field is out of its range.
+
     >>> from types import SimpleNamespace
     >>> from thermograd.protocols import HiddenLayer
     >>> weights = {"a.weight": torch.tensor([[1.0], [2.0]]), "b.weight": torch.tensor([[3.0, 4.0]])}

@@ -39,6 +39,9 @@ class PartialReset:
             int(fraction·n) and what is ≤ it is replaced, by uniform ±1/√shape[1] (±1/√shape[0] for
             vectors), which is not the initialisation; optimizer state kept.
 
+    Raises:
+        ValueError: a fraction outside [0, 1], or an unknown word.
+
     >>> from types import SimpleNamespace
     >>> start = SimpleNamespace(fresh=lambda: ({"w": torch.tensor([[7.0, 8.0, 9.0]])}, {}))
     >>> PartialReset(fraction=0.34).apply({"w": torch.tensor([[3.0, -0.1, 2.0]])}, {}, start)[0]["w"]

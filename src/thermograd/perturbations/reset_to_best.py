@@ -26,6 +26,9 @@ class ResetToBest:
         direction: "up", a higher metric is better (accuracy); "down", a lower one (loss).
         optimizer: "restore", its state at the best; "clear", zero; "keep", as it is.
 
+    Raises:
+        ValueError: an unknown word.
+
     >>> import torch
     >>> from types import SimpleNamespace
     >>> best = {"w": torch.tensor([7.0])}, {"optimizer/momentum_buffer/w": torch.tensor([0.5])}

@@ -30,6 +30,9 @@ class ShrinkAndPerturb:
             the same map over every entry of the state dict, running statistics of batch normalisation
             (fresh values 0 and 1) and the integer batch counter (truncated) included, optimizer state kept.
 
+    Raises:
+        ValueError: a number that is not finite, or an unknown word.
+
     >>> import torch
     >>> from types import SimpleNamespace
     >>> start = SimpleNamespace(fresh=lambda: ({"w": torch.tensor([2.0])}, {}))

@@ -31,6 +31,9 @@ class WarmRestart:
         period: steps from `high` to `low`.
         growth: by which each restart makes the period longer (T_mult of the paper).
 
+    Raises:
+        ValueError: a field is out of its range.
+
     >>> WarmRestart(high=0.75, low=0.25, period=10).rate(5, restarts=0)
     0.5
     """

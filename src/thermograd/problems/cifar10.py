@@ -38,6 +38,9 @@ class CIFAR10:
         width: channels of the first stage; the others have 2, 4 and 8 times as many. 64 is ResNet-18.
         dtype: see `Problem`.
 
+    Raises:
+        ValueError: a size that is no whole number from 1.
+
     >>> with torch.device("meta"):  # shapes alone: nothing is allocated
     ...     network = ResNet18()
     >>> sum(weights.numel() for weights in network.parameters())

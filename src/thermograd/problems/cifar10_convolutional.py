@@ -32,6 +32,9 @@ class CIFAR10Convolutional:
         regulariser: λ of R = λ Σ θ², half of what is called weight decay.
         dtype: see `Problem`.
 
+    Raises:
+        ValueError: a number of samples that is no whole number from 1.
+
     >>> with torch.device("meta"):  # shapes alone: nothing is allocated
     ...     network = three_convolutions()
     >>> sum(weights.numel() for weights in network.parameters())

@@ -30,6 +30,9 @@ class Digits:
         initial: "pytorch" (uniform ±1/√fan-in) or "glorot" (Glorot uniform, biases 0).
         dtype: see `Problem`.
 
+    Raises:
+        ValueError: no such width, initial law, number of samples or share.
+
     >>> [Digits(hidden=(2,) * depth).parameter_count for depth in (1, 2, 3)]
     [160, 166, 172]
     """

@@ -24,6 +24,9 @@ class DigitsLinear:
         regulariser: λ.
         dtype: see `Problem`.
 
+    Raises:
+        ValueError: more samples than there are, or none.
+
     >>> import thermograd as tg
     >>> from thermograd.dynamics import SGD
     >>> from thermograd.minibatching import WithoutReplacement

@@ -48,6 +48,9 @@ class GaussianMixture:
         data_seed: of the samples.
         dtype: see `Problem`.
 
+    Raises:
+        ValueError: a field out of its range, or fewer samples than clusters.
+
     >>> problem = GaussianMixture(dimension=20, sample_ratio=3).build()
     >>> [tuple(part.shape) for part in problem.train], problem.train[1].sum().item()
     ([(60, 20), (60,)], 0.0)

@@ -41,6 +41,9 @@ class LennardJones:
         seed: of the atoms' starts.
         dtype: see `Problem`.
 
+    Raises:
+        ValueError: a field is out of its range.
+
     >>> [LennardJones(hidden=hidden).parameter_count for hidden in ((10,), (5, 5), (4, 4, 4), (1, 1, 1))]
     [74, 69, 72, 15]
     """

@@ -27,6 +27,9 @@ class LinearRegression:
         seed: seed of the generated targets.
         dtype: see `Problem`.
 
+    Raises:
+        ValueError: x without y or y without x, or a noise that is not positive.
+
     >>> problem = LinearRegression().build()
     >>> tuple(problem.train[0].shape)
     (200, 3)

@@ -31,6 +31,9 @@ class MNIST:
         regulariser: λ of R = λ Σ θ², half of what is called weight decay.
         dtype: see `Problem`.
 
+    Raises:
+        ValueError: a size that is no whole number from 1.
+
     >>> MNIST().parameter_count, MNIST(hidden=()).parameter_count
     (199210, 7850)
     """

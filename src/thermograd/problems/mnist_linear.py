@@ -23,6 +23,9 @@ class MnistLinear:
         regulariser: λ.
         dtype: see `Problem`.
 
+    Raises:
+        ValueError: a number of samples that is no whole number from 1.
+
     >>> import thermograd as tg
     >>> from thermograd.dynamics import SGD
     >>> from thermograd.minibatching import WithReplacement

@@ -32,6 +32,9 @@ class MnistTanh:
         data: folder of the files of MNIST; None = `mnist` in the folder that THERMOGRAD_DATA names.
         dtype: see `Problem`.
 
+    Raises:
+        ValueError: no such width, initial law or number of samples.
+
     >>> [round(MnistTanh(hidden=(width,) * 3).parameter_count / 60_000, 3) for width in (5, 7, 9, 17)]
     [0.067, 0.095, 0.122, 0.236]
     """

@@ -29,6 +29,9 @@ class NonlinearRegression:
         seed: seed of the generated noise z.
         dtype: see `Problem`.
 
+    Raises:
+        ValueError: x without y or y without x, or a noise that is not positive.
+
     >>> problem = NonlinearRegression().build()
     >>> len(problem.train[0]), round(float(problem.train[0][100, 0]), 12)
     (200, 0.0)

@@ -52,6 +52,9 @@ class PhaseRetrieval:
             5000, or 1297.
         dtype: see `Problem`.
 
+    Raises:
+        ValueError: no such data, or a size that is no whole number.
+
     >>> image = np.arange(9.0).reshape(1, 3, 3)
     >>> turned = image[:, ::-1, ::-1]
     >>> np.allclose(magnitudes(image), magnitudes(turned))  # so that both are right answers

@@ -21,6 +21,9 @@ class Quadratic:
         seed: seed of the data.
         dtype: see `Problem`.
 
+    Raises:
+        ValueError: no curvature, or one below 0; fewer than one sample.
+
     >>> Quadratic(samples=5).build().train[0].shape
     torch.Size([5, 3])
     """

@@ -41,6 +41,9 @@ class PerturbationRecord:
             stands for restarts from scratch.
         not_covered: why Eq 9 does not predict a candidate, by name of those it does not.
 
+    Raises:
+        ConfigError: a ValueError: shapes that do not go together, or rows that are not there.
+
     >>> record = PerturbationRecord(
     ...     np.array([[0.5, 0.9], [0.4, 0.6]]), {"kick": np.array([[0.9, np.nan]])}, np.array([1]),
     ...     target=0.9, direction="up", interval=2, horizon=2, candidates={"kick": "Kick()"})

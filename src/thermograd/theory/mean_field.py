@@ -50,6 +50,8 @@ def solve(
 ) -> MeanField:
     """Train for `steps` steps w ← w − η[λw + Σ_μ s_μ l′_μ x_μ/√d] + √(2T₀η) ξ, d → ∞.
 
+    Model and questions of Mignacco and Urbani (arXiv 2112.10852), in the discrete steps of SGD.
+
     Time and memory of one seed grow as paths · T² and response_paths · T³/6 and T²/2; with `memory=W` as
     response_paths · T W²/2 and W². A longer solution begins with the shorter one, and solution k depends on (seed, k) alone.
 

@@ -19,6 +19,9 @@ class cyclical:  # ruff: ignore[invalid-class-name]  # called like a function, a
         cycle_epochs: length of a cycle.
         explore: share of a cycle that explores.
 
+    Raises:
+        ValueError: no whole number of epochs, or a cycle that only explores.
+
     >>> steps = cyclical(10, explore=0.5)
     >>> [tuple(round(factor, 3) for factor in steps(epoch)) for epoch in (0, 4, 5, 9)]
     [(1.0, 0.0), (0.655, 0.0), (0.5, 1.0), (0.024, 1.0)]
@@ -54,6 +57,9 @@ class decaying:  # ruff: ignore[invalid-class-name]  # called like a function, a
     Attributes:
         offset: epochs after which η begins to fall.
         exponent: how fast.
+
+    Raises:
+        ValueError: an offset that is not positive, or an exponent outside (½, 1].
 
     >>> decaying(100, exponent=1.0)(100)
     (0.5, 1.0)
