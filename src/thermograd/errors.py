@@ -29,10 +29,10 @@ class ConfigError(ThermogradError, ValueError):
 
     >>> from thermograd.ensemble.config import parse_config
     >>> try:
-    ...     parse_config('problem = "quadratic"' + chr(10) + 'stepps = 100')
+    ...     parse_config('problem = "quadratik"')
     ... except ConfigError as error:
     ...     [path for path, message in error.problems]
-    ['stepps', 'steps']
+    ['problem.kind', 'steps']
     """
 
     exit_code = 2
@@ -231,12 +231,11 @@ class DivergedError(ThermogradError, ArithmeticError):
         message: which chain or solution, when, and what to do.
         partial: the draws made before, or the theory of the steps before.
 
-    >>> from types import SimpleNamespace
+    >>> from thermograd.problems import GaussianMixture
     >>> from thermograd.theory.mean_field import solve
-    >>> start = {"initial_norm_squared": 1.0, "initial_overlap": 0.5, "weight_decay": 1.0}
-    >>> rest = {"sample_ratio": 1e-9, "cluster_variance": 1.0, "door_width": 0.7, "loss": "square", "margin": 1.0}
+    >>> hardly_any_samples = GaussianMixture(sample_ratio=0.01, weight_decay=1.0)
     >>> try:  # w ← (1 − ηλ) w = −3 w
-    ...     solve(SimpleNamespace(clusters=2, **start, **rest), learning_rate=4.0, steps=40, selection="gd", paths=4)
+    ...     solve(hardly_any_samples, learning_rate=4.0, steps=40, selection="gd", paths=4)
     ... except DivergedError as error:
     ...     type(error.partial).__name__, error.partial.steps < 40
     ('MeanField', True)

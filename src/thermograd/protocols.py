@@ -115,7 +115,8 @@ class Dynamics(Protocol):
     ...
     ...     def step(self, weights, state, oracle, step):
     ...         gradient = oracle.gradient(weights)
-    ...         return {name: value - 0.01 * gradient[name].sign() for name, value in weights.items()}, state
+    ...         moved = {name: value - 0.01 * gradient[name].sign() for name, value in weights.items()}
+    ...         return moved, state
     >>> isinstance(SignDescent(), Dynamics)
     True
     """
@@ -205,7 +206,8 @@ class Perturbation(Protocol):
 
     >>> class Shake:
     ...     def apply(self, weights, state, context):
-    ...         return {name: value + 0.1 * context.normal(value.shape) for name, value in weights.items()}, state
+    ...         shaken = {name: value + 0.1 * context.normal(value.shape) for name, value in weights.items()}
+    ...         return shaken, state
     >>> isinstance(Shake(), Perturbation)
     True
     """

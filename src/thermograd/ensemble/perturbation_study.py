@@ -64,7 +64,8 @@ class PerturbationStudy:
     >>> import thermograd as tg
     >>> from thermograd.perturbations import ShrinkAndPerturb
     >>> from thermograd.problems import Quadratic
-    >>> settings = {"interval": 3, "horizon": 2, "trajectories": 4, "candidates": {"shrink": ShrinkAndPerturb()}}
+    >>> candidates = {"shrink": ShrinkAndPerturb()}
+    >>> settings = {"interval": 3, "horizon": 2, "trajectories": 4, "candidates": candidates}
     >>> study = PerturbationStudy(target=0.6, direction="down", **settings)  # of the training loss
     >>> print(study.run(tg.Experiment(Quadratic(), epochs=3, engine="eager")))
     4 trajectories of 3 epochs, 2 survivors followed for 2 epochs under: shrink

@@ -48,12 +48,12 @@ class Predictive:
             `PosteriorDraws.convergence`.
 
     >>> from thermograd.estimators.posterior_draws import PosteriorDraws
-    >>> sure_of_each = PosteriorDraws({"weight": np.array([[[[9.0], [0.0]]], [[[0.0], [9.0]]]])})  # two chains of one draw
-    >>> model = nn.Linear(1, 2, bias=False)
-    >>> found = posterior_predictive(sure_of_each, model, torch.ones(1, 1), output="softmax")
-    >>> found.mean.round(3).tolist(), found.by_chain.round(3).tolist()  # each is sure, and they contradict each other
+    >>> two = np.array([[[[9.0], [0.0]]], [[[0.0], [9.0]]]])  # chains of one draw, sure of one class each
+    >>> draws, model = PosteriorDraws({"weight": two}), nn.Linear(1, 2, bias=False)
+    >>> found = posterior_predictive(draws, model, torch.ones(1, 1), output="softmax")
+    >>> found.mean.round(3).tolist(), found.by_chain.round(3).tolist()
     ([[0.5, 0.5]], [[[1.0, 0.0]], [[0.0, 1.0]]])
-    >>> found.entropy.round(2).tolist(), found.mutual_information.round(2).tolist()  # ln 2 nats, all for want of data
+    >>> found.entropy.round(2).tolist(), found.mutual_information.round(2).tolist()  # all of ln 2
     ([0.69], [0.69])
     """
 

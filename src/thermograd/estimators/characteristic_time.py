@@ -31,7 +31,8 @@ class CharacteristicTime:
         upper: nor above this one; infinite where the threshold is never reached.
         censored: whether it lies outside the lags that were measured.
 
-    >>> walk = DisplacementTable([1], np.array([2, 4, 8]), np.array([2.0, 4.0, 8.0]).reshape(1, 1, 3, 1), [1])  # Δ = t
+    >>> lags = np.array([2, 4, 8])
+    >>> walk = DisplacementTable([1], lags, lags.reshape(1, 1, 3, 1).astype(float), [1])  # Δ = t
     >>> for threshold in (1.0, 3.0, 9.0):
     ...     found = characteristic_time(walk, threshold)
     ...     found.times.round(9).tolist(), found.too_short.tolist(), found.too_long.tolist()

@@ -36,8 +36,9 @@ class CurveSpread:
             the curves are nowhere 10 % apart.
         waiting_times: those compared, the same at every lag.
 
-    >>> one_curve = np.array([1.0, 2.0, 4.0])  # the same from every waiting time on
-    >>> table = DisplacementTable([1, 2, 4], np.array([1, 2, 4]), np.tile(one_curve[:, None], (1, 3, 1, 1)), [1])
+    >>> lags = np.array([1, 2, 4])
+    >>> same = np.tile([[1.0], [2.0], [4.0]], (1, 3, 1, 1))  # from every waiting time on
+    >>> table = DisplacementTable([1, 2, 4], lags, same, [1])
     >>> found = curve_spread(table, waiting=(None, None))
     >>> found.spread.round(9).tolist(), found.merging_lag is None, found.waiting_times.tolist()
     ([0.0, 0.0, 0.0], True, [1, 2, 4])

@@ -43,7 +43,8 @@ class LandscapeResponse:
 
     >>> rates = np.array([0.01, 0.02, 0.05, 0.1])
     >>> bends = rates**1.5
-    >>> found = landscape_response(rates, bends, 0.01 * bends, sampling="with_replacement", largest_curvature=1.0)
+    >>> independent = {"sampling": "with_replacement", "largest_curvature": 1.0}
+    >>> found = landscape_response(rates, bends, 0.01 * bends, **independent)
     >>> found.verdict.kind, found.linear_up_to
     ('anharmonic', 0.0)
     """

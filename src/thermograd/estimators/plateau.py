@@ -27,8 +27,8 @@ class Homogeneity(NamedTuple):
         chi_square: sum of squared deviations from the weighted mean, in standard errors.
         p_value: probability of at least that under one common mean; NaN with fewer than two intervals.
 
-    >>> at = [Estimate(value, (value - 2, value + 2), samples=value + np.array([-1.0, 1.0])) for value in (4.0, 4.0)]
-    >>> plateau_test({10: at[0], 100: at[1]}).homogeneity
+    >>> four = Estimate(4.0, (2.0, 6.0), samples=np.array([3.0, 5.0]))
+    >>> plateau_test({10: four, 100: four}).homogeneity
     Homogeneity(chi_square=0.0, p_value=1.0)
     """
 
@@ -51,9 +51,9 @@ class Plateau:
             but largest and smallest differ by at most 30 % of the mean), "no_plateau" (False), or
             "plateau_undecided" (None: fewer than two intervals can be used).
 
-    >>> spread = np.random.default_rng(0).normal(size=500)
-    >>> residuals = {10: Estimate(4.0, (3.0, 5.0), samples=4 + spread / 20), 100: Estimate(8.0, (7.0, 9.0), samples=8 + spread / 20)}
-    >>> found = plateau_test(residuals)
+    >>> spread = np.random.default_rng(0).normal(size=500) / 20
+    >>> four, eight = (Estimate(value, (value - 0.1, value + 0.1), samples=value + spread) for value in (4.0, 8.0))
+    >>> found = plateau_test({10: four, 100: eight})
     >>> found.verdict.kind, found.intervals, found.values.tolist()
     ('no_plateau', (10, 100), [4.0, 8.0])
     """

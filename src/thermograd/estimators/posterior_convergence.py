@@ -70,11 +70,12 @@ def convergence(
         ConfigError: a ValueError: a tolerance or a level that is not between 0 and 1, or a quantity of another shape.
 
     >>> from thermograd.estimators.posterior_draws import PosteriorDraws
-    >>> draws = np.random.default_rng(0).normal(size=(4, 2000, 2))  # of the standard normal: U = |θ|²/2, θ·∇U = |θ|²
-    >>> square = (draws**2).sum(-1)
+    >>> draws = np.random.default_rng(0).normal(size=(4, 2000, 2))
+    >>> square = (draws**2).sum(-1)  # of the standard normal U = |θ|²/2, θ·∇U = |θ|²
     >>> convergence(PosteriorDraws({"w": draws}, potential=square / 2, virial=square)).kind
     'converged'
-    >>> convergence(PosteriorDraws({"w": 1.1 * draws}, potential=1.21 * square / 2, virial=1.21 * square)).kind
+    >>> wider = PosteriorDraws({"w": 1.1 * draws}, potential=1.21 * square / 2, virial=1.21 * square)
+    >>> convergence(wider).kind
     'too_hot'
     """
     if not (0 < tolerance < 1 and 0 < level < 1):

@@ -27,8 +27,9 @@ class EffectiveSampleSize:
         bulk: about the middle of the distribution, of the shape of one draw.
         tail: about its 5 % and 95 % quantiles, the smaller of the two.
 
-    >>> still = np.random.default_rng(0).normal(size=(4, 1, 2)) + 0.01 * np.random.default_rng(1).normal(size=(4, 100, 2))
-    >>> found = effective_sample_size(still)  # 4 chains that stay where they are: hardly more than 4 draws
+    >>> random = np.random.default_rng(0)
+    >>> still = random.normal(size=(4, 1, 2)) + 0.01 * random.normal(size=(4, 100, 2))
+    >>> found = effective_sample_size(still)  # chains that stay where they are: hardly more than 4 draws
     >>> found.bulk.shape, bool((found.bulk < 10).all())
     ((2,), True)
     """

@@ -44,7 +44,8 @@ class QuasiSteadyState:
     >>> from thermograd.estimators.first_passage import first_passage_times
     >>> early = np.where(np.arange(20) < 4, 3.0, 0.0)  # values are higher up to time 4
     >>> values = np.random.default_rng(0).normal(size=(100, 20)) + early
-    >>> found = quasi_steady_state(values, first_passage_times(values, target=99.0), window=(5, 20), resamples=20)
+    >>> nobody_arrives = first_passage_times(values, target=99.0)
+    >>> found = quasi_steady_state(values, nobody_arrives, window=(5, 20), resamples=20)
     >>> bool(found.distance.value[:4].min() > 0.4), bool(found.distance.value[4:].max() < 0.2)
     (True, True)
     >>> found.survivors[-1], found.deviation([0.1, 0.5]).shape

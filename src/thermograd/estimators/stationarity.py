@@ -50,7 +50,8 @@ class Stationarity:
         steps: (first, last) step of the window.
 
     >>> from thermograd.estimators.block_ends import block_ends
-    >>> found = stationarity(block_ends(np.arange(65.0)[:, None], np.full(64, 0.1), steps_per_block=10))  # straight on
+    >>> straight = block_ends(np.arange(65.0)[:, None], np.full(64, 0.1), steps_per_block=10)
+    >>> found = stationarity(straight)
     >>> found.verdict.kind, found.ratio.high < 0, found.steps
     ('approaching', True, (320, 640))
     """

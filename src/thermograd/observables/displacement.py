@@ -33,7 +33,8 @@ class Displacement:
     >>> from thermograd.problems import Quadratic
     >>> start = {"position": torch.tensor([3.0, 0.0, 4.0])}
     >>> both = [Displacement(), Displacement(centre="zero", name="squared_norm")]
-    >>> run = tg.run(tg.Experiment(Quadratic(), start=start, observe=both, trajectories=1, epochs=1, engine="eager"))
+    >>> settings = {"observe": both, "trajectories": 1, "epochs": 1, "engine": "eager"}
+    >>> run = tg.run(tg.Experiment(Quadratic(), start=start, **settings))
     >>> run["displacement"][0, 0].tolist(), run["squared_norm"][0, 0].round(9).tolist()  # 25/3 at time 0
     (0.0, 8.333333333)
     """

@@ -38,9 +38,10 @@ class CapturedStep:
     >>> weight.square().sum().backward()  # the gradient is 4
     >>> before = capture(optimizer)
     >>> optimizer.step()
-    >>> from_zero, from_one = before.dissipation_and_fluctuation(), before.dissipation_and_fluctuation([torch.ones(1)])
-    >>> [side.item() for side in from_zero], [side.item() for side in from_one]  # (2 − c) · 4, and 0.25 · 4²/2
-    ([8.0, 2.0], [4.0, 2.0])
+    >>> [side.item() for side in before.dissipation_and_fluctuation()]  # 2 · 4, and 0.25 · 4²/2
+    [8.0, 2.0]
+    >>> [side.item() for side in before.dissipation_and_fluctuation([torch.ones(1)])]  # (2 − 1) · 4
+    [4.0, 2.0]
     """
 
     positions: Mapping[Tensor, Tensor]

@@ -56,10 +56,13 @@ class HessianSpectrum:
 
     >>> import thermograd as tg
     >>> from thermograd.problems import Quadratic
-    >>> saddle = Quadratic(curvatures=(3.0, 1.0, 0.0))
-    >>> run = tg.run(tg.Experiment(saddle, observe=[HessianSpectrum()], trajectories=2, steps=1, engine="eager"))
-    >>> run["hessian_spectrum/eigenvalues"][:, 0].round(9).tolist(), run["hessian_spectrum/trace"][0, 0].round(9).tolist()
-    ([[0.0, 1.0, 3.0], [0.0, 1.0, 3.0]], 4.0)
+    >>> valley = Quadratic(curvatures=(3.0, 1.0, 0.0))
+    >>> settings = {"trajectories": 2, "steps": 1, "engine": "eager"}
+    >>> run = tg.run(tg.Experiment(valley, observe=[HessianSpectrum()], **settings))
+    >>> run["hessian_spectrum/eigenvalues"][:, 0].round(9).tolist()
+    [[0.0, 1.0, 3.0], [0.0, 1.0, 3.0]]
+    >>> run["hessian_spectrum/trace"][:, 0].round(9).tolist()
+    [4.0, 4.0]
     """
 
     at: Times = field(default_factory=lambda: Logarithmic(2))

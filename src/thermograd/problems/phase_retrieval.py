@@ -59,7 +59,8 @@ class PhaseRetrieval:
     >>> turned = image[:, ::-1, ::-1]
     >>> np.allclose(magnitudes(image), magnitudes(turned))  # so that both are right answers
     True
-    >>> nearer_square(torch.from_numpy(image.reshape(1, 9)), torch.from_numpy(turned.reshape(1, 9).copy())).item()
+    >>> outputs, images = (torch.tensor(part.reshape(1, 9).tolist()) for part in (turned, image))
+    >>> nearer_square(outputs, images).item()
     0.0
     """
 

@@ -31,7 +31,8 @@ class Figure:
         table: column heading with unit -> its cells; the numbers of the drawing.
 
     >>> curve = {"x": [1, 2, 3], "y": [0.5, 0.4, 0.3]}
-    >>> drawn = Figure("ensemble", "loss", "Loss", "It falls.", (curve,), {}, {"epoch": curve["x"], "loss": curve["y"]})
+    >>> numbers = {"epoch": curve["x"], "loss": curve["y"]}
+    >>> drawn = Figure("ensemble", "loss", "Loss", "It falls.", (curve,), {}, numbers)
     >>> print(drawn.thinned(2).csv())
     epoch,loss
     1,0.5

@@ -94,10 +94,10 @@ class Run:
     >>> import thermograd as tg
     >>> from thermograd.problems import Quadratic
     >>> run = tg.run(tg.Experiment(Quadratic(samples=64), trajectories=4, epochs=2, engine="eager"))
-    >>> run["train_loss"].shape, run.times("train_loss").tolist(), run.times("train_loss", unit="epoch").tolist()
-    ((4, 3), [0, 2, 4], [0.0, 1.0, 2.0])
-    >>> run.weights()["position"].shape, run.state
-    ((4, 3), 'finished')
+    >>> run["train_loss"].shape, run.times("train_loss").tolist(), run.state
+    ((4, 3), [0, 2, 4], 'finished')
+    >>> run.times("train_loss", unit="epoch").tolist(), run.weights()["position"].shape
+    ([0.0, 1.0, 2.0], (4, 3))
     """
 
     def __init__(self, source: Source) -> None:

@@ -41,7 +41,8 @@ class Trajectories:
         unit: what the times count, "epoch" or "step".
         notes: what was found while reading, one sentence each.
 
-    >>> print(Trajectories(np.array([[0.5, 0.7, 0.9], [0.4, 0.6, np.nan]]), np.array([1, 2, 4]), ("a", "b")))
+    >>> values = np.array([[0.5, 0.7, 0.9], [0.4, 0.6, np.nan]])  # b stopped after epoch 2
+    >>> print(Trajectories(values, np.array([1, 2, 4]), ("a", "b")))
     2 trajectories at 3 times, 1 to 4 epochs
     """
 

@@ -33,7 +33,7 @@ class Marginal:
 
     >>> spiral = np.array([[0.8, -0.3, 0.0], [0.3, 0.8, 0.0], [0.0, 0.0, 0.5]])
     >>> plane = linear_process(spiral, np.diag([0.27, 0.27, 1.0])).marginal(0, 1)
-    >>> plane.covariance.round(9).tolist(), plane.velocity([1.0, 0.0]).round(9).tolist()  # it turns to the left
+    >>> plane.covariance.round(9).tolist(), plane.velocity([1.0, 0.0]).round(9).tolist()  # to the left
     ([[1.0, 0.0], [0.0, 1.0]], [0.0, 0.3])
     >>> float((2 * np.pi * plane.density([0.0, 0.0])).round(9))
     1.0

@@ -139,13 +139,11 @@ def solve_many(points: Iterable[Mapping[str, Any]], *, executor: Executor | None
         ConfigError: a ValueError: a point without a problem, or with an argument that `solve` does not have.
         DivergedError: at the first point whose weights grew without bound; `solve_each` goes on with the others.
 
-    >>> from types import SimpleNamespace
-    >>> start = {"initial_norm_squared": 1.0, "initial_overlap": 0.5, "weight_decay": 1.0}
-    >>> rest = {"sample_ratio": 1e-9, "cluster_variance": 1.0, "door_width": 0.7, "loss": "square", "margin": 1.0}
-    >>> common = {"problem": SimpleNamespace(clusters=2, **start, **rest), "steps": 1, "selection": "gd", "paths": 4, "seeds": 2}
-    >>> rates = (0.1, 0.5)  # hardly any samples: m(1) = (1 − ηλ) m(0)
-    >>> [found.overlap[0, 1].round(6).tolist() for found in solve_many({**common, "learning_rate": rate} for rate in rates)]
-    [0.45, 0.25]
+    >>> from thermograd.problems import GaussianMixture
+    >>> common = {"problem": GaussianMixture(initial_overlap=0.5), "steps": 1, "paths": 20, "seeds": 2}
+    >>> solved = solve_many({**common, "learning_rate": rate} for rate in (0.1, 0.5))
+    >>> [found.response[0, 1, 0].tolist() for found in solved]  # R(t + 1, t) = η
+    [0.1, 0.5]
     """
     found = []
     for solution in solve_each(points, executor=executor):

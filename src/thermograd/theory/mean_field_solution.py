@@ -41,14 +41,15 @@ class MeanField:
         truncation_error: of `memory=`, about how wrong m may be: the largest share of the older half of Γ; else 0, `(S,)`.
         rests_on: the setting, in words.
 
-    >>> from types import SimpleNamespace
+    >>> from thermograd.problems import GaussianMixture
     >>> from thermograd.theory.mean_field import solve
-    >>> start = {"initial_norm_squared": 1.0, "initial_overlap": 0.5, "weight_decay": 1.0}
-    >>> rest = {"sample_ratio": 1e-9, "cluster_variance": 1.0, "door_width": 0.7, "loss": "square", "margin": 1.0}
-    >>> decaying = SimpleNamespace(clusters=2, **start, **rest)
-    >>> found = solve(decaying, learning_rate=0.5, steps=3, selection="gd", paths=4, seeds=2)
-    >>> found.prediction("norm_squared").value.round(6).tolist(), found.prediction("overlap", time=3).value.round(6).tolist()
-    ([1.0, 0.25, 0.0625, 0.015625], 0.0625)
+    >>> mixture = GaussianMixture(loss="square", initial_overlap=0.5)
+    >>> found = solve(mixture, learning_rate=0.2, steps=20, paths=200, seeds=3)
+    >>> found.overlap.shape, found.response.shape, found.response[0, 1, 0].tolist()  # R(t + 1, t) = η
+    ((3, 21), (3, 21, 20), 0.2)
+    >>> loss = found.prediction("train_loss")
+    >>> loss.value.shape, bool(loss.value[-1] < loss.value[0])
+    ((20,), True)
     """
 
     overlap: Array
