@@ -1,6 +1,6 @@
 """Would perturbing help *my* training, how often - and then do it. For code that knows nothing of thermograd.
 
-Digits of which three in ten training labels are wrong, Adam, three functions: `start`, `train`, `evaluate`. Each
+Digits of which three in ten training labels are random, Adam, three functions: `start`, `train`, `evaluate`. Each
 finished trajectory is kept in `study.log`, so an interrupted study goes on where it was. About fifteen seconds.
 """
 

@@ -23,7 +23,7 @@ TRAJECTORIES, EPOCHS, HORIZON, TARGET = 64, 80, 40, 0.904
 def quickstart(*, out: Path = Path("quickstart"), seed: int = 0) -> int:
     """Train 64 small networks on noisy digits and ask whether, and how often, to perturb them.
 
-    The networks see handwritten digits of which three in ten carry a wrong label, so accuracy peaks and
+    The networks see handwritten digits of which three in ten carry a random label, so accuracy peaks and
     then decays. When does a run first reach 90.4 % of the test images, would shrinking, partly resetting or
     restarting get it there sooner, and does brute force agree? The last line on stdout is the page.
 

@@ -25,7 +25,7 @@ class Digits:
     Attributes:
         hidden: widths of the hidden layers.
         train_samples: training images, at most 1297.
-        flipped: share of the training labels redrawn uniformly over the ten classes.
+        flipped: share of the training labels redrawn uniformly over the ten classes, so that nine in ten of these are wrong.
         regulariser: λ of R = λ Σ θ².
         initial: "pytorch" (uniform ±1/√fan-in) or "glorot" (Glorot uniform, biases 0).
         dtype: see `Problem`.

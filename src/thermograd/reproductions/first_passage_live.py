@@ -40,7 +40,7 @@ FULL = Size(trajectories=100, epochs=150, batch_size=1000, train_samples=10_000,
 
 
 def digits(settings: Settings) -> Stages:
-    """The whole study on handwritten digits with 30 % wrong labels, whatever the advice turns out to be.
+    """The whole study on handwritten digits with 30 % random labels, whatever the advice turns out to be.
 
     Args:
         settings: `full` asks for 1000 networks, as many as the paper trained, instead of 64.
