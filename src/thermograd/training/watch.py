@@ -108,15 +108,9 @@ class Watch:
     Attributes:
         window: the evidence since the learning rate was last changed.
 
-    >>> weight = nn.Parameter(torch.ones(1))
-    >>> optimizer = torch.optim.SGD([weight], lr=0.1)
-    >>> found = watch(optimizer, steps_per_epoch=10)
-    >>> for _ in range(30):
-    ...     optimizer.zero_grad()
-    ...     weight.square().sum().backward()
-    ...     optimizer.step()
-    >>> found.step, found.verdict().kind, found.equilibrated
-    (30, 'warming_up', False)
+    >>> found = watch(torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=0.1), steps_per_epoch=10)
+    >>> found.step, found.verdict().kind, found.equilibrated  # read between any two steps
+    (0, 'warming_up', False)
     """
 
     def __init__(
