@@ -85,8 +85,8 @@ class Prediction(_Shown):
     Attributes:
         value: scalar, or one value per point of `at`.
         interval: `(low, high)` carried over from uncertain inputs, or None if they were exact.
-        at: the points at which the curve is given.
-        valid: per point, whether the assumptions hold there.
+        at: the points at which the curve is given, `(point,)`.
+        valid: `(point,)`, whether the assumptions hold there.
         rests_on: the assumptions, in words.
         samples: values from resampled inputs on axis 0, or None.
 

@@ -35,9 +35,9 @@ class Start:
     """Where trajectories start: one set for all, or stacked with a leading axis of trajectories.
 
     Attributes:
-        weights: parameters by name.
-        dynamics: state of the dynamics with keys `buffer/parameter`, None to start it anew.
-        buffers: buffers of the module by name, None for its own.
+        weights: parameters by name, of the shape in the model or `(trajectory, *shape)`.
+        dynamics: state of the dynamics with keys `buffer/parameter`, shaped likewise; None to start it anew.
+        buffers: buffers of the module by name, shaped likewise; None for its own.
 
     >>> from thermograd.problems.quadratic import Quadratic
     >>> two = Start({"position": torch.stack([torch.zeros(3), torch.ones(3)])})  # one set of weights each

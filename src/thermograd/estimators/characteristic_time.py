@@ -27,9 +27,9 @@ class CharacteristicTime:
     Attributes:
         waiting_times: t_w, `(W,)`.
         times: t* in steps, `(W,)`, or `(trajectory, W)`; NaN where it is censored.
-        lower: the truth is not below this lag.
-        upper: nor above this one; infinite where the threshold is never reached.
-        censored: whether it lies outside the lags that were measured.
+        lower: the truth is not below this lag, of the shape of `times`.
+        upper: nor above this one, likewise; infinite where the threshold is never reached.
+        censored: whether it lies outside the lags that were measured, likewise.
 
     >>> lags = np.array([2, 4, 8])
     >>> walk = DisplacementTable([1], lags, lags.reshape(1, 1, 3, 1).astype(float), [1])  # Δ = t

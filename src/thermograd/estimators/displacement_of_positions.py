@@ -31,8 +31,8 @@ def mean_square_displacement(
     Args:
         positions: θ, `(trajectory, time, parameter)`, or `(time, parameter)` for one trajectory.
         times: steps at which they were stored, `(time,)`, increasing. Equally spaced ones make most pairs.
-        waiting_times: t_w; all stored times but the last if None.
-        lags: t; if None 8 per decade, in multiples of the greatest common divisor of the spacings.
+        waiting_times: t_w, `(W,)`; all stored times but the last if None.
+        lags: t, `(L,)`; if None 8 per decade, in multiples of the greatest common divisor of the spacings.
 
     Returns:
         The table; pairs of which one time was not stored are NaN.

@@ -39,11 +39,11 @@ class EffectiveTemperature:
         fit: of all lags, Σ χ D̄ / Σ χ².
         long: at the longest lag.
         r_squared: of the line D̄ = fit·χ.
-        lags: steps, 1 ... n.
-        curve: T(j) = D̄(j)/χ(j).
+        lags: steps, 1 ... n, `(n,)`.
+        curve: T(j) = D̄(j)/χ(j), `(n,)`.
         curve_interval: of the curve, point by point, `(2, n)`.
-        displacement: D̄, mean over the rows.
-        response: χ, mean over the rows.
+        displacement: D̄, mean over the rows, `(n,)`, per parameter and in squared weight.
+        response: χ, mean over the rows, `(n,)`, per parameter and in squared weight over loss.
         verdict: kinds `single_temperature`, `no_single_temperature`, `undecided`, `not_stationary`,
             `lags_inside_noise_memory`, `no_noise`; in a sweep of settings `diverged`, where nothing else is there.
 
@@ -103,8 +103,8 @@ def estimate(
     Args:
         displacement: D at lags 1, 2, ..., rows are independent (windows, seeds, data), `(row, lag)` or `(lag,)`.
         response: χ at lags 1, 2, ..., the same rows.
-        earlier: D at an earlier age, to test stationarity; rows need not match.
-        later: D at a later age, to compare with `earlier`; `displacement` if None.
+        earlier: D at an earlier age, `(row, lag)`, to test stationarity; rows need not match.
+        later: D at a later age, likewise, to compare with `earlier`; `displacement` if None.
         common: from `common_drift`: whether the rows move on together, which D at two ages does not show if they do so steadily.
         time_ordered: the rows are ordered by age; the first half of them is `earlier`.
         noise_memory: correlation time of the batches in steps (`Persistent.correlation_time`; an epoch if reshuffled).

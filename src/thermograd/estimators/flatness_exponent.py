@@ -20,8 +20,8 @@ def flatness_exponent(
     variance-flatness relation" of Feng & Tu (PNAS 118, e2015617118, 2021).
 
     Args:
-        curvatures: h, one per direction; directions with h ≤ 0 or without variance are left out.
-        variances: of the weights along the same directions.
+        curvatures: h, `(direction,)`; those with h ≤ 0 or without variance are left out.
+        variances: of the weights along the same directions, `(direction,)`.
         level: two-sided; the interval is that of the scatter of the directions about the line, infinite for two.
 
     Returns:

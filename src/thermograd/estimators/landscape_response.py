@@ -26,7 +26,7 @@ class LandscapeResponse:
     """Stationary squared gradients at several learning rates, compared with a harmonic landscape.
 
     Attributes:
-        learning_rates: η, increasing.
+        learning_rates: η, `(rate,)`, increasing.
         squared_gradients: `(rate,)` G, the stationary mean of |∇f|² at each of them.
         standard_errors: `(rate,)` their standard errors; without given ones, from the scatter.
         trace_hessian_noise: Tr(H C), in units of |g|² times curvature; NaN if the sampler does not allow it.
@@ -101,10 +101,10 @@ def landscape_response(
     error in per cent, or leave them out.
 
     Args:
-        learning_rates: η, at least 3 different ones, in any order.
-        squared_gradients: G, the stationary mean of the squared full gradient at each rate. An unbiased estimate
+        learning_rates: η, `(rate,)`, at least 3 different ones, in any order.
+        squared_gradients: G, `(rate,)`, the stationary mean of the squared full gradient at each rate. An unbiased estimate
             such as the mean of g_a·g_b of two independent batches may be negative within its error.
-        standard_errors: of G, positive.
+        standard_errors: of G, `(rate,)`, positive.
         sampling: "with_replacement" (independent batches) or "without_replacement" (reshuffled epochs), where
             G at ends of epochs is orders of magnitude too small and no Tr(H C) is given.
         largest_curvature: h_max, the largest eigenvalue of the Hessian there.

@@ -29,8 +29,8 @@ class Calibration:
         accuracy: share of samples whose most probable class happened.
         edges: of the bins of the top probability, `(bins + 1,)`.
         counts: samples per bin, `(bins,)`.
-        mean_confidence: mean top probability per bin, NaN in an empty one.
-        mean_accuracy: share of correct predictions per bin, NaN in an empty one.
+        mean_confidence: mean top probability per bin, NaN in an empty one, `(bins,)`.
+        mean_accuracy: share of correct predictions per bin, NaN in an empty one, `(bins,)`.
 
     >>> says = np.repeat([[0.6, 0.4], [0.9, 0.1]], 100, axis=0)
     >>> happened = np.tile(np.repeat([0, 1], [80, 20]), 2)  # the first class in 80 % of both

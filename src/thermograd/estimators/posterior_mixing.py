@@ -25,7 +25,7 @@ class EffectiveSampleSize:
 
     Attributes:
         bulk: about the middle of the distribution, of the shape of one draw.
-        tail: about its 5 % and 95 % quantiles, the smaller of the two.
+        tail: about its 5 % and 95 % quantiles, the smaller of the two, likewise.
 
     >>> random = np.random.default_rng(0)
     >>> still = random.normal(size=(4, 1, 2)) + 0.01 * random.normal(size=(4, 100, 2))

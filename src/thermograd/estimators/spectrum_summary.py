@@ -22,7 +22,7 @@ class SpectrumSummary:
     Attributes:
         quartiles: lower quartile, median, upper quartile.
         whiskers: the outermost eigenvalues within 1.5 interquartile ranges of the quartiles.
-        outliers: those beyond, ascending.
+        outliers: those beyond, ascending, `(number,)`.
         negative_fraction: share of eigenvalues below −`zero`.
         near_zero_fraction: share of those within ±`zero`.
         trace: their sum.

@@ -23,9 +23,9 @@ class Eigenvalues:
     """Eigenvalues h of a Hessian, and how well they are known.
 
     Attributes:
-        values: h, in float64; of the largest the largest first, of the smallest the smallest first, of those of largest
+        values: h, `(k,)`, in float64; of the largest the largest first, of the smallest the smallest first, of those of largest
             magnitude the largest magnitude first, of both ends or all of them ascending.
-        residuals: |Hv − hv|, which bounds the distance of each from the nearest eigenvalue, at least the rounding of weights below
+        residuals: |Hv − hv|, `(k,)`, which bounds the distance of each from the nearest eigenvalue, at least the rounding of weights below
             float32; of the full spectrum the size of what rounding made unsymmetric.
         converged: whether all residuals are within the tolerance.
         matvecs: products it took.

@@ -90,7 +90,7 @@ class StationaryState:
         diffusion: D, half the covariance of one update, `(N, N)`.
         propagator: A of δ ← A δ + noise, `(N, N)`; with momentum `(2N, 2N)` in (weights, momentum buffer).
         equilibrium: whether it is an equilibrium state; kind boltzmann, equilibrium or nonequilibrium.
-        relaxation_times: in steps, one per mode, slowest last: the mean falls by e, the covariance in half of it.
+        relaxation_times: in steps, one per mode, `(modes,)`, slowest last: the mean falls by e, the covariance in half of it.
         entropy_force: W of σ = Σ (Wδ)·Δθ, `(N, N)`, or None.
         entropy_production: ⟨σ⟩ per update, or None.
         excess_loss: ½ tr(HΣ), the loss that the fluctuations cost, or None if no loss is known.
@@ -219,7 +219,7 @@ def linear_process(
     Args:
         propagator: A, `(N, N)`, any.
         noise_covariance: 2D = ⟨ξξᵀ⟩, symmetric `(N, N)`.
-        mean: of x; zeros if not given.
+        mean: of x, `(N,)`; zeros if not given.
 
     Raises:
         ConfigError: a ValueError: shapes that do not fit, numbers that are not finite, a noise that is no covariance.
