@@ -53,8 +53,8 @@ class Gain:
 
     >>> import torch, thermograd as tg
     >>> weight = torch.nn.Parameter(torch.zeros(1))
-    >>> Gain(factor=0.5).decide(tg.watch(torch.optim.SGD([weight], lr=0.1))).kind
-    'warming_up'
+    >>> print(Gain(factor=0.5).decide(tg.watch(torch.optim.SGD([weight], lr=0.1))))
+    undecided: 0 epochs with losses at this learning rate so far; 16 are needed.
     """
 
     factor: float = 0.1
@@ -79,8 +79,13 @@ class Ratio:
 
     >>> import torch, thermograd as tg
     >>> weight = torch.nn.Parameter(torch.zeros(1))
-    >>> Ratio(threshold=0.05).decide(tg.watch(torch.optim.SGD([weight], lr=0.1))).kind
-    'warming_up'
+    >>> optimizer = torch.optim.SGD([weight], lr=0.5)
+    >>> watch = tg.watch(optimizer, steps_per_epoch=1)
+    >>> for kick in torch.randn(40, generator=torch.Generator().manual_seed(0)):  # a shaken parabola
+    ...     weight.grad = weight.detach() + kick
+    ...     optimizer.step()
+    >>> Ratio(threshold=0.05).decide(watch).kind, Equivalence().decide(watch).kind  # few steps
+    ('ratio_near_1', 'undecided')
     """
 
     threshold: float = 0.01
