@@ -26,7 +26,7 @@ def cells(tree):
 @dataclass(frozen=True)
 class Alternative:
     name: str
-    predicted_mean: Estimate
+    ranked_mean: Estimate
 
     def __str__(self):
         return self.name
@@ -159,7 +159,8 @@ def test_alternatives_are_drawn_on_one_axis():
     dots = [float(dot.attrib["cx"]) for dot in tree.iter(f"{SVG}circle")]
     assert len(dots) == 2
     assert dots[0] < dots[1]
-    assert "predicted mean (epochs)" in "".join(tree.itertext())
+    headings = ["".join(heading.itertext()) for heading in tree.iter("th")]
+    assert "mean (epochs)" in headings  # measured or predicted: the words of the alternative say it
 
 
 def test_a_landscape_shows_its_curvatures():

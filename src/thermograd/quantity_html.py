@@ -50,7 +50,7 @@ def verdict_html(verdict: Verdict) -> str:
 
 
 def advice_html(advice: Advice) -> str:
-    """What to do; the alternatives, best first, with the means they are predicted to have; verdicts and caveats."""
+    """What to do; the alternatives, best first, with their means, predicted or measured; verdicts and caveats."""
     verdicts = "".join(f"<li>{_answer(entry)}</li>" for entry in advice.verdicts)
     caveats = "".join(f"<li>{escaped(entry)}</li>" for entry in advice.caveats)
     return (
@@ -153,7 +153,7 @@ def _drawn(
 def _ranking(entries: Sequence[Any]) -> str:
     if not entries:
         return ""
-    means = [getattr(entry, "predicted_mean", None) for entry in entries]
+    means = [getattr(entry, "ranked_mean", None) for entry in entries]
     known = [mean for mean in means if mean is not None]
     numbers = np.array([(mean.value, *mean.interval) for mean in known], float).ravel()
     numbers = numbers[np.isfinite(numbers)]
@@ -167,7 +167,7 @@ def _ranking(entries: Sequence[Any]) -> str:
         )
         rows.append([f"{place}.", escaped(entry), drawing])
     unit = f" ({known[0].unit}s)" if known and known[0].unit else ""
-    return cells_table(["", "alternative", f"predicted mean{unit}" if known else ""], rows)
+    return cells_table(["", "alternative", f"mean{unit}" if known else ""], rows)
 
 
 def _answer(verdict: Verdict) -> str:

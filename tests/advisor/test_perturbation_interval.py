@@ -250,9 +250,13 @@ def test_what_was_tried_by_brute_force_competes_with_its_measured_mean():
     kick = by_name(advise(record))["kick"]
     assert kick.verified
     assert kick.interval == 8
-    assert kick.predicted_mean.value == tried[8].argmax(axis=1).mean() + 1
+    assert kick.measured_mean.value == tried[8].argmax(axis=1).mean() + 1
+    told = next(v for v in advise(record).verdicts if v.kind == "prediction_against_brute_force")
+    assert told.evidence["interval"] == 8
+    assert kick.predicted_mean.value == told.evidence["predicted"] != kick.measured_mean.value
+    assert kick.predicted_mean.interval == told.evidence["predicted_interval"]
     assert advise(record).recommendation.startswith("Apply kick every 8 epochs: measured ")
-    assert "by brute force" in str(kick)
+    assert f"by brute force, predicted {kick.predicted_mean.value:.3g} (" in str(kick)
 
 
 @pytest.mark.parametrize("resamples", [300, 3000])
@@ -279,7 +283,7 @@ def test_a_contradicted_prediction_does_not_compete():
     advice = advise(record)
     kick = by_name(advice)["kick"]
     assert (kick.verified, kick.interval) == (True, 8)
-    assert kick.predicted_mean.value > 30
+    assert kick.ranked_mean.value > 30
     assert [v.holds for v in advice.verdicts if v.kind == "prediction_against_brute_force"] == [False]
 
 

@@ -35,7 +35,7 @@ def brute_force_verdicts(evidence: PerturbationEvidence) -> list[Verdict]:
         _compare(
             name,
             interval,
-            _predicted(evidence, name, interval),
+            predicted_at(evidence, name, interval),
             arrived,
             _bound_only(evidence, name),
             evidence.resamples,
@@ -70,17 +70,32 @@ def is_contradicted(evidence: PerturbationEvidence, name: str) -> bool:
     )
 
 
-def _predicted(evidence: PerturbationEvidence, name: str, interval: int) -> Estimate | None:
+def predicted_at(evidence: PerturbationEvidence, name: str, interval: int) -> Estimate | None:
+    """The mean that is predicted at one interval, which its note may say is outside the valid range.
+
+    Args:
+        evidence: what the prediction rests on.
+        name: the perturbation.
+        interval: at which it is made.
+
+    Returns:
+        The mean; None where nothing is predicted.
+    """
     curve = evidence.curves.get(name)
     if curve is None or interval not in np.asarray(curve.at):
         return None
     place = int(np.flatnonzero(np.asarray(curve.at) == interval)[0])
     samples = np.asarray(curve.samples)[:, place]
-    low, high = percentile_interval(samples)
+    low, high = percentile_interval(samples, pieces=evidence.pieces(name))
     value = float(np.asarray(curve.value)[place])
     covered = curve.valid is None or bool(curve.valid[place])
-    note = "" if covered else ", outside its valid range,"
-    return Estimate(value, (float(low), float(high)), note=note, samples=samples)
+    return Estimate(
+        value,
+        (float(low), float(high)),
+        unit=evidence.passages.unit,
+        note="" if covered else "outside its valid range",
+        samples=samples,
+    )
 
 
 def _bound_only(evidence: PerturbationEvidence, name: str) -> bool:
@@ -114,9 +129,10 @@ def _compare(
         holds = _of_censored(predicted, measured, arrived)
     answer = {True: "agrees with", False: "is contradicted by", None: "cannot be decided by"}[holds]
     least = "at least " if bound_only else ""
+    outside = f", {predicted.note}," if predicted.note else ""
     never = f", at least, as {missing} of them never arrived" if missing else ""
     text = (
-        f"{what} {every(interval, arrived.unit)}: the prediction {least}{with_interval(predicted)}{predicted.note} "
+        f"{what} {every(interval, arrived.unit)}: the prediction {least}{with_interval(predicted)}{outside} "
         f"{answer} brute force, {with_interval(measured)} from {len(arrived)} runs{never}."
     )
     return _verdict(holds, text, name, interval, predicted, measured)

@@ -96,7 +96,7 @@ def caveats(
         found.append(f"n = {len(evidence.passages)} unperturbed runs only")
     found += [*_few_survivors(evidence), *_bounds(evidence), *_unsettled(ranking, evidence)]
     for candidate in ranking:
-        mean = candidate.predicted_mean
+        mean = candidate.ranked_mean
         flattered, value = optimism[candidate.name], float(mean.value)
         if flattered > 0.5 * (value - float(mean.low)):
             found.append(

@@ -85,6 +85,11 @@ class PerturbationEvidence:
         curves = {RESET: replace(restarts, valid=acts)}
         return curves | {name: found.curve(self.survival) for name, found in self.measured.items()}
 
+    def pieces(self, name: str) -> float:
+        """How many independent pieces a predicted mean rests on: of runs left alone and perturbed the fewer."""
+        found = self.measured.get(name)
+        return len(self.passages) if found is None else min(len(self.passages), found.pieces)
+
 
 def gather_evidence(
     record: PerturbationRecord | Recorded,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from thermograd.advisor.brute_force import brute_force_verdicts, is_contradicted, tried_means
+from thermograd.advisor.brute_force import brute_force_verdicts, is_contradicted, predicted_at, tried_means
 from thermograd.advisor.candidate import Candidate
 from thermograd.advisor.caveats import caveats, foreseen_outcomes, worth_one_test
 from thermograd.advisor.measured_perturbation import MeasuredPerturbation
@@ -152,7 +152,7 @@ def _choices(evidence: PerturbationEvidence) -> dict[str, tuple[_Choice, _Choice
         note = "a lower bound: some never arrived after it" if found and found.optimistic else ""
         valid = np.asarray(curve.valid, bool)
         wider = valid if found is None else valid | found.usable(np.asarray(curve.at))
-        pieces = len(evidence.passages) if found is None else min(len(evidence.passages), found.pieces)
+        pieces = evidence.pieces(name)
         usable = _best_point(replace(curve, valid=wider), unit, note, pieces)
         chosen[name] = (_best_point(curve, unit, note, pieces), usable)
     for name in evidence.verified:
@@ -212,17 +212,30 @@ def _ranking(
             Candidate(
                 name,
                 best.interval,
-                best.mean,
+                _predicted(evidence, name, best),
                 _residual(found, best.interval) if found else None,
                 None if name == NOTHING or optimistic else _gain(evidence, best.mean),
                 float(share),
                 usable.interval if usable else None,
                 usable.mean if usable else None,
                 optimistic,
-                best.tried,
+                best.mean if best.tried else None,
             )
         )
-    return sorted(ranked, key=lambda candidate: float(candidate.predicted_mean.value))
+    return sorted(ranked, key=lambda candidate: float(candidate.ranked_mean.value))
+
+
+def _predicted(evidence: PerturbationEvidence, name: str, best: _Choice) -> Estimate | None:
+    """What is predicted at the best interval, also where the mean there was measured."""
+    if not best.tried:
+        return best.mean
+    predicted = None if best.interval is None else predicted_at(evidence, name, best.interval)
+    bound = name in evidence.measured and evidence.measured[name].optimistic
+    return (
+        replace(predicted, note="a lower bound: some never arrived after it")
+        if predicted and bound
+        else predicted
+    )
 
 
 def _residual(found: MeasuredPerturbation, interval: int | None) -> Estimate:

@@ -62,14 +62,14 @@ def recommend(
     best, unit = known[0], passages.unit
     if best is nothing and not passages.reached.any():
         return _cannot_tell(evidence), []
-    waiting = ("at least " if nothing.optimistic else "") + with_interval(nothing.predicted_mean)
+    waiting = ("at least " if nothing.optimistic else "") + with_interval(nothing.ranked_mean)
     if best is nothing:
         others = [candidate for candidate in known[1:] if candidate.interval is not None]
         return _nothing_better(others, evidence, waiting), []
-    manner, expected = _manner(best, unit), with_interval(best.predicted_mean)
+    manner, expected = _manner(best, unit), with_interval(best.ranked_mean)
     how = "measured" if best.verified else "expected"
-    honest = np.asarray(best.predicted_mean.samples) + optimism[best.name]
-    share = float((honest < np.asarray(nothing.predicted_mean.samples)).mean())
+    honest = np.asarray(best.ranked_mean.samples) + optimism[best.name]
+    share = float((honest < np.asarray(nothing.ranked_mean.samples)).mean())
     verdict = _sooner(best, manner, share, _needed(best, known, evidence))
     if not verdict.holds:
         text = (
@@ -98,10 +98,10 @@ def _nothing_better(others: Sequence[Candidate], evidence: PerturbationEvidence,
     if not others:
         return f"Leave it alone: doing nothing takes {waiting} {unit}s."
     rival, tail = others[0], evidence.extrapolated
-    said = f"{_named(rival, unit)}, {_came_out(rival)} at {with_interval(rival.predicted_mean)}"
+    said = f"{_named(rival, unit)}, {_came_out(rival)} at {with_interval(rival.ranked_mean)}"
     censored = not evidence.passages.reached.all()
     waiting += f" {unit}s, {with_interval(tail)} if the tail is exponential" if censored else f" {unit}s"
-    if not censored or float(rival.predicted_mean.value) >= float(tail.value):
+    if not censored or float(rival.ranked_mean.value) >= float(tail.value):
         return f"Leave it alone: doing nothing takes {waiting}; the best alternative, {said}."
     return (
         f"Not decided by these runs: doing nothing takes {waiting}; the best alternative, {said}. "

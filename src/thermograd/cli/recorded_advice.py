@@ -92,7 +92,7 @@ def advice_object(advice: Advice, evidence: PerturbationEvidence) -> dict[str, A
                 "name": entry.name,
                 "interval": entry.interval,
                 "predicted_mean": _value(entry.predicted_mean),
-                "predicted_interval": [float(end) for end in entry.predicted_mean.interval],
+                "predicted_interval": _ends(entry.predicted_mean),
                 "mean_residual_time": _value(entry.mean_residual_time),
                 "at_least_speed_up": _value(entry.speed_up and entry.speed_up.at_least),
                 "extrapolated_speed_up": _value(entry.speed_up and entry.speed_up.extrapolated),
@@ -175,6 +175,10 @@ def _page(
         commands=[shlex.join(["thermograd", *sys.argv[1:]])],
         unit=passages.unit,
     )
+
+
+def _ends(estimate: Estimate | None) -> list[float] | None:
+    return None if estimate is None else [float(end) for end in estimate.interval]
 
 
 def _value(estimate: Estimate | None) -> float | None:

@@ -11,21 +11,21 @@ from typing import Any
 import numpy as np
 
 from thermograd.advisor.candidate import Candidate
+from thermograd.advisor.perturbation_evidence import NOTHING
 from thermograd.advisor.wording import number
 from thermograd.quantities import Estimate, Prediction
 from thermograd.store.printable import printable
 
 _LONGEST = 1e6
-_FLAG = "optimistic"
-"""Of a `Candidate`: said in words in the cells that it concerns, not in a column."""
 
 
 def ranking_table(entries: Sequence[Any], unit: str = "") -> str:
     """The ranked alternatives, best first, one row each.
 
     Args:
-        entries: dataclasses of one type, whose fields become the columns; anything else is one cell. A
-            `Candidate` whose mean is a lower bound says so where its speed-up would stand.
+        entries: dataclasses of one type, whose fields become the columns; anything else is one cell. Of a
+            `Candidate` what was measured and what is predicted have a column each, and one whose mean is a lower
+            bound says so where its speed-up would stand. Columns that say nothing of any entry are left out.
         unit: unit of times, for the headings of means and intervals.
 
     Returns:
@@ -33,11 +33,11 @@ def ranking_table(entries: Sequence[Any], unit: str = "") -> str:
     """
     if not entries:
         return ""
-    names = _columns(entries)
-    headings = ["", *(_heading(name, unit) for name in names)]
+    columns = _columns(entries)
+    headings = ["", *(_heading(name, unit) for name in columns)]
     rows = [
-        _row(f"{place}.", [_cell(cell) for cell in _cells(entry, names)], headings[1:] or ["alternative"])
-        for place, entry in enumerate(entries, start=1)
+        _row(f"{place}.", [_cell(cell) for cell in cells], headings[1:] or ["alternative"])
+        for place, cells in enumerate(zip(*(columns or {"": list(entries)}).values(), strict=True), start=1)
     ]
     return _wide("Ranking", headings, rows)
 
@@ -102,11 +102,38 @@ def _number(value: float) -> str:
     return number(value) if abs(value) < _LONGEST else f"{value:.3g}"
 
 
-def _columns(entries: Sequence[Any]) -> list[str]:
+def _columns(entries: Sequence[Any]) -> dict[str, list[Any]]:
+    """By name what the entries say, without what all leave open; empty if they are not of one kind."""
     kinds = {type(entry) for entry in entries}
     if len(kinds) > 1 or not dataclasses.is_dataclass(entries[0]):
-        return []
-    return [field.name for field in dataclasses.fields(entries[0]) if field.name != _FLAG]
+        return {}
+    rows = [_facts(entry) for entry in entries]
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    return {name: cells for name, cells in columns.items() if any(cell is not None for cell in cells)}
+
+
+def _facts(entry: Any) -> dict[str, Any]:
+    if isinstance(entry, Candidate):
+        return _facts_of_candidate(entry)
+    return {field.name: getattr(entry, field.name) for field in dataclasses.fields(entry)}
+
+
+def _facts_of_candidate(entry: Candidate) -> dict[str, Any]:
+    """What to do, what was measured, what is predicted; a wider bet only where it is one."""
+    left_alone = entry.name == NOTHING  # its mean is that of the runs themselves, no prediction
+    bet = not (entry.optimistic or entry.verified or entry.usable_interval == entry.interval)
+    best = entry.probability_of_being_best
+    return {
+        "name": entry.name,
+        "interval": entry.interval,
+        "measured_mean": entry.predicted_mean if left_alone else entry.measured_mean,
+        "predicted_mean": None if left_alone else entry.predicted_mean,
+        "mean_residual_time": entry.mean_residual_time,
+        "speed_up": entry.gain() if entry.optimistic else entry.speed_up,
+        "probability_of_being_best": f"at most {number_text(best)}" if entry.optimistic else best,
+        "worth_one_test: interval": entry.usable_interval if bet else None,
+        "worth_one_test: predicted mean": entry.usable_mean if bet else None,
+    }
 
 
 def _heading(name: str, unit: str) -> str:
@@ -123,10 +150,6 @@ def _wide(label: str, headings: Sequence[str], rows: Sequence[str]) -> str:
     )
 
 
-def _cells(entry: Any, names: Sequence[str]) -> list[Any]:
-    return [_worded(entry, name) for name in names] if names else [entry]
-
-
 def _row(first: str, cells: Sequence[str], titles: Sequence[str], address: str = "") -> str:
     name = html.escape(printable(first))
     if address:
@@ -136,16 +159,6 @@ def _row(first: str, cells: Sequence[str], titles: Sequence[str], address: str =
         for title, cell in zip(titles, cells, strict=True)
     )
     return f"<tr><th scope='row'>{name}</th>{body}</tr>"
-
-
-def _worded(entry: Any, name: str) -> Any:
-    if not isinstance(entry, Candidate) or not entry.optimistic:
-        return getattr(entry, name)
-    if name == "speed_up":
-        return entry.gain()
-    if name == "probability_of_being_best":
-        return f"{number_text(entry.probability_of_being_best)} at best"
-    return getattr(entry, name)
 
 
 def _cell(value: Any) -> str:
