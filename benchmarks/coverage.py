@@ -26,6 +26,7 @@ import numpy as np
 import scipy
 from coverage_cases.case import Alarm, Case, Row
 from scipy.special import betaincinv
+from trust_parts.coverage_page import laid_out, laws
 
 PAGE = Path(__file__).parents[1] / "docs" / "coverage.md"
 QUICK, BLOCK = 10, 100
@@ -42,8 +43,11 @@ HEAD = (
     "one in twenty. More hits: it is wider than it needs to be, so it errs towards not deciding. Where a row is outside",
     "its range the reason is given.",
     "",
-    "Verdicts are counted in the same way: in the tables headed *says* stands how often something is said of data of",
-    "which it is not so. All of them together: [Can I trust it?](trust.md)",
+    "Verdicts are counted in the same way: how often something is said of data of which it is not so. All of them",
+    "together: [Can I trust it?](trust.md)",
+    "",
+    "Each section begins with what was found; a click on the line below it shows every row, with the law of the data,",
+    "the count and its interval. *Laws* says of how many laws the data were drawn.",
 )
 
 
@@ -192,10 +196,8 @@ def blocks_of(text: str) -> dict[tuple[str, str], str]:
     found = {}
     for part in text.split("\n## ")[1:]:
         first, _, rest = f"## {part}".partition("\n")
-        for table in rest.split("\n**")[1:]:
-            whole = f"**{table}".rstrip("\n") + "\n"
-            if first in names:
-                found[names[first], whole.partition("\n")[0]] = whole
+        if first in names:
+            found |= {(names[first], title): f"{title}\n\n{rows}" for title, rows in laws(rest).items()}
     return found
 
 
@@ -226,7 +228,7 @@ def page(tables: dict[tuple[str, str], str], made: str) -> str:
     ]
     for name, part in ordered.items():
         lines += [heading(name), "", *part] if part else []
-    return "\n".join(lines)
+    return laid_out("\n".join(lines))
 
 
 def main() -> int:

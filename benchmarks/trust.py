@@ -1,7 +1,8 @@
 """What the measurements say about trust, on one page: `make trust`, that is `python benchmarks/trust.py`.
 
-Reads docs/coverage.md, docs/agreement.md, docs/reliability.md and benchmarks/README.md, and writes docs/trust.md and
-docs/benchmarks.md. Nothing is measured anew. `tests/documents/test_trust.py` fails where a page is not what this writes.
+Reads docs/coverage.md, docs/agreement.md, docs/reliability.md and benchmarks/README.md, writes docs/trust.md and
+docs/benchmarks.md, and lays out docs/coverage.md. Nothing is measured anew. `tests/documents/test_trust.py` fails where a page is not
+what this writes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from pathlib import Path
 
 from trust_parts.bars import Bar, bars
 from trust_parts.bars import page as page_of_bars
+from trust_parts.coverage_page import laid_out
+from trust_parts.folded import folded
 from trust_parts.markdown_tables import Table, table, tables
 from trust_parts.not_counted import NOT_COUNTED, WHY
 
@@ -39,9 +42,13 @@ def sources() -> Sources:
 
 
 def pages(given: Sources) -> dict[str, str]:
-    """The text of both pages by the name of their file."""
+    """The text of every page by the name of its file."""
     found = bars(given.benchmarks)
-    return {"trust.md": trust(given, found), "benchmarks.md": page_of_bars(found)}
+    return {
+        "trust.md": trust(given, found),
+        "benchmarks.md": page_of_bars(found),
+        "coverage.md": laid_out(given.coverage),
+    }
 
 
 def trust(given: Sources, found: list[Bar]) -> str:
@@ -50,7 +57,8 @@ def trust(given: Sources, found: list[Bar]) -> str:
         "# Can I trust it?",
         "What an interval, a verdict, a theory, a stored run and a speed are worth was measured, not assumed. This page gathers the "
         "counts; every section says when they were made, on which machine, and how to repeat them. Where something is worse than it "
-        "promises, it says so. `make trust` gathers them anew without measuring.",
+        "promises, it says so. What is long unfolds at a click. `make trust` gathers the counts anew without measuring.",
+        in_short(given, found),
         "## Does the interval hold the truth?",
         *intervals(given.coverage),
         "## How often is a verdict wrong?",
@@ -65,21 +73,64 @@ def trust(given: Sources, found: list[Bar]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def in_short(given: Sources, found: list[Bar]) -> str:
+    """One line for every section."""
+    *_, (_, total, inside, narrow, wide) = _intervals(given.coverage)
+    said = [row for rows in _verdicts(given.coverage).values() for row in rows]
+    above = sum(not _inside(row[-1]) for row in said)
+    compared = [row for one in tables(given.agreement) for row in one.rows]
+    agreeing = sum(row[-1] == "yes" for row in compared)
+    played, _ = _played(given.reliability)
+    missed = sum(bar.missed for bar in found)
+    rows = (
+        (
+            "[an interval](#does-the-interval-hold-the-truth)",
+            f"{total} intervals, 400 to 4000 data sets each",
+            f"{inside} hold the truth as often as they are to; **{narrow}** less often, {wide} more often",
+        ),
+        (
+            "[a verdict](#how-often-is-a-verdict-wrong)",
+            f"{len(said)} ways to be wrong",
+            f"{len(said) - above} not more often than is wanted, **{above}** more often",
+        ),
+        (
+            "[a theory](#do-theory-and-simulation-agree)",
+            f"{len(compared)} comparisons with a simulation",
+            f"{agreeing} agree",
+        ),
+        (
+            "[a stored run](#does-a-run-survive)",
+            f"{sum(map(_rounds, played))} rounds of {len(played)} kinds of harm",
+            f"{sum(int(row[3]) for row in played)} failures",
+        ),
+        (
+            "[a speed](#how-fast-is-it)",
+            f"{len(found)} bars, set before",
+            f"{len(found) - missed} met, **{missed}** missed",
+        ),
+    )
+    return table(("what is trusted", "counted", "found"), rows)
+
+
 def intervals(page: str) -> Iterator[str]:
     """Per phenomenon, how many intervals hold the truth as often as they say."""
     yield (
         "Every interval was computed on 400 to 4000 synthetic data sets of a law whose truth is known, and the hits were counted. "
-        "Outside means more or fewer hits than the level, with the reason beside it; *narrow* are those with fewer, which mislead."
+        "*Inside* are those that held it as often as their level says; *narrow* ones held it less often, and mislead; *wide* ones more often. "
+        "For each the page named below gives the reason."
     )
+    yield table(("phenomenon", "intervals", "inside", "narrow", "wide"), _intervals(page))
+    yield f"{_made(page)} Each one: [How often the intervals are right](coverage.md)."
+
+
+def _intervals(page: str) -> list[tuple[str, ...]]:
     rows = []
     for name, chosen in _by_section(one for one in tables(page) if one.head[0] == "interval of"):
         cells = [row for one in chosen for row in one.rows]
         narrow = sum(not _inside(row[-1]) and _share(row[2]) < _wanted(row[-1])[0] for row in cells)
         outside = sum(not _inside(row[-1]) for row in cells)
         rows.append((name, str(len(cells)), str(len(cells) - outside), str(narrow), str(outside - narrow)))
-    rows.append(("all", *(str(sum(int(row[place]) for row in rows)) for place in range(1, 5))))
-    yield table(("phenomenon", "intervals", "inside", "narrow", "wide"), rows)
-    yield f"{_made(page)} Each one: [How often the intervals are right](coverage.md)."
+    return [*rows, ("all", *(str(sum(int(row[place]) for row in rows)) for place in range(1, 5)))]
 
 
 def verdicts(page: str) -> Iterator[str]:
@@ -88,11 +139,7 @@ def verdicts(page: str) -> Iterator[str]:
         "Here each is spoken about data of which it is not so, and what is counted is how often. In brackets is the 95 % Clopper-Pearson "
         "interval of the share. *Cannot decide* is never wrong and not counted. Rates are for one look unless looks are named."
     )
-    counted: dict[str, list[tuple[str, str, str, str]]] = {}
-    for one in tables(page):
-        if one.head[0].endswith(" says"):
-            rows = counted.setdefault(one.head[0].removesuffix(" says"), [])
-            rows += [(said, _law(one), count, wanted) for said, count, wanted in one.rows]
+    counted = _verdicts(page)
     yield table(
         ("verdicts of", "rates", "above what is wanted", "largest, %"),
         [(speaker, *_summed(rows)) for speaker, rows in sorted(counted.items())],
@@ -107,13 +154,26 @@ def verdicts(page: str) -> Iterator[str]:
     if above:
         yield "### Said too often"
         yield table(("verdict", "must not be said of", "said in", "wanted, and why it is more"), above)
+    yield "### Every rate"
     for speaker, rows in sorted(counted.items()):
-        yield f"### {speaker.strip('`')}"
-        yield table(("verdict", "must not be said of", "said in", "wanted"), rows)
+        body = table(("verdict", "must not be said of", "said in", "wanted"), rows)
+        yield folded(
+            f"<code>{speaker.strip('`')}</code>: {len(rows)} {'rate' if len(rows) == 1 else 'rates'}", body
+        )
     yield "### Not counted"
     for kind, why in WHY.items():
         listed = [f"`{module}` ({words})" for module, (of, words) in NOT_COUNTED.items() if of == kind]
         yield f"{why}: {', '.join(listed)}."
+
+
+def _verdicts(page: str) -> dict[str, list[tuple[str, str, str, str]]]:
+    """By who speaks: what is said, of which law it must not be, how often it was, and how often it may be."""
+    counted: dict[str, list[tuple[str, str, str, str]]] = {}
+    for one in tables(page):
+        if one.head[0].endswith(" says"):
+            rows = counted.setdefault(one.head[0].removesuffix(" says"), [])
+            rows += [(said, _law(one), count, wanted) for said, count, wanted in one.rows]
+    return counted
 
 
 def _summed(rows: list[tuple[str, str, str, str]]) -> tuple[str, str, str]:
@@ -129,20 +189,38 @@ def agreement(page: str) -> Iterator[str]:
         "A prediction never touches the code that analyses data, so their agreement is evidence. z is the difference in standard "
         "errors; of numbers that agree 95.4 % have |z| < 2. *By chance* is how often the largest of so many is as large."
     )
-    rows = [(name, *row) for name, chosen in _by_section(tables(page)) for one in chosen for row in one.rows]
-    yield table(
-        ("phenomenon", "theory", "simulation", "numbers", "worst abs(z)", "by chance", "abs(z) < 2", "agree"),
-        rows,
+    sections = [
+        (name, [row for one in chosen for row in one.rows]) for name, chosen in _by_section(tables(page))
+    ]
+    head = ("phenomenon", "comparisons", "numbers", "worst abs(z)", "abs(z) < 2", "agree")
+    yield table(head, [(name, *_agreement(rows)) for name, rows in sections])
+    head = (
+        "phenomenon",
+        "theory",
+        "simulation",
+        "numbers",
+        "worst abs(z)",
+        "by chance",
+        "abs(z) < 2",
+        "agree",
     )
+    every = [(name, *row) for name, rows in sections for row in rows]
+    yield folded(f"All {len(every)} comparisons", table(head, every))
     yield f"{_made(page)} More of it: [Where theory and simulation agree](agreement.md)."
+
+
+def _agreement(rows: list[tuple[str, ...]]) -> tuple[str, ...]:
+    """How many comparisons, of how many numbers, the worst of them, how many are near, how many comparisons agree."""
+    near, of = (sum(int(row[5].split(" of ")[place]) for row in rows) for place in (0, 1))
+    worst = max(float(row[3]) for row in rows)
+    agreeing = sum(row[-1] == "yes" for row in rows)
+    return str(len(rows)), str(of), f"{worst:.2f}", f"{near} of {of}", f"{agreeing} of {len(rows)}"
 
 
 def reliability(page: str) -> Iterator[str]:
     """What was done to runs, and how often they did not come out the same."""
-    rows = [row for one in _with_text_before(page) for row in one.rows]
-    control = [row for row in rows if row[0].startswith("negative control")]
-    played = [row for row in rows if row not in control]
-    rounds = sum(int(row[1].replace(" ", "")) for row in played)
+    played, control = _played(page)
+    rounds = sum(map(_rounds, played))
     failures = sum(int(row[3]) for row in played)
     yield (
         f"Runs were killed, starved of disk, damaged and started four times at once: {len(played)} ways, {rounds} rounds, {failures} "
@@ -153,6 +231,17 @@ def reliability(page: str) -> Iterator[str]:
     )
     made = " ".join(re.findall(r"^(Made by .*)$", page, re.MULTILINE))
     yield f"{made} What must hold, and what is not proved: [What a run survives](reliability.md)."
+
+
+def _played(page: str) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
+    """What is done to a run, and the faults that were built in on purpose."""
+    rows = [row for one in _with_text_before(page) for row in one.rows]
+    control = [row for row in rows if row[0].startswith("negative control")]
+    return [row for row in rows if row not in control], control
+
+
+def _rounds(row: tuple[str, ...]) -> int:
+    return int(row[1].replace(" ", ""))
 
 
 def speeds(found: Iterable[Bar]) -> Iterator[str]:

@@ -31,7 +31,7 @@ def sources(trust):
     return trust.sources()
 
 
-@pytest.mark.parametrize("name", ["trust.md", "benchmarks.md"])
+@pytest.mark.parametrize("name", ["trust.md", "benchmarks.md", "coverage.md"])
 def test_a_page_is_up_to_date(trust, sources, name):
     found = (ROOT / "docs" / name).read_text("utf-8")
     assert found == trust.pages(sources)[name], f"docs/{name} is out of date: make trust"
@@ -61,6 +61,24 @@ def test_every_missed_bar_is_on_the_page(trust, sources):
     assert marked > 30
     assert trust.pages(sources)["benchmarks.md"].count("**missed") == marked
     assert trust.pages(sources)["trust.md"].count("**") > 0
+
+
+def test_a_page_that_is_laid_out_keeps_every_row_and_sums_up_every_law(trust, sources):
+    """A law whose interval is too narrow shows in what stands before the fold, and no row of a law is lost."""
+    plain = "# Title\n\nMade.\n\n## A thing\n\n" + "\n\n".join(
+        f"**Law {place}**\n\n| interval of | truth | covered in | wanted |\n|---|---|---|---|\n"
+        f"| mean at t = {place} | 1 | 1 of 2 = **{share} %** (0 to 1) | 93 to 97 %: {answer} |"
+        for place, share, answer in ((1, 95.0, "yes"), (2, 88.1, "**no**: few"), (3, 99.0, "**no**: whole"))
+    )
+    page = trust.laid_out(plain)
+    before, _, below = page.partition("<details")
+    assert "| mean | 3 | 88.1 to 99.0 | 93 to 97 | **1 narrow**, **1 wide** | few; whole |" in before
+    assert "| all | 3 | 1 | 1 | 1 | 0 | 0 |" in before
+    assert [line for line in plain.splitlines() if line.startswith("| mean")] == [
+        line for line in below.splitlines() if line.startswith("| mean")
+    ]
+    assert trust.laid_out(page) == page
+    assert sum(len(one.rows) for one in trust.tables(sources.coverage) if "wanted" in one.head[-1:]) > 300
 
 
 def test_every_bar_says_where_when_and_how(trust, sources):
