@@ -16,7 +16,7 @@ SIZES: dict[str, dict[str, str]] = {
     "plateau_or_glass.md": {"12_000": "7000", "range(3000)": "range(1000)", "steps=1000": "steps=300"},
     "run_on_a_cluster.md": {"workers=2": "workers=1"},
     "what_does_my_learning_rate_cost.md": {"range(4000)": "range(1000)"},
-    "which_sampler_which_step_size.md": {"epochs=2500": "epochs=400", "draws.draws, 9": "draws.draws, 20"},
+    "which_sampler_which_step_size.md": {"epochs=2500": "epochs=400", "draws.draws, 5": "draws.draws, 20"},
     "which_temperature_at_which_lag.md": {'"windows": 8': '"windows": 4', "windows=16": "windows=4"},
     # examples
     "calibrated_ensemble.py": {

@@ -83,6 +83,9 @@ def run_blocks(page, text, capsys, *, compare):
         exec(compile(block, str(page), "exec"), namespace)
         printed = capsys.readouterr().out
         everything += printed
+        assert shown or not printed.strip(), (
+            f"{page.name} prints and does not show: make tutorials\n{printed}"
+        )
         if compare:
             assert is_shown(shown, printed), f"{page.name} shows\n{shown}\nand prints\n{printed}"
     assert everything

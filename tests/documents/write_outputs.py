@@ -1,4 +1,4 @@
-"""Plays the tutorials and writes what they print under their blocks: `make tutorials`.
+"""Plays the tutorials and writes what they print under their blocks, and under those of other pages that show nothing yet: `make tutorials`.
 
 A `toml` block that begins with `# NAME` is written to that file, a `bash` block is handed to the command line in this process, line
 by line. A `text` block shows what the block before it printed, wrapped; from a line `...` on, lines are left out. What commands
@@ -15,7 +15,7 @@ import re
 import shlex
 import tempfile
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,9 @@ PAGES = ("would_a_restart_help.md", "watch_decide_perturb_sample.md", "theory_be
 _PIECE = re.compile(
     r"^```(python|toml|bash)\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.DOTALL | re.MULTILINE
 )
+_PYTHON = re.compile(r"^```python\n(.*?)^```\n(\s*^```text\n)?", re.DOTALL | re.MULTILINE)
 _WIDTH = 82
+_WIDE = 100
 _MORE = "..."
 
 
@@ -66,11 +68,11 @@ def wrapped(printed: str, shown: str | None) -> str:
     return "\n".join(_folded(line) for line in lines) + "\n"
 
 
-def _folded(line: str) -> str:
+def _folded(line: str, width: int = _WIDTH) -> str:
     indent = re.match(r" *", line)[0]  # type: ignore[index]  # always matches
     deeper = indent + "  " if len(indent) else ""
     return "\n".join(
-        textwrap.wrap(line, _WIDTH, subsequent_indent=deeper, break_long_words=False, break_on_hyphens=False)
+        textwrap.wrap(line, width, subsequent_indent=deeper, break_long_words=False, break_on_hyphens=False)
     )
 
 
@@ -84,18 +86,57 @@ def page(text: str) -> str:
     return text
 
 
-def _write() -> None:
-    for name in PAGES:
-        file = FOLDER / name
-        with tempfile.TemporaryDirectory() as folder:
-            before = Path.cwd()
-            os.chdir(folder)
-            try:
-                new = page(file.read_text("utf-8"))
-            finally:
-                os.chdir(before)
-        file.write_text(new, "utf-8")
+def filled(text: str) -> str:
+    """The page where every Python block that prints shows it; what is shown already stays, `...` and all.
+
+    >>> print(filled("```python\\nprint(1 + 1)\\n```\\n").replace("`", "'"))
+    '''python
+    print(1 + 1)
+    '''
+    <BLANKLINE>
+    '''text
+    2
+    '''
+    <BLANKLINE>
+    """
+    names: dict[str, Any] = {}
+    parts = []
+    for block in _PYTHON.finditer(text):
+        code, shown = block.groups()
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            _play("python", code, names)
+        printed = out.getvalue().strip("\n")
+        lines = "\n".join(_folded(line, _WIDE) for line in printed.split("\n"))
+        told = printed.strip() and not shown
+        parts.append((block.end(), f"\n```text\n{lines}\n```\n" if told else ""))
+    for end, output in reversed(parts):
+        text = text[:end] + output + text[end:]
+    return text
+
+
+def _write(file: Path, anew: Callable[[str], str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        before = Path.cwd()
+        os.chdir(folder)
+        try:
+            new = anew(file.read_text("utf-8"))
+        finally:
+            os.chdir(before)
+    file.write_text(new, "utf-8")
+
+
+def _unshown() -> Iterator[Path]:
+    """The other pages with a block that prints and shows nothing."""
+    for file in sorted(FOLDER.parent.rglob("*.md")):
+        if file.parent not in (FOLDER, FOLDER.parent / "reference" / "python"):
+            blocks = _PYTHON.findall(file.read_text("utf-8"))
+            if any("print(" in code and not shown for code, shown in blocks):
+                yield file
 
 
 if __name__ == "__main__":
-    _write()
+    for name in PAGES:
+        _write(FOLDER / name, page)
+    for file in _unshown():
+        _write(file, filled)

@@ -301,10 +301,13 @@ def _branch_means(left: FirstPassageTimes, weights: Array) -> Array:
 
 
 def _joint_mean(passages: FirstPassageTimes, drawn: Array, seed: int) -> Estimate:
-    """The restricted mean with jointly drawn samples; where none arrived these do not scatter, and it keeps its own."""
-    if none_arrived(passages.time, passages.reached, passages.horizon):
-        return restricted_mean(passages, resamples=len(drawn), seed=seed)
-    return _resampled(restricted_mean(passages, resamples=1), drawn)
+    """The restricted mean, its interval the same as without a study, with jointly drawn samples.
+
+    Where none arrived these do not scatter, and it keeps its own.
+    """
+    own = restricted_mean(passages, resamples=len(drawn), seed=seed)
+    silent = none_arrived(passages.time, passages.reached, passages.horizon)
+    return own if silent else replace(own, samples=drawn)
 
 
 def _resampled(estimate: Estimate, samples: Array) -> Estimate:
