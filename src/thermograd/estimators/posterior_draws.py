@@ -251,7 +251,7 @@ class PosteriorDraws:
         step = f", learning rate {rate:g}" if isinstance(rate, (int, float)) else ""
         span = f", epochs {self.epochs[0]:g} to {self.epochs[-1]:g}" if self.draws else ""
         lines = [
-            f"{self.chains} chains × {self.draws} draws of {self.size} parameters{by}{step}{span}, "
+            f"{self.chains} {'chain' if self.chains == 1 else 'chains'} × {self.draws} draws of {self.size} parameters{by}{step}{span}, "
             f"temperature {self.temperature:g}"
         ]
         left = self.draws - int(self.used.sum())
