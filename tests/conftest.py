@@ -1,11 +1,14 @@
-"""Where the recorded data lie, and how many threads tests may take."""
+"""Where the recorded data lie, how a benchmark is loaded, and how many threads tests may take."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -36,6 +39,25 @@ def named_data(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             pytest.skip(f"{data_folder}/{data_set} is missing")
     monkeypatch.setenv("THERMOGRAD_DATA", str(data_folder))
     return data_folder
+
+
+@pytest.fixture(scope="module")
+def benchmark_script() -> Iterator[Callable[[str], ModuleType]]:
+    """`benchmarks/NAME.py` by its name, under another one: another package may have a top-level module `coverage`."""
+    folder = Path(__file__).resolve().parents[1] / "benchmarks"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+
+        def load(name: str) -> ModuleType:
+            spec = importlib.util.spec_from_file_location(f"benchmark_{name}", folder / f"{name}.py")
+            assert spec is not None
+            assert spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            patch.setitem(sys.modules, spec.name, module)
+            spec.loader.exec_module(module)
+            return module
+
+        yield load
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

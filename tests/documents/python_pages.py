@@ -8,10 +8,8 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-sys.path.append(str(Path(__file__).parent))
 from docstring_parts import Parts, parts_of
 from python_names import PLUGINS, Entry, Page, constants, entries, imported, is_plugin, members
 from python_names import pages as planned

@@ -6,15 +6,14 @@ import ast
 import importlib.util
 import re
 import shlex
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 from cyclopts.exceptions import MissingArgumentError
-
-sys.path.append(str(Path(__file__).parent))
+from shown_output import OF_A_PAGE, is_shown
 from smaller_sizes import SIZES, smaller
+from write_outputs import PAGES as TUTORIALS
 
 from thermograd.cli.application import VERBS, application
 from thermograd.cli.run import split_words
@@ -25,13 +24,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # The command line of docs/reference is made from the code and shows patterns, not commands.
 WRITTEN = [page for page in PAGES if page.parent.name != "reference"]
 FENCE = re.compile(r"^ *(?:```|~~~)([^\n]*)\n(.*?)^ *(?:```|~~~) *$", re.DOTALL | re.MULTILINE)
-PLAYED = {
-    "would_a_restart_help.md",
-    "watch_decide_perturb_sample.md",
-    "theory_beside_simulation.md",
-}  # by test_outputs.py
 SPAN = re.compile(r"`([^`\n]+)`")
-NUMBER = re.compile(r"(?<![\w.])[-−+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 
 
 def fences(page):
@@ -52,31 +45,6 @@ def pages_with(kind, pages=PAGES):
     return [page for page in pages if of_kind(page, kind)]
 
 
-def skeleton(text):
-    """The text with its numbers taken out, and the numbers."""
-    plain = " ".join(text.split())
-    return NUMBER.sub("#", plain), [float(one.replace("−", "-")) for one in NUMBER.findall(plain)]
-
-
-def is_shown(shown, printed):
-    """Whether a text was printed, its numbers within a quarter: other machines round and draw the last digits otherwise.
-
-    What `...` stands for is left out.
-    """
-    all_words, all_numbers = skeleton(printed)
-    at = 0
-    for part in shown.split("..."):
-        words, numbers = skeleton(part)
-        at = all_words.find(words, at)
-        if at < 0:
-            return False
-        first = all_words[:at].count("#")
-        at += len(words)
-        if numbers != pytest.approx(all_numbers[first : first + len(numbers)], rel=0.25, abs=1e-9):
-            return False
-    return True
-
-
 def run_blocks(page, text, capsys, *, compare):
     namespace, everything = {}, ""
     for block, shown in runs(text):
@@ -87,12 +55,14 @@ def run_blocks(page, text, capsys, *, compare):
             f"{page.name} prints and does not show: make tutorials\n{printed}"
         )
         if compare:
-            assert is_shown(shown, printed), f"{page.name} shows\n{shown}\nand prints\n{printed}"
+            assert is_shown(shown, printed, OF_A_PAGE), f"{page.name} shows\n{shown}\nand prints\n{printed}"
     assert everything
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in pages_with("python") if page.name not in PLAYED], ids=lambda page: page.name
+    "page",
+    [page for page in pages_with("python") if page.name not in TUTORIALS],  # which test_outputs.py plays
+    ids=lambda page: page.name,
 )
 def test_code_runs_and_prints_what_is_shown(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
@@ -178,10 +148,10 @@ def test_the_checks_can_fail(tmp_path):
     ((block, shown),) = runs(page.read_text(encoding="utf-8"))
     with pytest.raises(AssertionError):
         exec(block, {})
-    assert is_shown(shown, "it is 2.2 of 3 here")
-    assert is_shown("it ... of 3", "it is 2.2 of 3 here")
-    assert not is_shown(shown, "it is 2.2 of 5 here")
-    assert not is_shown(shown, "it is 2.2 or 3 here")
+    assert is_shown(shown, "it is 2.2 of 3 here", OF_A_PAGE)
+    assert is_shown("it ... of 3", "it is 2.2 of 3 here", OF_A_PAGE)
+    assert not is_shown(shown, "it is 2.2 of 5 here", OF_A_PAGE)
+    assert not is_shown(shown, "it is 2.2 or 3 here", OF_A_PAGE)
     page.write_text("  ```py\n1\n  ```\n", encoding="utf-8")
     assert fences(page)[0][0] == "py"
     page.write_text("```bash\nthermograd run a.toml --outt x  # comment\n```\n", encoding="utf-8")

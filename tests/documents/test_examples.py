@@ -7,8 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).parent))
 from smaller_sizes import SIZES, smaller
 
 from thermograd.cli import main

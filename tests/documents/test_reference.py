@@ -7,25 +7,17 @@ import doctest
 import importlib.util
 import inspect
 import re
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).parent))
 import python_names
+import write_reference as reference
 
 import thermograd
 from thermograd import errors, protocols
 from thermograd.discover import available
 
 ROOT = Path(__file__).parents[2]
-_SCRIPT = Path(__file__).with_name("write_reference.py")
-_SPEC = importlib.util.spec_from_file_location("write_reference", _SCRIPT)
-assert _SPEC is not None
-assert _SPEC.loader is not None
-reference = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(reference)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -15,15 +14,8 @@ PACKAGE = ROOT / "src" / "thermograd"
 
 
 @pytest.fixture(scope="module")
-def trust():
-    """`benchmarks/trust.py`, whose name as a top-level module another package may have."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "benchmarks")
-        spec = importlib.util.spec_from_file_location("pages_of_trust", ROOT / "benchmarks" / "trust.py")
-        module = importlib.util.module_from_spec(spec)
-        patch.setitem(sys.modules, spec.name, module)
-        spec.loader.exec_module(module)
-        yield module
+def trust(benchmark_script):
+    return benchmark_script("trust")
 
 
 @pytest.fixture(scope="module")

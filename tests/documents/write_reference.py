@@ -11,13 +11,11 @@ import html
 import importlib
 import inspect
 import re
-import sys
-import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-sys.path.append(str(Path(__file__).parent))
+from docstring_parts import parts_of
 from python_pages import python_pages
 
 from thermograd import errors
@@ -67,15 +65,15 @@ def command_line() -> str:
     for verb, (target, summary) in VERBS.items():
         module, _, name = target.partition(":")
         function = getattr(importlib.import_module(module), name)
-        first, body = _prose(inspect.getdoc(function) or "")
+        told = parts_of(function)
         parts += [
             f"## thermograd {verb}",
             f"```bash\n{_usage(verb, function)}\n```",
-            first if first else summary,
-            body,
+            told.first or summary,
+            *told.paragraphs[1:],
         ]
-        told = documented(inspect.getdoc(function) or "", "Args")
-        rows = [(f"`{_shown(entry)}`", told.get(entry.name, "")) for entry in _parameters(function)]
+        meanings = told.documented("Args")
+        rows = [(f"`{_shown(entry)}`", meanings.get(entry.name, "")) for entry in _parameters(function)]
         parts.append(table(("argument", "meaning"), rows) if rows else "")
     return _joined(parts)
 
@@ -92,7 +90,10 @@ def exit_codes() -> str:
     for code, meaning in MEANINGS.items():
         names = ", ".join(f"`{thing.__name__}`" for thing in known if thing.exit_code == code)
         rows.append((str(code), meaning, names))
-    told = [(f"`{thing.__name__}`", str(thing.exit_code), _builtins(thing), _first(thing)) for thing in known]
+    told = [
+        (f"`{thing.__name__}`", str(thing.exit_code), _builtins(thing), parts_of(thing).first)
+        for thing in known
+    ]
     return _joined(
         [
             "# Exit codes and errors",
@@ -106,7 +107,7 @@ def exit_codes() -> str:
 
 
 def config() -> str:
-    told = documented(inspect.getdoc(Experiment) or "", "Attributes")
+    told = parts_of(Experiment).documented("Attributes")
     rows = [("`name`", "text", '`""`', "of the run, and of its default directory")]
     rows += [
         (f"`{entry.name}`", _config_type(entry), _default(entry), told.get(entry.name, ""))
@@ -153,12 +154,12 @@ def plugins() -> str:
 def _kinds(known: Mapping[str, Any]) -> Iterable[str]:
     for kind, plugin in known.items():
         yield f"### {kind}"
-        yield f"`{plugin.__name__}`: {_first(plugin)}"
+        yield f"`{plugin.__name__}`: {parts_of(plugin).first}"
         yield fields_table(plugin)
 
 
 def fields_table(plugin: type) -> str:
-    told = documented(inspect.getdoc(plugin) or "", "Attributes")
+    told = parts_of(plugin).documented("Attributes")
     rows = [
         (f"`{entry.name}`", f"`{entry.type}`", _default(entry), told.get(entry.name, ""))
         for entry in dataclasses.fields(plugin)
@@ -189,36 +190,6 @@ def _without_bars(cell: str) -> str:
     code = spans.sub(lambda found: f"<code>{html.escape(found[1], quote=False)}</code>", cell)
     parts = re.split(r"(<code>.*?</code>)", code)
     return "".join(part.replace("|", "&#124;" if place % 2 else "\\|") for place, part in enumerate(parts))
-
-
-def documented(text: str, section: str) -> dict[str, str]:
-    """The entries of a section of a docstring.
-
-    >>> documented("First.\\n\\nArgs:\\n    a: one\\n        thing.\\n    b: two.\\n", "Args")
-    {'a': 'one thing.', 'b': 'two.'}
-    """
-    found = re.search(rf"^{section}:\n((?:    .*\n|\n)*)", text + "\n", re.MULTILINE)
-    entries: dict[str, str] = {}
-    name = ""
-    for line in textwrap.dedent(found[1]).splitlines() if found else ():
-        begins = re.match(r"(\w+): (.*)", line)
-        if begins:
-            name = begins[1]
-            entries[name] = begins[2]
-        elif name:
-            entries[name] += " " + line.strip()
-    return {key: " ".join(value.split()) for key, value in entries.items()}
-
-
-def _prose(text: str) -> tuple[str, str]:
-    """First paragraph, and what follows up to the first section."""
-    prose = re.split(r"^(?:Args|Attributes|Returns|Raises):$", text, maxsplit=1, flags=re.MULTILINE)[0]
-    first, _, rest = prose.strip().partition("\n\n")
-    return " ".join(first.split()), rest.strip()
-
-
-def _first(thing: Any) -> str:
-    return _prose(inspect.getdoc(thing) or "")[0].partition("\n>>>")[0]
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +13,8 @@ COVARIANCE = np.array([[2.0, 0.6], [0.6, 1.0]])
 
 
 @pytest.fixture(scope="module")
-def harness():
-    """`benchmarks/agreement.py`."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "benchmarks")
-        spec = importlib.util.spec_from_file_location(
-            "agreement_of_theory", ROOT / "benchmarks" / "agreement.py"
-        )
-        module = importlib.util.module_from_spec(spec)
-        patch.setitem(sys.modules, spec.name, module)
-        spec.loader.exec_module(module)
-        yield module
+def harness(benchmark_script):
+    return benchmark_script("agreement")
 
 
 def compared(harness, covariance, why=""):

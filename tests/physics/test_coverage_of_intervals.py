@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +12,8 @@ RUNS, HAZARD, HORIZON = 400, 0.02, 45
 
 
 @pytest.fixture(scope="module")
-def harness():
-    """`benchmarks/coverage.py`, whose name as a top-level module another package may have."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "benchmarks")
-        spec = importlib.util.spec_from_file_location(
-            "coverage_of_intervals", ROOT / "benchmarks" / "coverage.py"
-        )
-        module = importlib.util.module_from_spec(spec)
-        patch.setitem(sys.modules, spec.name, module)
-        spec.loader.exec_module(module)
-        yield module
+def harness(benchmark_script):
+    return benchmark_script("coverage")
 
 
 def normal_mean(harness, width, why=""):
