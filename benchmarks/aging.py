@@ -7,13 +7,12 @@ processor time, everything seeded. Exit code 1 if a bar is missed at full length
 from __future__ import annotations
 
 import argparse
-import sys
 import time
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from printed_table import print_table, say
 from sklearn.datasets import load_digits
 from torch import nn
 
@@ -53,18 +52,6 @@ class Share(NamedTuple):
     tracking: float
     records: int
     megabytes: float
-
-
-def say(*words: object) -> None:
-    print(*words, file=sys.stderr, flush=True)
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    print("| " + " | ".join(head) + " |")
-    print("|" + "---|" * len(head))
-    for row in rows:
-        print("| " + " | ".join(row) + " |")
-    print(flush=True)
 
 
 def shares(tracked: Tracked, steps: int) -> list[Share]:
@@ -123,7 +110,7 @@ def tracker_cost(steps: int) -> bool:
                 ]
             )
     head = ("tracker", "steps", "step, ms", "records", "record, µs", "kept, MB", "share", "bar", "met")
-    table(head, rows)
+    print_table(head, rows)
     return met
 
 
@@ -144,7 +131,7 @@ def exponent_cost() -> bool:
     shape = f"R = 100, W = {waiting.size}, L = {lags.size}, 1000 resamples"
     met = seconds <= SECONDS
     say(found)
-    table(
+    print_table(
         ("aging_exponent", "seconds", "bar", "met"),
         [[shape, f"{seconds:.2g}", f"<= {SECONDS:g}", "yes" if met else "**missed**"]],
     )

@@ -21,6 +21,7 @@ import torch
 from fluctuation_dissipation_parts import final_loss, networks, overhead, peers, price, recorded, rules
 from fluctuation_dissipation_parts.known_truth import equilibration_step, known_tasks
 from fluctuation_dissipation_parts.rules import Rule
+from printed_table import print_table, say
 
 SASA_OF_ITS_CLASS = {
     "leak_ratio": 4, "minN_stats": 400, "testfreq": 100, "significance": 0.02,
@@ -34,18 +35,6 @@ HEAD = (
     "steps spent",
     "cuts, by seed",
 )
-
-
-def say(*words: object) -> None:
-    print(*words, file=sys.stderr, flush=True)
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    print("| " + " | ".join(head) + " |")
-    print("|" + "---|" * len(head))
-    for row in rows:
-        print("| " + " | ".join(row) + " |")
-    print(flush=True)
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -90,7 +79,7 @@ def first_cuts(modules: dict[str, ModuleType], seeds: int, quick: bool) -> None:
             say(f"{known.task.name}: {name}: {sorted(found)}")
     print(f"### Step of the first cut over the truth: median (smallest to largest) of {seeds} seeds\n")
     print(f"Never: not within {FIRST_CUT_WITHIN} times the truth.\n")
-    table(head, list(rows.values()))
+    print_table(head, list(rows.values()))
 
 
 def cut_prices(seeds: int) -> None:
@@ -111,7 +100,7 @@ def cut_prices(seeds: int) -> None:
                 ", ".join(sorted({look.kind for look in looks})),
             ])  # fmt: skip
             say(rows[-1])
-    table(["training", "epoch", "waiting", "cutting", "real", "real over predicted", "verdicts"], rows)
+    print_table(["training", "epoch", "waiting", "cutting", "real", "real over predicted", "verdicts"], rows)
 
 
 def span(values: Sequence[float]) -> str:
@@ -133,7 +122,7 @@ def final_losses(seeds: int, quick: bool) -> None:
         for budget, rows in zip(budgets, schedules(trial.task, budgets, seeds), strict=True):
             epochs = budget // trial.task.steps_per_epoch
             print(f"**{trial.task.name}**, {budget} steps ({epochs} epochs)\n")
-            table(HEAD, rows)
+            print_table(HEAD, rows)
 
 
 def schedules(task: networks.Task, budgets: Sequence[int], seeds: int) -> list[list[list[str]]]:
@@ -216,7 +205,7 @@ def costs(modules: dict[str, ModuleType], rounds: int) -> None:
         say(f"overhead: {row}")
     print("### Processor time a step over the bare loop, 64-200-200-10, batch 100, 600 steps an epoch\n")
     head = ["optimizer", "watch, every=1", "every=20", "every=1 with scheduler and losses"]
-    table([*head, "physfdt, every=1", "every=20", "statopt SASA"], rows)
+    print_table([*head, "physfdt, every=1", "every=20", "statopt SASA"], rows)
     others(modules)
 
 
@@ -256,7 +245,7 @@ def others(modules: dict[str, ModuleType]) -> None:
         [f"host reads a step, {name}, 6 tensors", f"{overhead.host_reads(make(), 50) / 50:.0f}"]
         for name, make in peers_loops.items()
     ]
-    table(["what", "measured"], rows)
+    print_table(["what", "measured"], rows)
 
 
 def main() -> int:

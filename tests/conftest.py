@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 # Built kernels of tests, kept from run to run outside the user's own cache.
@@ -39,6 +41,23 @@ def named_data(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             pytest.skip(f"{data_folder}/{data_set} is missing")
     monkeypatch.setenv("THERMOGRAD_DATA", str(data_folder))
     return data_folder
+
+
+@pytest.fixture(scope="session")
+def cifar10_accuracy(data_folder: Path) -> npt.NDArray[np.float64]:
+    """Test accuracy in percent of the recorded trainings that nothing perturbed, (run, epoch)."""
+    folder = data_folder / "firstpassage" / "dev"
+    files = (f"cifar10_resnet18_unperturbed_seeds{seeds}.npz" for seeds in ("0-499", "500-999"))
+    return np.concatenate([np.load(folder / file)["test_acc_x100"] for file in files]) / 100
+
+
+@pytest.fixture(scope="session")
+def recorded_regression(data_folder: Path) -> tuple[npt.NDArray[np.float64], ...]:
+    """Inputs and targets of the 7-parameter network, and the minimum of its loss."""
+    folder = data_folder / "nonlinear_regression"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is missing")
+    return tuple(np.loadtxt(folder / f"{name}.txt") for name in ("x_train", "y_train", "wmin"))
 
 
 @pytest.fixture(scope="module")

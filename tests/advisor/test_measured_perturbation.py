@@ -40,12 +40,10 @@ def kicked(interval, mean, seed=0, runs=200):
 
 
 @pytest.fixture(scope="module")
-def cifar10(data_folder):
+def cifar10(data_folder, cifar10_accuracy):
     folder = data_folder / "firstpassage" / "dev"
-    files = (f"cifar10_resnet18_unperturbed_seeds{seeds}.npz" for seeds in ("0-499", "500-999"))
-    unperturbed = np.concatenate([np.load(folder / file)["test_acc_x100"] for file in files]) / 100
     table = np.load(folder / "cifar10_resnet18_shrink_perturb_dev.npz")
-    return unperturbed, {interval: table[f"P{interval}"] / 100 for interval in (2, 5, 10, 30, 100)}
+    return cifar10_accuracy, {interval: table[f"P{interval}"] / 100 for interval in (2, 5, 10, 30, 100)}
 
 
 @pytest.mark.data

@@ -30,11 +30,9 @@ def kinds(advice):
 
 
 @pytest.fixture(scope="module")
-def cifar10(data_folder):
+def cifar10(data_folder, cifar10_accuracy):
     folder = data_folder / "firstpassage" / "dev"
-    files = (f"cifar10_resnet18_unperturbed_seeds{seeds}.npz" for seeds in ("0-499", "500-999"))
-    unperturbed = np.concatenate([np.load(folder / file)["test_acc_x100"] for file in files]) / 100
-    return unperturbed, np.load(folder / "cifar10_resnet18_shrink_perturb_dev.npz")
+    return cifar10_accuracy, np.load(folder / "cifar10_resnet18_shrink_perturb_dev.npz")
 
 
 @pytest.mark.data

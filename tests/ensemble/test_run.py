@@ -281,12 +281,11 @@ def test_random_state_and_threads_of_the_user_are_untouched():
     assert (threads, dtype) == (torch.get_num_threads(), torch.get_default_dtype())
 
 
-def test_the_loss_at_the_published_minimum(data_folder):
+def test_the_loss_at_the_published_minimum(recorded_regression):
     """L(θ_min) = 153.6228639284: Adhikari et al., 7-parameter network, M = 200, λ = 10."""
     from thermograd.problems import NonlinearRegression
 
-    folder = data_folder / "nonlinear_regression"
-    x, y, minimum = (np.loadtxt(folder / f"{name}.txt") for name in ("x_train", "y_train", "wmin"))
+    x, y, minimum = recorded_regression
     experiment = tg.Experiment(NonlinearRegression(x=x, y=y), trajectories=1, steps=1)
     shapes = experiment.functional.shapes
     pieces = torch.split(torch.from_numpy(minimum), [int(np.prod(shape)) for shape in shapes.values()])

@@ -8,13 +8,8 @@ import pytest
 from thermograd.numerics.extreme_eigenpairs import extreme_eigenpairs
 
 
-def symmetric(values, seed=0):
-    turn = np.linalg.qr(np.random.default_rng(seed).normal(size=(len(values), len(values))))[0]
-    return turn @ np.diag(values) @ turn.T
-
-
 @pytest.mark.parametrize("kind", ["numpy", "torch"])
-def test_extreme_eigenpairs_of_a_deep_network_like_spectrum(kind):
+def test_extreme_eigenpairs_of_a_deep_network_like_spectrum(symmetric, kind):
     values = np.concatenate([np.linspace(-0.5, 1, 195), [5, 8, 8.5, 20, 100.0]])
     matrix, start, basis = symmetric(values), np.ones(200), np.empty((120, 200))
     if kind == "torch":
@@ -36,7 +31,7 @@ def test_extreme_eigenpairs_of_a_deep_network_like_spectrum(kind):
     assert len(calls) < 120  # stops when it is there
 
 
-def test_multiple_eigenvalues_need_another_start():
+def test_multiple_eigenvalues_need_another_start(symmetric):
     matrix = symmetric([3.0, 3.0, 3.0, 1.0, 1.0])
     rng = np.random.default_rng(0)
     found = extreme_eigenpairs(
@@ -48,7 +43,7 @@ def test_multiple_eigenvalues_need_another_start():
     np.testing.assert_allclose(alone.values, [3, 1], atol=1e-9)
 
 
-def test_a_check_at_the_moment_the_space_is_exhausted_does_not_stop():
+def test_a_check_at_the_moment_the_space_is_exhausted_does_not_stop(symmetric):
     """Five distinct values, each twice: the space of one start ends after 5 steps, when the first check is due."""
     matrix = symmetric([5.0, 5.0, 4.0, 4.0, 3.0, 3.0, 2.0, 2.0, 1.0, 1.0])
     rng = np.random.default_rng(1)
@@ -58,7 +53,7 @@ def test_a_check_at_the_moment_the_space_is_exhausted_does_not_stop():
     np.testing.assert_allclose(ritz.values, [5, 5], atol=1e-9)
 
 
-def test_too_few_steps_are_said_to_be_too_few():
+def test_too_few_steps_are_said_to_be_too_few(symmetric):
     matrix = symmetric(np.linspace(0, 1, 100))
     ritz, _ = extreme_eigenpairs(lambda v: matrix @ v, np.ones(100), np.zeros((12, 100)), 5)
     assert not ritz.converged
@@ -77,7 +72,7 @@ SPECTRUM = np.concatenate([[-120.0, -7.0, -3.0], np.linspace(-0.5, 1, 192), [5, 
         ("both", [-120, -7, -3, 8.5, 20, 100]),
     ],
 )
-def test_every_end(which, expected):
+def test_every_end(symmetric, which, expected):
     matrix, rng = symmetric(SPECTRUM), np.random.default_rng(1)
     ritz, vectors = extreme_eigenpairs(
         lambda v: matrix @ v,
@@ -95,7 +90,7 @@ def test_every_end(which, expected):
 
 
 @pytest.mark.parametrize("which", ["largest", "magnitude", "both"])
-def test_copies_are_found_before_the_space_is_exhausted(which):
+def test_copies_are_found_before_the_space_is_exhausted(symmetric, which):
     """A linear model with three outputs and squared error: every curvature three times."""
     values = np.repeat(np.concatenate([np.linspace(0, 1, 91), [2, 3, 4, 5, 6, 7, 8, 9, 30.0]]), 3)
     matrix, rng = symmetric(values), np.random.default_rng(1)
@@ -121,7 +116,7 @@ def test_copies_are_found_before_the_space_is_exhausted(which):
         assert np.sort(alone.values)[-5] < 8
 
 
-def test_the_search_for_copies_is_short_where_there_are_none():
+def test_the_search_for_copies_is_short_where_there_are_none(symmetric):
     values = np.concatenate([np.linspace(-0.5, 1, 495), [5, 8, 8.5, 20, 100.0]])
     matrix, rng = symmetric(values), np.random.default_rng(1)
     calls = []

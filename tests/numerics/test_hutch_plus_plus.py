@@ -10,11 +10,6 @@ from thermograd.numerics.hutch_plus_plus import hutch_plus_plus
 SPECTRUM = np.concatenate([[100, 60, 30, -20, 10.0], np.linspace(-0.2, 0.5, 195)])
 
 
-def symmetric(values, seed=0):
-    turn = np.linalg.qr(np.random.default_rng(seed).normal(size=(len(values), len(values))))[0]
-    return turn @ np.diag(values) @ turn.T
-
-
 def signs(seed, size):
     generator = np.random.default_rng(seed)
     return lambda count: generator.choice([-1.0, 1.0], (count, size))
@@ -36,7 +31,7 @@ def hutchinson(matrix, seed, count):
     return float(((rows @ matrix) * rows).sum(1).mean())
 
 
-def test_sixty_seeds_cover_and_scatter_little():
+def test_sixty_seeds_cover_and_scatter_little(symmetric):
     matrix = symmetric(SPECTRUM)
     found = [estimate(matrix, seed) for seed in range(60)]
     assert sum(trace.low <= SPECTRUM.sum() <= trace.high for trace in found) >= 51
@@ -47,7 +42,7 @@ def test_sixty_seeds_cover_and_scatter_little():
     assert abs(np.mean([trace.value for trace in found]) - SPECTRUM.sum()) < 4 * mean_error
 
 
-def test_forms_that_are_not_projected_do_not_cover():
+def test_forms_that_are_not_projected_do_not_cover(symmetric):
     """Negative control: the whole form counted on top of the captured part."""
     matrix = symmetric(SPECTRUM)
     covered = 0
@@ -61,7 +56,7 @@ def test_forms_that_are_not_projected_do_not_cover():
     assert covered < 51
 
 
-def test_low_rank_is_exact_and_blocks_change_nothing():
+def test_low_rank_is_exact_and_blocks_change_nothing(symmetric):
     matrix = symmetric(np.concatenate([[5.0, -3.0, 2.0], np.zeros(47)]))
     whole = estimate(matrix, 3, count=4)
     assert whole.value == pytest.approx(4.0, abs=1e-12)

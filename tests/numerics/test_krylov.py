@@ -7,12 +7,7 @@ import numpy as np
 from thermograd.numerics.krylov import lanczos, quadrature
 
 
-def symmetric(values, seed=0):
-    turn = np.linalg.qr(np.random.default_rng(seed).normal(size=(len(values), len(values))))[0]
-    return turn @ np.diag(values) @ turn.T
-
-
-def test_recurrence_and_orthogonality():
+def test_recurrence_and_orthogonality(symmetric):
     matrix = symmetric(np.linspace(-1, 3, 40))
     basis = np.zeros((15, 40))
     diagonal, off, rows = lanczos(lambda v: matrix @ v, np.ones(40), basis)
@@ -22,7 +17,7 @@ def test_recurrence_and_orthogonality():
     np.testing.assert_allclose(basis @ matrix @ basis.T, inside, atol=1e-12)
 
 
-def test_quadrature_gives_the_quadratic_forms_of_powers():
+def test_quadrature_gives_the_quadratic_forms_of_powers(symmetric):
     rng = np.random.default_rng(2)
     matrix, start = symmetric(rng.normal(size=30)), rng.normal(size=30)
     diagonal, off, _ = lanczos(lambda v: matrix @ v, start, np.zeros((6, 30)))

@@ -120,12 +120,9 @@ def test_curvatures_of_several_outputs_count_as_often_as_there_are_outputs():
     np.testing.assert_allclose(hessian.eigenvalues(7).values, expected[:7], rtol=1e-6)
 
 
-def test_seven_parameters_at_their_recorded_minimum(data_folder):
+def test_seven_parameters_at_their_recorded_minimum(recorded_regression):
     """Numbers of an independent program."""
-    folder = data_folder / "nonlinear_regression"
-    if not folder.is_dir():
-        pytest.skip(f"{folder} is missing")
-    x, y, minimum = (np.loadtxt(folder / f"{name}.txt") for name in ("x_train", "y_train", "wmin"))
+    x, y, minimum = recorded_regression
     problem = NonlinearRegression(x=x, y=y).build()
     model = problem.model().double()
     nn.utils.vector_to_parameters(torch.from_numpy(minimum), model.parameters())

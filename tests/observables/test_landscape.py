@@ -337,12 +337,9 @@ def test_what_is_left_out_is_said(classified):
     assert "of these 2 directions" in str(tg.stationary_state(some, learning_rate=0.1, batch_size=3))
 
 
-def test_regression_with_seven_parameters(data_folder):
+def test_regression_with_seven_parameters(recorded_regression):
     """From the recorded minimum; numbers of an independent program."""
-    folder = data_folder / "nonlinear_regression"
-    if not folder.is_dir():
-        pytest.skip(f"{folder} is missing")
-    x, y, minimum = (np.loadtxt(folder / f"{name}.txt") for name in ("x_train", "y_train", "wmin"))
+    x, y, minimum = recorded_regression
     problem = NonlinearRegression(x=x, y=y)
     land = landscape(
         problem, parameters=torch.from_numpy(minimum), sample_hessians=True, third_derivative=True

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from thermograd.estimators.displacement_table import DisplacementTable
+from thermograd.estimators.effective_temperature import estimate
 from thermograd.store.layout import DIVERGED, FINISHED, ArraySpec, Checkpoint, Header
 from thermograd.store.memory import MemoryStorage
 from thermograd.store.run import Run
@@ -136,6 +137,18 @@ def server(growing):
         yield found
 
 
+@pytest.fixture
+def open_server(growing):
+    """The same, answering beyond this machine."""
+    from live_serving import serving
+
+    from thermograd.report.live import LiveServer
+    from thermograd.report.live_run import LiveRun
+
+    with serving(LiveServer(LiveRun(growing.path), "0.0.0.0")) as found:
+        yield found
+
+
 @dataclass(frozen=True)
 class Seen:
     """What the browser made of a page."""
@@ -216,3 +229,33 @@ def walks():
 def walk():
     """One such table."""
     return make_walks()
+
+
+@pytest.fixture(scope="session")
+def langevin():
+    """An effective temperature of one mode, η = 0.1, k = 2, from rows that scatter by 2 %."""
+
+    def made(temperature, rows=6, seed=0, **options):
+        a, lags = 0.8, np.arange(1, 22)
+        scatter = 1 + 0.02 * np.random.default_rng(seed).normal(size=(rows, 1))
+        moved = temperature * (1 - a**lags) / (2 * 0.9)
+        return estimate(scatter * moved, np.tile((1 - a ** lags[:-1]) / 2, (rows, 1)), **options)
+
+    return made
+
+
+def _luminance(colour):
+    parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.fixture(scope="session")
+def contrast():
+    """The contrast of two colours as WCAG 2 defines it, 1 to 21."""
+
+    def of(one, other):
+        low, high = sorted((_luminance(one), _luminance(other)))
+        return (high + 0.05) / (low + 0.05)
+
+    return of

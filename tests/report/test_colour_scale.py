@@ -6,18 +6,11 @@ from thermograd.report.colour_scale import SCALE, colour_bar, shades
 from thermograd.report.look import INK
 
 
-def _luminance(colour):
-    parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
 @pytest.mark.parametrize("paper", ["#ffffff", "#15181c"])
-def test_no_colour_is_lost_on_its_paper(paper):
+def test_no_colour_is_lost_on_its_paper(paper, contrast):
     """2 is half of what text needs; thin lines of the other figures have as much."""
     for colour in shades([10 ** (place / 8) for place in range(25)]):
-        low, high = sorted((_luminance(colour), _luminance(paper)))
-        assert (high + 0.05) / (low + 0.05) > 2
+        assert contrast(colour, paper) > 2
 
 
 def test_colours_are_even_in_the_logarithm():

@@ -4,24 +4,16 @@ import numpy as np
 import pytest
 
 from thermograd.ensemble.temperature_reading import TemperatureReading
-from thermograd.estimators.effective_temperature import estimate
 from thermograd.report.displacement_against_response import by_name, displacement_against_response
 from thermograd.report.figures import available, figures_of
 
 
-def langevin(temperature, rows=6, seed=0, **options):
-    """One mode, η = 0.1, k = 2, rows that scatter by 2 %."""
-    a, lags = 0.8, np.arange(1, 22)
-    scatter = 1 + 0.02 * np.random.default_rng(seed).normal(size=(rows, 1))
-    moved = temperature * (1 - a**lags) / (2 * 0.9)
-    return estimate(scatter * moved, np.tile((1 - a ** lags[:-1]) / 2, (rows, 1)), **options)
+@pytest.fixture
+def reading(langevin):
+    return lambda **groups: TemperatureReading(langevin(0.5), 1.0, 0.0, groups, 1, 0.1, 0.1, None, 10)
 
 
-def reading(**groups):
-    return TemperatureReading(langevin(0.5), 1.0, 0.0, groups, 1, 0.1, 0.1, None, 10)
-
-
-def test_the_slope_is_the_temperature(trace, writable):
+def test_the_slope_is_the_temperature(trace, writable, langevin):
     drawn = displacement_against_response({"cold": langevin(0.5), "hot": langevin(2.0)}, what="a parabola")
     writable(drawn)
     for name, temperature in (("cold", 0.5), ("hot", 2.0)):
@@ -35,7 +27,7 @@ def test_the_slope_is_the_temperature(trace, writable):
     assert drawn.table["lag (steps)"] == [*range(1, 21), *range(1, 21)]
 
 
-def test_what_has_no_temperature_has_points_and_no_line(trace, writable):
+def test_what_has_no_temperature_has_points_and_no_line(trace, writable, langevin):
     drifting = langevin(1.0, earlier=np.full((6, 21), 9.0) + 0.01 * np.arange(6)[:, None])
     drawn = displacement_against_response({"drifting": drifting, "still": langevin(0.5)})
     writable(drawn)
@@ -45,13 +37,13 @@ def test_what_has_no_temperature_has_points_and_no_line(trace, writable):
     assert displacement_against_response(drifting).conclusion == drifting.verdict.text
 
 
-def test_one_row_has_a_line_without_a_band(writable):
+def test_one_row_has_a_line_without_a_band(writable, langevin):
     drawn = displacement_against_response(langevin(0.5, rows=1))
     writable(drawn)
     assert len(drawn.traces) == 2
 
 
-def test_a_temperature_and_a_reading_are_drawn_by_themselves():
+def test_a_temperature_and_a_reading_are_drawn_by_themselves(langevin, reading):
     pytest.importorskip("plotly")
     assert {"displacement_against_response.displacement_against_response"} <= set(available())
     for thing in (langevin(0.5), reading()):

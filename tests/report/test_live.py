@@ -191,12 +191,6 @@ def test_what_goes_wrong_inside_is_one_line(server, monkeypatch, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.fixture
-def open_server(growing):
-    with serving(LiveServer(LiveRun(growing.path), "0.0.0.0")) as found:
-        yield found
-
-
 def test_without_the_secret_nothing_is_answered_beyond_this_machine(open_server):
     token = open_server.token
     assert len(token) == 32

@@ -21,12 +21,6 @@ from thermograd.report.live_run import LiveRun
 from thermograd.report.look import layout
 
 
-@pytest.fixture
-def open_server(growing):
-    with serving(LiveServer(LiveRun(growing.path), "0.0.0.0")) as found:
-        yield found
-
-
 @pytest.mark.browser
 def test_the_page_draws_while_the_run_goes_on(browse, server, growing, tmp_path):
     growing.train(1, 4)

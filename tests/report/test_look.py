@@ -37,27 +37,16 @@ def test_ticks_of_a_logarithm_keep_apart(largest, step):
     assert logarithmic([1.0, largest]).get("dtick") == step
 
 
-def _luminance(colour):
-    parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def _contrast(one, other):
-    low, high = sorted((_luminance(one), _luminance(other)))
-    return (high + 0.05) / (low + 0.05)
-
-
 @pytest.mark.parametrize("theme", [0, 1, 2])
-def test_text_stands_out_from_its_paper(theme):
+def test_text_stands_out_from_its_paper(theme, contrast):
     look = files("thermograd.report").joinpath("page.css").read_text("utf-8")
     block = [part for part in re.findall(r"\{([^{}]*)\}", look) if "--paper" in part][theme]
     colours = dict(re.findall(r"--(\w+): (#\w{6})", block))
     for text in ("ink", "soft", "link", "yes", "no", "undecided"):
         for paper in ("paper", "panel"):
-            assert _contrast(colours[text], colours[paper]) >= 4.5, (text, paper)
+            assert contrast(colours[text], colours[paper]) >= 4.5, (text, paper)
 
 
-def test_the_contrast_formula_knows_black_on_white():
-    assert _contrast("#000000", "#ffffff") == pytest.approx(21)
-    assert _contrast("#aaaaaa", "#ffffff") < 4.5
+def test_the_contrast_formula_knows_black_on_white(contrast):
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#aaaaaa", "#ffffff") < 4.5

@@ -1,21 +1,11 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from thermograd.estimators.effective_temperature import estimate
 from thermograd.report.temperature_by_lag import temperature_by_lag
 
 
-def langevin(temperature, rows=6, seed=0, **options):
-    """One mode, η = 0.1, k = 2, rows that scatter by 2 %."""
-    a, lags = 0.8, np.arange(1, 22)
-    scatter = 1 + 0.02 * np.random.default_rng(seed).normal(size=(rows, 1))
-    moved = temperature * (1 - a**lags) / (2 * 0.9)
-    return estimate(scatter * moved, np.tile((1 - a ** lags[:-1]) / 2, (rows, 1)), **options)
-
-
-def test_every_lag_has_its_temperature_and_the_ends_are_marked(trace, writable):
+def test_every_lag_has_its_temperature_and_the_ends_are_marked(trace, writable, langevin):
     found = langevin(0.5)
     drawn = temperature_by_lag({"sgd": found}, noise_memory={"sgd": 5.0})
     writable(drawn)
@@ -30,7 +20,7 @@ def test_every_lag_has_its_temperature_and_the_ends_are_marked(trace, writable):
     assert drawn.conclusion == found.verdict.text
 
 
-def test_memory_is_shaded_where_there_is_one(writable):
+def test_memory_is_shaded_where_there_is_one(writable, langevin):
     both = {"plain": langevin(0.5), "persistent": langevin(1.0)}
     assert temperature_by_lag(both).layout["shapes"] == []
     assert temperature_by_lag(both, noise_memory=1).layout["shapes"] == []
@@ -40,7 +30,7 @@ def test_memory_is_shaded_where_there_is_one(writable):
     assert "plain 0.5" in beyond.conclusion
 
 
-def test_without_fit_only_the_shortest_lag_is_marked(trace, writable):
+def test_without_fit_only_the_shortest_lag_is_marked(trace, writable, langevin):
     """Negative control: lags inside the memory of the batches give no temperature of all lags."""
     drawn = temperature_by_lag(langevin(0.5, noise_memory=10), noise_memory=10)
     writable(drawn)

@@ -13,15 +13,12 @@ RIDGE = 10.0
 
 
 @pytest.fixture(scope="session")
-def regression_at(data_folder):
+def regression_at(recorded_regression):
     """Function point -> landscape of the 7-parameter network with all derivatives; skips where the data are absent."""
     torch = pytest.importorskip("torch")
     from torch.func import grad, jacrev, vmap
 
-    folder = data_folder / "nonlinear_regression"
-    if not folder.is_dir():
-        pytest.skip(f"{folder} is missing")
-    x, y = (torch.from_numpy(np.loadtxt(folder / f"{name}_train.txt")) for name in "xy")
+    x, y = (torch.from_numpy(values) for values in recorded_regression[:2])
 
     def loss(weights, x, y):
         hidden = torch.tanh(weights[:2] * x + weights[2:4])
@@ -53,9 +50,9 @@ def regression_at(data_folder):
 
 
 @pytest.fixture(scope="session")
-def regression(regression_at, data_folder):
+def regression(regression_at, recorded_regression):
     """The same at its recorded minimum."""
-    return regression_at(np.loadtxt(data_folder / "nonlinear_regression" / "wmin.txt"))
+    return regression_at(recorded_regression[2])
 
 
 @pytest.fixture
@@ -108,12 +105,9 @@ def line(linear_regression, line_data):
 
 
 @pytest.fixture(scope="session")
-def curve_data(data_folder):
+def curve_data(recorded_regression):
     """Features and targets of the recorded curve: f = θ₁ tanh(½ − x) + θ₂ tanh(½ + x) + θ₃."""
-    folder = data_folder / "nonlinear_regression"
-    if not folder.is_dir():
-        pytest.skip(f"{folder} is missing")
-    x, y = (np.loadtxt(folder / f"{name}_train.txt") for name in "xy")
+    x, y, _ = recorded_regression
     return np.stack([np.tanh(0.5 - x), np.tanh(0.5 + x), np.ones_like(x)], axis=1), y
 
 
@@ -139,3 +133,23 @@ def mixture():
         return SimpleNamespace(**known | rest | fields)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def agrees():
+    """Check: a measured value and another one, within 4 combined standard errors."""
+
+    def check(measured, error, value, error_of_value):
+        assert abs(measured - value) < 4 * np.hypot(error, error_of_value), (measured, error, value)
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def centred_curves():
+    """From D and χ those at lags 1 … whose ratio has no bias of a finite step: [D(j) + D(j+1) − D(1)] / 2 and χ(j)."""
+
+    def centred(displacement, response):
+        return (displacement[:, :-1] + displacement[:, 1:] - displacement[:, :1]) / 2, response[:, :-1]
+
+    return centred

@@ -16,11 +16,6 @@ from thermograd.theory import mean_field
 from thermograd.theory.mean_field_settings import SolverSettings
 
 
-def agrees(measured, error, value, error_of_value):
-    """Within 4 combined standard errors."""
-    assert abs(measured - value) < 4 * math.hypot(error, error_of_value), (measured, error, value)
-
-
 def test_persistence_of_one_over_the_fraction_is_sgd_bit_by_bit(mixture):
     settings = {"learning_rate": 0.2, "steps": 20, "paths": 400, "response_paths": 100, "seeds": 2}
     plain = mean_field.solve(mixture(), selection="sgd", **settings)
@@ -51,7 +46,7 @@ def test_a_memory_as_long_as_the_training_changes_nothing_and_a_short_one_is_war
         mean_field.solve(mixture(), memory=20, **settings)
 
 
-def test_a_selection_of_ones_own_that_is_plain_sgd_gives_what_sgd_gives(mixture):
+def test_a_selection_of_ones_own_that_is_plain_sgd_gives_what_sgd_gives(mixture, agrees):
     def halves(paths, steps, fraction, generator):
         return np.where(generator.random((steps, paths)) < fraction, 1 / fraction, 0.0)
 

@@ -20,11 +20,6 @@ DOOR = {
 INTERPOLATING = {"loss": "squared_hinge", "sample_ratio": 0.5, "weight_decay": 0.0}
 
 
-def agrees(measured, error, value, error_of_value):
-    """Within 4 combined standard errors."""
-    assert abs(measured - value) < 4 * math.hypot(error, error_of_value), (measured, error, value)
-
-
 AGREEMENT = {
     ("logistic", "gd"): "1.3470(5) 1.6253(10) 2.5165(22) 3.6418(60) .2313(3) .1828(4) .1149(1) .1142(1)",
     ("logistic", "sgd"): "1.3517(13) 1.6286(20) 2.587(5) 3.692(11) .2332(4) .1840(4) .1173(1) .1153(1)",
@@ -46,7 +41,7 @@ def with_errors(text):
 
 
 @pytest.mark.parametrize(("loss", "selection"), AGREEMENT)
-def test_order_parameters_are_the_known_ones(mixture, loss, selection):
+def test_order_parameters_are_the_known_ones(mixture, loss, selection, agrees):
     solution = mean_field.solve(
         mixture(loss=loss),
         learning_rate=0.2,
@@ -69,7 +64,7 @@ def test_order_parameters_are_the_known_ones(mixture, loss, selection):
         ("persistent", "1.5680(18) 1.6300(21) .0347(1) .0358(1)"),
     ],
 )
-def test_order_parameters_of_the_door_are_the_known_ones(mixture, selection, known):
+def test_order_parameters_of_the_door_are_the_known_ones(mixture, selection, known, agrees):
     persistence = 10 if selection == "persistent" else None
     solution = mean_field.solve(
         mixture(**DOOR),
@@ -88,19 +83,18 @@ def test_order_parameters_of_the_door_are_the_known_ones(mixture, selection, kno
     assert np.isnan(solution.boundary_width).all()
 
 
-def ratios(displacement, response):
-    """Temperatures at lags 1 … of the curves, without the bias of a finite step: [D(j) + D(j+1) − D(1)] / 2χ(j)."""
-    centred = (displacement[:, :-1] + displacement[:, 1:] - displacement[:, :1]) / 2
-    return centred, response[:, :-1]
-
-
-def temperatures(solution, waiting_time, lags, period=1):
+@pytest.fixture
+def temperatures(centred_curves):
     """The slope of D against χ, its first and its last point, each (mean, standard error)."""
-    curves = solution.displacement_and_response(waiting_time, period=period)
-    centred, response = ratios(*(curve[:, : lags + 1] for curve in curves))
-    slope = (centred * response).sum(1) / (response**2).sum(1)
-    found = slope, centred[:, 0] / response[:, 0], centred[:, -1] / response[:, -1]
-    return [(values.mean(), values.std(ddof=1) / math.sqrt(len(values))) for values in found]
+
+    def of(solution, waiting_time, lags, period=1):
+        curves = solution.displacement_and_response(waiting_time, period=period)
+        centred, response = centred_curves(*(curve[:, : lags + 1] for curve in curves))
+        slope = (centred * response).sum(1) / (response**2).sum(1)
+        found = slope, centred[:, 0] / response[:, 0], centred[:, -1] / response[:, -1]
+        return [(values.mean(), values.std(ddof=1) / math.sqrt(len(values))) for values in found]
+
+    return of
 
 
 TEMPERATURES = [
@@ -121,7 +115,9 @@ MORE_TEMPERATURES = [
     ("loss", "fraction", "persistence", "rate", "known"),
     [*TEMPERATURES, *(pytest.param(*entry, marks=pytest.mark.slow) for entry in MORE_TEMPERATURES)],
 )
-def test_temperatures_are_the_known_ones(mixture, loss, fraction, persistence, rate, known):
+def test_temperatures_are_the_known_ones(
+    mixture, loss, fraction, persistence, rate, known, temperatures, agrees
+):
     waiting, lags = round(8 / rate), round(4 / rate)
     solution = mean_field.solve(
         mixture(loss=loss, **WARM),
@@ -138,7 +134,9 @@ def test_temperatures_are_the_known_ones(mixture, loss, fraction, persistence, r
 
 
 @pytest.mark.slow
-def test_half_the_learning_rate_halves_the_temperature_of_sgd_and_not_of_persistent_batches(mixture):
+def test_half_the_learning_rate_halves_the_temperature_of_sgd_and_not_of_persistent_batches(
+    mixture, temperatures, agrees
+):
     """At a persistence that is fixed in steps times the learning rate."""
     settings = {"learning_rate": 0.05, "steps": 240, "paths": 2000, "response_paths": 400, "seeds": 6}
     plain = mean_field.solve(mixture(**WARM), **settings)
@@ -147,7 +145,9 @@ def test_half_the_learning_rate_halves_the_temperature_of_sgd_and_not_of_persist
     agrees(*temperatures(persistent, 160, 80)[0], 0.0545, 5e-4)
 
 
-def test_reshuffled_noise_is_cold_and_its_temperature_needs_starts_of_a_whole_epoch(mixture):
+def test_reshuffled_noise_is_cold_and_its_temperature_needs_starts_of_a_whole_epoch(
+    mixture, temperatures, agrees
+):
     solution = mean_field.solve(
         mixture(**WARM),
         learning_rate=0.1,
@@ -163,7 +163,7 @@ def test_reshuffled_noise_is_cold_and_its_temperature_needs_starts_of_a_whole_ep
     assert temperatures(solution, 80, 40)[0][0] < 0.6 * fit[0]
 
 
-def test_two_replicas_of_gradient_descent_stay_together_and_of_sgd_do_not(mixture):
+def test_two_replicas_of_gradient_descent_stay_together_and_of_sgd_do_not(mixture, agrees):
     problem = mixture(**INTERPOLATING)
     settings = {"learning_rate": 0.1, "steps": 60, "paths": 4000, "seeds": 6, "replicas": 2}
     still = mean_field.solve(problem, selection="gd", **settings | {"steps": 20, "seeds": 1})
@@ -180,14 +180,14 @@ def test_two_replicas_of_gradient_descent_stay_together_and_of_sgd_do_not(mixtur
     assert one.cross_correlation is None
 
 
-def test_the_distance_of_replicas_that_interpolate_is_the_known_one(mixture):
+def test_the_distance_of_replicas_that_interpolate_is_the_known_one(mixture, agrees):
     settings = {"learning_rate": 0.1, "steps": 120, "paths": 4000, "response_paths": 400, "seeds": 6}
     distance = mean_field.solve(mixture(**INTERPOLATING), replicas=2, **settings).replica_distance[:, 120]
     agrees(distance.mean(), distance.std(ddof=1) / math.sqrt(6), 0.0043, 0.0010)
 
 
 @pytest.mark.slow
-def test_noisier_batches_end_further_from_the_boundary(mixture):
+def test_noisier_batches_end_further_from_the_boundary(mixture, agrees):
     """What SGD gains over gradient descent in 600 steps, beside a simulation of 12 draws in 300 dimensions."""
     settings = {"learning_rate": 0.1, "steps": 600, "paths": 4000, "response_paths": 300, "seeds": 4}
     still = mean_field.solve(mixture(**INTERPOLATING), selection="gd", **settings)

@@ -37,12 +37,6 @@ def responses(solution, first=0):
     return np.array([solution.response[:, first + 1 + lag, first].mean() for lag in AT])
 
 
-def ratios(displacement, response):
-    """Temperatures at lags 1 … of the curves, without the bias of a finite step: [D(j) + D(j+1) − D(1)] / 2χ(j)."""
-    centred = (displacement[:, :-1] + displacement[:, 1:] - displacement[:, :1]) / 2
-    return centred, response[:, :-1]
-
-
 @pytest.mark.parametrize("ratio", [2.0, 0.5, 1.0])
 def test_response_of_gradient_descent_on_a_ridge_is_that_of_random_matrix_theory(mixture, ratio):
     solution = mean_field.solve(
@@ -113,7 +107,7 @@ def test_stationary_fluctuations_of_a_ridge_are_those_of_exact_moments_at_finite
 
 
 @pytest.mark.parametrize("rate", [pytest.param(0.02, marks=pytest.mark.slow), 0.1, 0.3])
-def test_white_noise_on_a_ridge_has_its_own_temperature_at_every_lag(mixture, rate):
+def test_white_noise_on_a_ridge_has_its_own_temperature_at_every_lag(mixture, centred_curves, rate):
     """Every path has the same curvature, so that two of them give the exact response."""
     waiting, lags = round(10 / rate), 40
     solution = mean_field.solve(
@@ -127,7 +121,7 @@ def test_white_noise_on_a_ridge_has_its_own_temperature_at_every_lag(mixture, ra
         seeds=6,
     )
     curves = solution.displacement_and_response(waiting)
-    centred, response = ratios(*curves)
+    centred, response = centred_curves(*curves)
     found = centred / response
     assert (found.std(axis=0, ddof=1) < 3e-4).all()
     np.testing.assert_allclose(found.mean(axis=0), 0.02, rtol=5e-3)

@@ -45,6 +45,16 @@ def half_covariance(points):
     return away.T @ away / len(points) / 2
 
 
+def coefficients(M, m):
+    """a2 to a6: covariances of which samples come before which, over all orders."""
+    a2 = (M - m) * (M * (M - 4) + (M - 4) * m + 6) / (12 * (M - 2) * (M - 1) ** 2)
+    a3 = (M - m) * (M + m - 2) / (4 * (M - 1) ** 2)
+    a4 = -((M - m) ** 2) / (4 * (M - 1) ** 2)
+    a5 = -(M - m) * (M * (M - 4) + (M + 2) * m) / (12 * (M - 2) * (M - 1) ** 2)
+    a6 = (m - 1) * (M - m) / (2 * (M - 1) ** 2 * (M - 2) * (M - 3))
+    return a2, a3, a4, a5, a6
+
+
 def tensor_form(landscape, batch):
     """Sums over pairs of samples with the whole (M, M, N) array, in the order B, C, F, Γ."""
     pairs = np.einsum("iab,jb->ija", landscape.sample_hessians, landscape.sample_gradients) / batch**2
@@ -82,10 +92,7 @@ def test_without_the_sixth_coefficient_the_same_comparison_fails(parabolas):
     land, rate, M, m = parabolas(6, 3), 1e-4, 6, 2
     truth = half_covariance(shifts_from(land, m, rate, np.zeros(3)))
     B, C, F, G = tensor_form(land, m)
-    a2 = (M - m) * (M * (M - 4) + (M - 4) * m + 6) / (12 * (M - 2) * (M - 1) ** 2)
-    a3 = (M - m) * (M + m - 2) / (4 * (M - 1) ** 2)
-    a4 = -((M - m) ** 2) / (4 * (M - 1) ** 2)
-    a5 = -(M - m) * (M * (M - 4) + (M + 2) * m) / (12 * (M - 2) * (M - 1) ** 2)
+    a2, a3, a4, a5, _ = coefficients(M, m)
     without_a6 = (
         a2 * (B.T @ B + C.T @ C) + (a3 - 2 * a2) * F + (a4 - 2 * a5) * G + a5 * (B.T @ C + C.T @ B)
     ) * (rate**4 / 2)
@@ -106,11 +113,7 @@ def test_coefficients_are_covariances_of_the_order_of_the_samples(batch):
     def covariance(first, second):
         return (later[:, *first] * later[:, *second]).mean()
 
-    a2 = (M - m) * (M * (M - 4) + (M - 4) * m + 6) / (12 * (M - 2) * (M - 1) ** 2)
-    a3 = (M - m) * (M + m - 2) / (4 * (M - 1) ** 2)
-    a4 = -((M - m) ** 2) / (4 * (M - 1) ** 2)
-    a5 = -(M - m) * (M * (M - 4) + (M + 2) * m) / (12 * (M - 2) * (M - 1) ** 2)
-    a6 = (m - 1) * (M - m) / (2 * (M - 1) ** 2 * (M - 2) * (M - 3))
+    a2, a3, a4, a5, a6 = coefficients(M, m)
     assert covariance((0, 1), (0, 2)) == pytest.approx(a2, abs=1e-14)
     assert covariance((0, 1), (0, 1)) == pytest.approx(a3, abs=1e-14)
     assert covariance((0, 1), (1, 0)) == pytest.approx(a4, abs=1e-14)
@@ -126,11 +129,7 @@ def test_coefficients_are_covariances_of_the_order_of_the_samples(batch):
 def test_no_array_of_pairs_is_needed(parabolas, batch, monkeypatch):
     land, M, m = parabolas(20, 5, seed=3), 20, batch
     B, C, F, G = tensor_form(land, m)
-    a2 = (M - m) * (M * (M - 4) + (M - 4) * m + 6) / (12 * (M - 2) * (M - 1) ** 2)
-    a3 = (M - m) * (M + m - 2) / (4 * (M - 1) ** 2)
-    a4 = -((M - m) ** 2) / (4 * (M - 1) ** 2)
-    a5 = -(M - m) * (M * (M - 4) + (M + 2) * m) / (12 * (M - 2) * (M - 1) ** 2)
-    a6 = (m - 1) * (M - m) / (2 * (M - 1) ** 2 * (M - 2) * (M - 3))
+    a2, a3, a4, a5, a6 = coefficients(M, m)
     total = B.sum(axis=0)
     naive = 0.5 * (
         a2 * (B.T @ B + C.T @ C)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+
+from thermograd.numerics.finite_number import check_finite_number, is_finite_number
 
 if TYPE_CHECKING:
     from thermograd.protocols import Oracle, State, Weights
@@ -45,13 +46,10 @@ class Adam:
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "epsilon"):
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-                message = f"{name} is {value!r}; it must be a finite number, 0 or larger"
-                raise ValueError(message)
+            check_finite_number(name, getattr(self, name))
         for name in ("beta1", "beta2"):
             value = getattr(self, name)
-            if not isinstance(value, int | float) or not 0 <= value < 1:
+            if not is_finite_number(value) or not 0 <= value < 1:
                 message = f"{name} is {value!r}; it must be a number from 0 to below 1"
                 raise ValueError(message)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from thermograd.numerics.finite_number import check_finite_number
 
 if TYPE_CHECKING:
     from thermograd.protocols import Oracle, State, Weights
@@ -41,10 +42,7 @@ class Earthquake:
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "noise_scale"):
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-                message = f"{name} is {value!r}; it must be a finite number, 0 or larger"
-                raise ValueError(message)
+            check_finite_number(name, getattr(self, name))
 
     def start(self, weights: Weights) -> State:
         """No state."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+
+from thermograd.numerics.finite_number import check_finite_number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,10 +41,7 @@ class SGD:
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "momentum", "dampening"):
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-                message = f"{name} is {value!r}; it must be a finite number, 0 or larger"
-                raise ValueError(message)
+            check_finite_number(name, getattr(self, name))
 
     def start(self, weights: Weights) -> State:
         """Zero momentum buffers, and for δ ≠ 0 whether each has seen a gradient (not yet: 0).
@@ -79,7 +77,7 @@ class SGD:
         A number beyond the range of the weights' type makes them infinite: a run that diverges is no error.
         """
         rate: Any = self.learning_rate
-        if isinstance(rate, torch.Tensor) or rate > torch.finfo(value.dtype).max:
+        if isinstance(rate, torch.Tensor) or float(rate) > torch.finfo(value.dtype).max:
             moved: Tensor = value - rate * direction
             return moved
         return torch.sub(value, direction, alpha=rate)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from thermograd.numerics.finite_number import check_finite_number
 
 if TYPE_CHECKING:
     from thermograd.protocols import Oracle, State, Weights
@@ -63,12 +64,4 @@ def check_langevin(dynamics: Any) -> None:
         ValueError: one is not a finite number, or negative.
     """
     for name in ("learning_rate", "temperature"):
-        value = getattr(dynamics, name)
-        if (
-            not isinstance(value, int | float)
-            or isinstance(value, bool)
-            or not math.isfinite(value)
-            or value < 0
-        ):
-            message = f"{name} is {value!r}; it must be a finite number, 0 or larger"
-            raise ValueError(message)
+        check_finite_number(name, getattr(dynamics, name))

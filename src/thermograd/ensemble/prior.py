@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from thermograd.numerics.finite_number import is_finite_number
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -20,8 +22,7 @@ def checked_precision(precision: float | None) -> float | None:
     """
     if precision is None:
         return None
-    number = isinstance(precision, int | float) and not isinstance(precision, bool)
-    if not number or not 0 <= precision < float("inf"):
+    if not is_finite_number(precision) or precision < 0:
         message = (
             f"prior_precision is {precision!r}; it must be a finite number, 0 (flat) or larger, or None if the problem's loss "
             "and regulariser are the negative log posterior already"

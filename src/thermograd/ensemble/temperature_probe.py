@@ -22,6 +22,7 @@ from thermograd.estimators.common_drift import common_drift
 from thermograd.estimators.effective_temperature import EffectiveTemperature, estimate
 from thermograd.minibatching.persistent import Persistent
 from thermograd.minibatching.with_replacement import WithReplacement
+from thermograd.numerics.finite_number import check_finite_number
 from thermograd.numerics.whole_number import check_whole_number
 from thermograd.problems.problem import Problem
 
@@ -350,19 +351,15 @@ def _check_numbers(learning_rate: Any, weight_decay: Any, temperature: Any, fiel
     if not isinstance(learning_rate, Real):
         message = f"learning_rate is {type(learning_rate).__name__}; {_PLAIN_SGD}"
         raise ConfigError(message)
-    for name, value, above in (
-        ("learning_rate", learning_rate, True),
-        ("weight_decay", weight_decay, False),
-        ("temperature", temperature, False),
-        ("field", field, True),
+    for name, value, zero in (
+        ("learning_rate", learning_rate, False),
+        ("weight_decay", weight_decay, True),
+        ("temperature", temperature, True),
+        ("field", field, False),
     ):
         if name == "field" and value is None:
             continue
-        wrong = isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value)
-        if wrong or value < 0 or (above and value == 0):
-            wanted = "above 0" if above else "0 or larger"
-            message = f"{name} is {value!r}; it must be a finite number, {wanted}"
-            raise ConfigError(message)
+        check_finite_number(name, value, zero=zero, error=ConfigError)
 
 
 def _check_minibatching(minibatching: Any) -> None:

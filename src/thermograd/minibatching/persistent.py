@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from thermograd import minibatching  # torch is loaded with the sampler, when one is asked for
 from thermograd.minibatching.batch_size import full_batch
 from thermograd.numerics import fisher_yates, philox
+from thermograd.numerics.finite_number import is_finite_number
 from thermograd.protocols import Batch
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Persistent:
     fixed_size: bool = False
 
     def __post_init__(self) -> None:
-        if not _is_number(self.fraction) or not 0 < self.fraction <= 1:
+        if not is_finite_number(self.fraction) or not 0 < self.fraction <= 1:
             message = (
                 f"fraction is {self.fraction!r}; give a number above 0 and up to 1, the mean share of the "
                 "samples in a batch"
@@ -86,7 +86,7 @@ class Persistent:
     def _check_persistence(self, persistence: float) -> None:
         plain = 1 / self.fraction
         advice = f"None or 1/fraction = {plain:g} is plain SGD"
-        if not _is_number(persistence):
+        if not is_finite_number(persistence):
             message = f"persistence is {persistence!r}; give a number of updates, or None. {advice}"
             raise ValueError(message)
         if self.fixed_size:
@@ -215,10 +215,6 @@ class Persistent:
             )
             raise ValueError(message)
         return size
-
-
-def _is_number(value: Any) -> bool:
-    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
 
 
 def _below(words: philox.Words, probability: float) -> npt.NDArray[np.bool_]:

@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 
 from thermograd.errors import NotApplicableError
 from thermograd.observables.dissipation_and_fluctuation import DissipationAndFluctuation
+from thermograd.observables.plain_tensor import wide
 
 __all__ = ["CapturedStep", "DissipationAndFluctuation", "capture", "dissipation_and_fluctuation"]
 
@@ -62,13 +63,13 @@ class CapturedStep:
                 "optimizer.step(), before zero_grad()"
             )
             raise ValueError(message)
-        dissipation = torch.zeros((), dtype=_sum_type(moved[0]), device=moved[0].device)
+        dissipation = torch.zeros((), dtype=wide(moved[0]), device=moved[0].device)
         fluctuation = dissipation.clone()
         for group in self.groups:
             for parameter in group.parameters:
                 if parameter.grad is None or not group.learning_rate:
                     continue
-                before = self.positions[parameter].to(_sum_type(parameter))
+                before = self.positions[parameter].to(wide(parameter))
                 from_centre = before - centre[parameter].to(before) if parameter in centre else before
                 square = (parameter.detach() - before).square().sum()
                 dissipation += (from_centre * group.consumed(parameter.grad, before)).sum().to(dissipation)
@@ -226,7 +227,3 @@ def _centre_of(reference: Reference, parameters: tuple[Tensor, ...]) -> dict[Ten
             )
             raise ValueError(message)
     return {parameter: value.detach() for parameter, value in centre.items()}
-
-
-def _sum_type(parameter: Tensor) -> torch.dtype:
-    return torch.float32 if parameter.device.type == "mps" else torch.float64

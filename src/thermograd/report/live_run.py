@@ -20,9 +20,10 @@ from thermograd.report.live_series import LiveSeries
 from thermograd.report.live_words import state_in_words
 from thermograd.store.events import FILE as EVENTS
 from thermograd.store.failures import Failure
-from thermograd.store.layout import DIVERGED, FAILED, FINISHED, PENDING
+from thermograd.store.layout import FAILED
 from thermograd.store.manifest import FILE as MANIFEST
 from thermograd.store.manifest import read_manifest
+from thermograd.store.outcome_counts import outcome_counts
 from thermograd.store.printable import excerpt, printable
 from thermograd.store.reader import open_run
 
@@ -30,7 +31,6 @@ POINTS = 2000
 _FEWEST_POINTS = 100
 _KEPT_POINTS = 2**21
 _MOST_LINES = 20
-_OUTCOMES = {"finished": FINISHED, "diverged": DIVERGED, "failed": FAILED, "pending": PENDING}
 ENDED = ("finished", "interrupted", "failed", "gone")
 """States in which nothing more comes by itself."""
 
@@ -210,7 +210,7 @@ class LiveRun:
 
     def _state_of_blocks(self) -> dict[str, Any]:
         ledger, outcome, blocks = self._ledger, self._ledger.outcome(), range(self._header.blocks)
-        counts = {name: int((outcome == code).sum()) for name, code in _OUTCOMES.items()}
+        counts = outcome_counts(outcome)
         failed = [block for block in blocks if ledger.failed(block)] if counts["failed"] else []
         finished = sum(map(ledger.finished, blocks))
         total = max(1, self._header.steps * self._header.trajectories)

@@ -11,7 +11,8 @@ import numpy as np
 from thermograd.quantities import Verdict
 from thermograd.report.ranking import number_text
 from thermograd.report.share import share as share_of
-from thermograd.store.layout import DIVERGED, FAILED, FINISHED, PENDING
+from thermograd.store.layout import FAILED, PENDING
+from thermograd.store.outcome_counts import outcome_counts
 from thermograd.store.reader import DirectorySource
 from thermograd.store.run import Run
 
@@ -19,14 +20,12 @@ _CHANGED = "bits may differ"
 """How the note of a run begins that went on in another environment."""
 _MOST_FAILURES = 10
 _MOST_NAMED = 12
-_OUTCOMES = (("finished", FINISHED), ("diverged", DIVERGED), ("failed", FAILED), ("pending", PENDING))
 
 
 def facts(run: Run) -> list[tuple[str, str]]:
     """How it was run: (name, value), as far as it is known."""
     manifest = run.manifest
-    outcome = run.outcome
-    counts = ", ".join(f"{int((outcome == code).sum())} {label}" for label, code in _OUTCOMES)
+    counts = ", ".join(f"{count} {name}" for name, count in outcome_counts(run.outcome).items())
     epochs = f" = {run.steps / run.steps_per_epoch:g} epochs" if run.steps_per_epoch > 1 else ""
     found = [
         ("Trajectories", f"{run.trajectories}: {counts}"),
@@ -62,8 +61,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
 
 def outcome_text(run: Run) -> str:
     """How many trajectories ended how, those outcomes left out that none has."""
-    counts = {label: int((run.outcome == code).sum()) for label, code in _OUTCOMES}
-    return ", ".join(f"{count} {label}" for label, count in counts.items() if count)
+    return ", ".join(f"{count} {name}" for name, count in outcome_counts(run.outcome).items() if count)
 
 
 def verdicts(run: Run) -> list[Verdict]:

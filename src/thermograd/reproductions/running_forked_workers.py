@@ -72,7 +72,6 @@ class _Pool:
     """As many workers at a time as asked for; when one dies it is broken, like a `ProcessPoolExecutor`."""
 
     def __init__(self, connection: socket.socket, workers: int) -> None:
-        self._connection = connection
         self._workers = [_Worker(connection) for _ in range(workers)]
         self._waiting: list[_Task] = []
         self._broken = False

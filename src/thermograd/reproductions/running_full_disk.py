@@ -8,7 +8,6 @@ from pathlib import Path
 
 from thermograd.reproductions.running_counted import Counted
 from thermograd.reproductions.running_harness import SMALL, Harness
-from thermograd.reproductions.running_numbers import everything
 from thermograd.store.reader import open_run
 
 WHAT = "a real file system of 4 MiB fills up"
@@ -61,10 +60,7 @@ def _wrong(harness: Harness, place: Path) -> str:
     if open_run(run).state != "interrupted" or (run / "reserve").exists():
         return f"state {open_run(run).state}, reserve {'kept' if (run / 'reserve').exists() else 'given up'}"
     filler.unlink()
-    again = harness.train(run, SMALL)
-    if again["error"]:
-        return f"cannot be resumed: {again['message']}"
-    return "" if everything(open_run(run)) == harness.truth(SMALL) else "resumed to other numbers"
+    return harness.wrong_at_last(run, SMALL, harness.train(run, SMALL))
 
 
 def _fill(file: Path) -> None:

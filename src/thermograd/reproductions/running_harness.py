@@ -97,6 +97,18 @@ class Harness:
             self.drop(run)
         return self.truths[what]
 
+    def wrong_at_last(self, run: Path, what: LogisticMap | TinyExperiment, answer: Answer) -> str:
+        """What is wrong with a run that was resumed to its end; "" if nothing is.
+
+        Args:
+            run: its directory.
+            what: was trained.
+            answer: of the child that resumed it.
+        """
+        if answer["code"]:
+            return f"cannot be resumed, exit {answer['code']}: {answer['message']}"
+        return "" if everything(open_run(run)) == self.truth(what) else "resumed to other numbers"
+
     def whole(self, map_: LogisticMap, **more: Any) -> Path:
         """A run of a map as far as `more` lets it go."""
         run = self.fresh()

@@ -13,7 +13,7 @@ import numpy as np
 
 from thermograd.reproductions.running_counted import Counted
 from thermograd.reproductions.running_harness import Harness
-from thermograd.reproductions.running_numbers import everything, untrue
+from thermograd.reproductions.running_numbers import untrue
 from thermograd.reproductions.running_servers import Answer
 from thermograd.reproductions.running_tiny_experiment import TinyExperiment
 from thermograd.store.reader import open_run
@@ -86,7 +86,8 @@ def _killed(harness: Harness, seed: int, case: tuple[int, _Way]) -> tuple[int, s
         wrong = _wrong_after(harness, run, answer)
         if wrong:
             return kills, f"run {place}, {whom} killed: {wrong}"
-    wrong = _wrong_at_last(harness, run, harness.begin(run, _EXPERIMENT, *way.words, **way.more))
+    answer = harness.begin(run, _EXPERIMENT, *way.words, **way.more)
+    wrong = harness.wrong_at_last(run, _EXPERIMENT, answer)
     harness.drop(run)
     return kills, f"run {place}: {wrong}" if wrong else ""
 
@@ -96,9 +97,3 @@ def _wrong_after(harness: Harness, run: Path, answer: Answer) -> str:
     if answer["code"] not in {-signal.SIGKILL, 0, 1}:
         return f"exit {answer['code']}: {answer['errors']}"
     return untrue(open_run(run), harness.truth(_EXPERIMENT)) if run.exists() else ""
-
-
-def _wrong_at_last(harness: Harness, run: Path, answer: Answer) -> str:
-    if answer["code"]:
-        return f"exit {answer['code']}: {answer['errors']}"
-    return "" if everything(open_run(run)) == harness.truth(_EXPERIMENT) else "ended with other numbers"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from thermograd.reproductions.running_counted import NOTICED, Counted
 from thermograd.reproductions.running_harness import TINY, Harness, chosen
-from thermograd.reproductions.running_numbers import everything, untrue
+from thermograd.reproductions.running_numbers import untrue
 from thermograd.store.reader import open_run
 
 WHAT = "SIGKILL between every pair of writes, while the run is made and while it runs"
@@ -71,10 +71,8 @@ def _wrong(harness: Harness, run: Path, at: int, controls: tuple[str, ...]) -> s
         wrong = untrue(open_run(run), truth)
         if wrong:
             return wrong
-    again = harness.train(run, TINY)
-    if again["code"]:
-        return f"cannot be resumed: {again['message']}"
-    if everything(open_run(run)) != truth:
-        return "resumed to other numbers"
+    wrong = harness.wrong_at_last(run, TINY, harness.train(run, TINY))
+    if wrong:
+        return wrong
     left = [entry.name for entry in run.parent.iterdir() if entry != run and (entry / "lock").exists()]
     return f"{left} was left beside it" if left else ""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import signal
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from thermograd.reproductions.running_counted import Counted
 from thermograd.reproductions.running_harness import Harness
-from thermograd.reproductions.running_numbers import everything, untrue
+from thermograd.reproductions.running_numbers import untrue
 from thermograd.reproductions.running_servers import Answer
 from thermograd.reproductions.running_tiny_experiment import TinyExperiment
 from thermograd.store.reader import open_run
@@ -59,7 +58,8 @@ def _signalled(harness: Harness, seed: int, place: int) -> str:
     answer = harness.ambushed(run, _EXPERIMENT, ambush, *words, **more)
     wrong = _wrong(harness, run, answer, code, stopped_at_once=inline, kept=times == 1)
     if not wrong:
-        wrong = _wrong_at_last(harness, run, words, more)
+        answer = harness.command(run, "resume", run, *words, **more)
+        wrong = harness.wrong_at_last(run, _EXPERIMENT, answer)
     harness.drop(run)
     how = f"{signal.Signals(number).name} x {times} {'inline' if inline else 'with workers'}, round {place}"
     return f"{how}: {wrong}" if wrong else ""
@@ -83,10 +83,3 @@ def _wrong(
     if kept and found.state != "interrupted":
         return f"the run says it is {found.state}"
     return untrue(found, harness.truth(_EXPERIMENT))
-
-
-def _wrong_at_last(harness: Harness, run: Path, words: tuple[str, ...], more: dict[str, Any]) -> str:
-    answer = harness.command(run, "resume", run, *words, **more)
-    if answer["code"]:
-        return f"cannot be resumed, exit {answer['code']}: {answer['errors']}"
-    return "" if everything(open_run(run)) == harness.truth(_EXPERIMENT) else "resumed to other numbers"

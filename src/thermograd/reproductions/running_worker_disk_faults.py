@@ -8,7 +8,7 @@ from pathlib import Path
 from thermograd.reproductions.running_counted import Counted
 from thermograd.reproductions.running_disk_faults import FAULTS
 from thermograd.reproductions.running_harness import Harness, chosen
-from thermograd.reproductions.running_numbers import everything, untrue
+from thermograd.reproductions.running_numbers import untrue
 from thermograd.reproductions.running_servers import Answer
 from thermograd.reproductions.running_tiny_experiment import TinyExperiment
 from thermograd.store.reader import open_run
@@ -66,6 +66,4 @@ def _wrong(harness: Harness, run: Path, answer: Answer) -> str:
     if wrong:
         return wrong
     again = harness.command(run, "resume", run, *_WORKERS, forked_workers=True)
-    if again["code"]:
-        return f"cannot be resumed, exit {again['code']}: {again['errors']}"
-    return "" if everything(open_run(run)) == harness.truth(_EXPERIMENT) else "resumed to other numbers"
+    return harness.wrong_at_last(run, _EXPERIMENT, again)

@@ -28,8 +28,7 @@ def covariance_left(state: StationaryState, times: Array) -> Array:
     Returns:
         `(N, N)`.
     """
-    factors, modes = np.linalg.eigh((state.propagator + state.propagator.T) / 2)
-    powers = factors[:, None] ** np.asarray(times, float)
+    modes, powers = _modes(state, times)
     inside = modes.T @ state.covariance @ modes
     left: Array = modes @ (inside * (powers @ powers.T) / len(times)) @ modes.T
     return left
@@ -43,8 +42,7 @@ def position_left(state: StationaryState, direction: Array, times: Array) -> flo
         direction: `(N,)`.
         times: in updates.
     """
-    factors, modes = np.linalg.eigh((state.propagator + state.propagator.T) / 2)
-    powers = factors[:, None] ** np.asarray(times, float)
+    modes, powers = _modes(state, times)
     return float((modes.T @ direction) ** 2 @ powers.mean(axis=1))
 
 
@@ -64,3 +62,9 @@ def without_the_start(measured: Array, expected: Any, left: Any) -> Array:
     seen = np.clip(1 - np.asarray(left, float), LEAST, 1.0)
     result: Array = expected + (measured - expected) / seen
     return result
+
+
+def _modes(state: StationaryState, times: Array) -> tuple[Array, Array]:
+    """Eigenvectors of A `(N, N)`, and each eigenvalue to the power of each time `(N, time)`."""
+    factors, modes = np.linalg.eigh((state.propagator + state.propagator.T) / 2)
+    return modes, factors[:, None] ** np.asarray(times, float)

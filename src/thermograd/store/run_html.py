@@ -11,7 +11,7 @@ from thermograd.quantity_html import cells_table, escaped, facts_table
 from thermograd.quantity_sketch import curve_sketch, shares_sketch
 from thermograd.quantity_text import digits
 from thermograd.store.known_values import known_values
-from thermograd.store.layout import DIVERGED, FAILED, FINISHED, PENDING
+from thermograd.store.outcome_counts import outcome_counts
 from thermograd.store.printable import excerpt, printable
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ MOST_BYTES = 8 * 2**20
 """Read at once for one drawing; of a run with more, some times of some trajectories are shown, and that is said."""
 _MOST_DRAWN = 12
 _POINTS = 60
-_OUTCOMES = {"finished": FINISHED, "diverged": DIVERGED, "failed": FAILED, "pending": PENDING}
 
 
 def run_html(run: Run) -> str:
@@ -36,8 +35,7 @@ def run_html(run: Run) -> str:
     Returns:
         Well-formed HTML, all text in it escaped.
     """
-    outcome = run.outcome
-    counts = {name: int((outcome == code).sum()) for name, code in _OUTCOMES.items()}
+    counts = outcome_counts(run.outcome)
     shown = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     epochs = f" = {run.steps / run.steps_per_epoch:g} epochs" if run.steps_per_epoch > 1 else ""
     facts = facts_table(

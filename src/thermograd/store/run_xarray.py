@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thermograd.errors import MissingExtraError
-from thermograd.store.layout import DIVERGED, FAILED, FINISHED, PENDING
+from thermograd.store.outcome_counts import OUTCOMES
 from thermograd.store.stored_array import coordinates
 
 if TYPE_CHECKING:
     from thermograd.store.run import Run
 
 _CLOCK = {"long_name": "optimiser steps completed"}
-_OUTCOMES = {"pending": PENDING, "finished": FINISHED, "diverged": DIVERGED, "failed": FAILED}
 
 
 def run_dataset(run: Run) -> Any:
@@ -72,7 +71,8 @@ def _dimensions(run: Run, name: str) -> tuple[str, ...]:
 
 
 def _of_trajectories(run: Run) -> dict[str, Any]:
-    outcome = {"flag_values": list(_OUTCOMES.values()), "flag_meanings": " ".join(_OUTCOMES)}
+    meanings = sorted(OUTCOMES, key=OUTCOMES.__getitem__)
+    outcome = {"flag_values": [OUTCOMES[name] for name in meanings], "flag_meanings": " ".join(meanings)}
     diverged = {"long_name": "first step with a weight that is not finite, -1 for never"}
     return {
         "trajectory": np.arange(run.trajectories),

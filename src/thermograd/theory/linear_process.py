@@ -49,8 +49,7 @@ class Marginal:
         Raises:
             ConfigError: a ValueError: the coordinates do not fluctuate in every direction, so there is no density.
         """
-        away = (np.asarray(points, np.float64) - self.mean) * self._scale
-        correlation = self.covariance * self._scale[:, None] * self._scale
+        away, correlation = self._in_standard_deviations(points)
         if np.linalg.matrix_rank(correlation, hermitian=True) < len(correlation):
             message = (
                 "these coordinates do not fluctuate in every direction: no density. Leave out those that stay"
@@ -63,11 +62,15 @@ class Marginal:
 
     def velocity(self, points: npt.ArrayLike) -> Array:
         """−C Σ⁻¹ δ at points `(..., k)`: mean velocity of the current, per update; within the k coordinates exact."""
-        away = (np.asarray(points, np.float64) - self.mean) * self._scale
-        correlation = self.covariance * self._scale[:, None] * self._scale
+        away, correlation = self._in_standard_deviations(points)
         inverse = np.linalg.pinv(correlation, rcond=1e-12, hermitian=True) * self._scale
         velocity: Array = -(away @ inverse @ self.circulation.T)
         return velocity
+
+    def _in_standard_deviations(self, points: npt.ArrayLike) -> tuple[Array, Array]:
+        """Points from the mean, and the covariance, in units of the standard deviations."""
+        away = (np.asarray(points, np.float64) - self.mean) * self._scale
+        return away, self.covariance * self._scale[:, None] * self._scale
 
     @property
     def _scale(self) -> Array:

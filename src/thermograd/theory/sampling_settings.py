@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from thermograd.errors import ConfigError
+from thermograd.numerics.finite_number import check_finite_number, is_finite_number
 from thermograd.theory.training_settings import check_positive
 
 Array = npt.NDArray[Any]
@@ -117,9 +117,7 @@ def check_temperature(value: float) -> None:
     Raises:
         ConfigError: a ValueError: it is not.
     """
-    if not _is_number(value) or not 0 <= value < math.inf:
-        message = f"temperature is {value!r}; it must be a finite number, 0 or larger"
-        raise ConfigError(message)
+    check_finite_number("temperature", value, error=ConfigError)
 
 
 def check_whole(name: str, value: float, largest: float = math.inf) -> None:
@@ -133,12 +131,8 @@ def check_whole(name: str, value: float, largest: float = math.inf) -> None:
     Raises:
         ConfigError: a ValueError: it is not.
     """
-    if not _is_number(value) or not 1 <= value <= largest or value == math.inf or value != int(value):
+    if not is_finite_number(value) or not 1 <= value <= largest or value != int(value):
         message = f"{name} is {value!r}; it must be a whole number from 1" + (
             f" to {largest} (the samples)" if largest < math.inf else ""
         )
         raise ConfigError(message)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ import numpy.typing as npt
 
 from thermograd.discover import nearest
 from thermograd.errors import ConfigError
+from thermograd.numerics.finite_number import is_finite_number
 
 Array = npt.NDArray[Any]
 Process = Callable[[int, int, float, np.random.Generator], Array]
@@ -61,7 +60,7 @@ class Selection:
             known = nearest(str(self.kind), SELECTIONS)
             message = f"selection is {self.kind!r}. {known}; or give a function (samples, steps, batch_fraction, generator)"
             raise ConfigError(message)
-        if not _is_number(self.batch_fraction) or not 0 < self.batch_fraction <= 1:
+        if not is_finite_number(self.batch_fraction) or not 0 < self.batch_fraction <= 1:
             message = f"batch_fraction is {self.batch_fraction!r}; give a number above 0 and up to 1"
             raise ConfigError(message)
         if self.persistence is not None:
@@ -81,7 +80,7 @@ class Selection:
         if self.kind != "persistent":
             message = f"persistence is {persistence!r} and selection {self.kind!r}; only selection='persistent' has one"
             raise ConfigError(message)
-        if not _is_number(persistence):
+        if not is_finite_number(persistence):
             message = f"persistence is {persistence!r}; give a number of steps, or None. {plain}"
             raise ConfigError(message)
         least = max(1.0, (1 - self.batch_fraction) / self.batch_fraction)
@@ -163,7 +162,3 @@ class Selection:
 def _always(samples: int, _: np.random.Generator) -> Iterator[Array]:
     while True:
         yield np.ones(samples)
-
-
-def _is_number(value: Any) -> bool:
-    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)

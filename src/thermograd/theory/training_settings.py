@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Real
 
 from thermograd.errors import ConfigError
+from thermograd.numerics.finite_number import is_finite_number
 
 MINIBATCHING = ("with_replacement", "without_replacement")
 TIMES = ("discrete", "continuous")
@@ -53,12 +53,12 @@ class TrainingSettings:
         _check_word("form", self.form, FORMS[self.minibatching])
         for name in ("momentum", "dampening"):
             value = getattr(self, name)
-            if not _is_number(value) or not 0 <= value < 1:
+            if not is_finite_number(value) or not 0 <= value < 1:
                 message = f"{name} is {value!r}; it must be from 0 to below 1"
                 raise ConfigError(message)
         size = self.batch_size
         largest = self.samples if self.distinct or not self.replacing else math.inf
-        if not _is_number(size) or size != int(size) or not 1 <= size <= largest:
+        if not is_finite_number(size) or size != int(size) or not 1 <= size <= largest:
             message = f"batch_size is {size!r}; it must be a whole number from 1 to {largest} (the samples)"
             raise ConfigError(message)
         if self.replacing:
@@ -115,7 +115,7 @@ def check_positive(name: str, value: float) -> None:
     Traceback (most recent call last):
     thermograd.errors.ConfigError: learning_rate is 0; it must be a positive finite number
     """
-    if not _is_number(value) or not (value > 0 and math.isfinite(value)):
+    if not is_finite_number(value) or value <= 0:
         message = f"{name} is {value!r}; it must be a positive finite number"
         raise ConfigError(message)
 
@@ -130,10 +130,6 @@ def check_time(word: str) -> None:
         ConfigError: a ValueError: it is neither.
     """
     _check_word("time", word, TIMES)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real)
 
 
 def _check_word(name: str, word: str, allowed: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ from thermograd.perturbations.hidden_layers import HiddenLayers
 from thermograd.perturbations.in_place import apply_in_place
 from thermograd.perturbations.initial_law import check_initial_law, initial_deviations
 from thermograd.perturbations.live_state import LiveState
+from thermograd.training.same_settings import check_same_settings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -136,13 +137,7 @@ class Perturber:
         Raises:
             ValueError: it is of a perturber with other settings; names them.
         """
-        found, own = state["settings"], self._settings()
-        different = [
-            f"{key}: {found.get(key)} there, {own[key]} here" for key in own if found.get(key) != own[key]
-        ]
-        if different:
-            message = f"this state is of another perturber; {'; '.join(different)}"
-            raise ValueError(message)
+        check_same_settings(state["settings"], self._settings(), "perturber")
         device = self._live.device
         self._steps, self._metric = int(state["steps"]), state["metric"]
         self._memory = {name: value.to(device) for name, value in state["memory"].items()}

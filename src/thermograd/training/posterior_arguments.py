@@ -11,6 +11,7 @@ from torch import Tensor
 from thermograd.dynamics.preconditioner import frozen_preconditioner
 from thermograd.dynamics.sgld import SGLD
 from thermograd.dynamics.sgworld import SGWORLD
+from thermograd.numerics.finite_number import is_finite_number
 from thermograd.training.posterior_batches import EpochBatches
 
 
@@ -38,8 +39,7 @@ def check_arguments(dynamics: Any, batch_size: Any, samples: int, precision: Any
             f"batch_size <= {samples // 2}"
         )
         raise ValueError(message)
-    number = isinstance(precision, int | float) and not isinstance(precision, bool)
-    if not number or not 0 <= precision < float("inf"):
+    if not is_finite_number(precision) or precision < 0:
         message = f"prior_precision is {precision!r}; it must be a finite number, 0 (flat) or larger"
         raise ValueError(message)
 

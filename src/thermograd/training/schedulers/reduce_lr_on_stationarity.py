@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from thermograd.errors import NotApplicableError
 from thermograd.quantities import Verdict
 from thermograd.training.optimizer_view import unwrapped
+from thermograd.training.same_settings import check_same_settings
 from thermograd.training.schedulers.cut_rules import CutRule, Equivalence, Gain, Ratio, by_budget
 from thermograd.training.watch import Watch
 
@@ -157,13 +158,7 @@ class ReduceLROnStationarity(LRScheduler):
         Raises:
             ValueError: the settings differ; names them.
         """
-        found, own = state_dict["settings"], self._settings()
-        different = [
-            f"{key}: {found.get(key)} there, {own[key]} here" for key in own if found.get(key) != own[key]
-        ]
-        if different:
-            message = f"this state is of another scheduler; {'; '.join(different)}"
-            raise ValueError(message)
+        check_same_settings(state_dict["settings"], self._settings(), "scheduler")
         self.reductions = [
             (int(step), list(old), list(new), str(text)) for step, old, new, text in state_dict["reductions"]
         ]
