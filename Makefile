@@ -67,7 +67,7 @@ agreement: $(VENV)/.dev ## theory beside simulation, into docs/agreement.md
 trust: $(VENV)/.dev ## docs/trust.md and docs/benchmarks.md from what is measured already
 	@$(BIN)/python benchmarks/trust.py
 
-reference: $(VENV)/.lab ## docs/reference from the code: command line, exit codes, config, plug-ins, Python
+reference: $(VENV)/.lab ## from the code: docs/reference, and what type checkers read of lazy packages
 	@$(BIN)/python tests/documents/write_reference.py
 
 tutorials: $(VENV)/.lab ## what the blocks of the tutorials print, into their pages, and a figure

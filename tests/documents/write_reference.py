@@ -1,4 +1,4 @@
-"""Writes docs/reference from the code itself: `make reference`, that is `python tests/documents/write_reference.py`.
+"""Writes docs/reference from the code itself, and stubs for type checkers: `make reference`, that is this file run.
 
 The command line from the signatures and docstrings of its verbs, exit codes from the errors, config keys and plug-ins
 from the dataclasses. `test_reference.py` fails where a page on disk is not what this writes.
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from docstring_parts import parts_of
+from package_stubs import PACKAGE, stubs
 from python_pages import python_pages
 
 from thermograd import errors
@@ -265,3 +266,5 @@ if __name__ == "__main__":
     (FOLDER / "python").mkdir(parents=True, exist_ok=True)
     for file, text in pages().items():
         (FOLDER / file).write_text(text, encoding="utf-8")
+    for file, text in stubs().items():
+        (PACKAGE / file).write_text(text, encoding="utf-8")

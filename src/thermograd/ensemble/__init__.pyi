@@ -1,0 +1,22 @@
+# Made by `make reference` from the files of this folder.
+from .block_board import BlockBoard as BlockBoard
+from .block_report import BlockReport as BlockReport
+from .config import Config as Config
+from .config import built_experiment as built_experiment
+from .config import load_config as load_config
+from .coordinator import Coordinator as Coordinator
+from .dispatch import Dispatch as Dispatch
+from .driven_study import DrivenStudy as DrivenStudy
+from .experiment import Experiment as Experiment
+from .experiment import Start as Start
+from .interruption import Interruption as Interruption
+from .launch import Launch as Launch
+from .own_training import OwnTraining as OwnTraining
+from .perturbation_study import PerturbationStudy as PerturbationStudy
+from .phased_minibatching import PhasedMinibatching as PhasedMinibatching
+from .plan import Plan as Plan
+from .potential import Potential as Potential
+from .progress import Progress as Progress
+from .sink_log import SinkLog as SinkLog
+from .temperature_reading import TemperatureReading as TemperatureReading
+from .temperature_windows import TemperatureWindows as TemperatureWindows

@@ -1,0 +1,20 @@
+# Made by `make reference` from the files of this folder.
+from .accuracy import Accuracy as Accuracy
+from .anchor_image import AnchorImage as AnchorImage
+from .anchor_row import AnchorRow as AnchorRow
+from .boundary_width import BoundaryWidth as BoundaryWidth
+from .displacement import Displacement as Displacement
+from .displacement_tracker import DisplacementTracker as DisplacementTracker
+from .dissipation_and_fluctuation import DissipationAndFluctuation as DissipationAndFluctuation
+from .gradient_norm import GradientNorm as GradientNorm
+from .hessian import Hessian as Hessian
+from .hessian_products import HessianProducts as HessianProducts
+from .hessian_spectrum import HessianSpectrum as HessianSpectrum
+from .loss import Loss as Loss
+from .parameter_sketch import ParameterSketch as ParameterSketch
+from .per_sample_loss import PerSampleLoss as PerSampleLoss
+from .replica_distance import ReplicaDistance as ReplicaDistance
+from .scratch import Scratch as Scratch
+from .stochastic_area import StochasticArea as StochasticArea
+from .tracked_parameters import TrackedParameters as TrackedParameters
+from .two_time_displacement import TwoTimeDisplacement as TwoTimeDisplacement
