@@ -7,47 +7,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 import torch
+from kernel_cases import GENERATOR, SQUARES, TANH, Langevin, differences, experiment, linear, network
 from torch import nn
 
 import thermograd as tg
 from thermograd.dynamics import SGD, Adam, Earthquake
-from thermograd.ensemble.engines.kernel import choice, compiler
+from thermograd.ensemble.engines.kernel import compiler
 from thermograd.errors import EngineUnavailableError, ExperimentMismatchError
 from thermograd.minibatching import Persistent, WithoutReplacement, WithReplacement
-from thermograd.numerics.log_times import At, Epochs, Every
+from thermograd.numerics.log_times import Epochs, Every
 from thermograd.observables import DissipationAndFluctuation, Loss, StochasticArea
 from thermograd.perturbations import ShrinkAndPerturb, WarmRestart
 from thermograd.problems import Digits, LennardJones, MnistTanh, NonlinearRegression, Quadratic
-from thermograd.protocols import Batch
 
 pytestmark = pytest.mark.skipif(compiler.compiler() is None, reason="no C++ compiler")
-
-GENERATOR = torch.Generator().manual_seed(0)
-X = torch.randn(200, 2, generator=GENERATOR)
-Y = torch.randint(0, 4, (200,), generator=GENERATOR)
-
-
-def network(*layers, loss=None, targets=Y, inputs=X, **settings):
-    return tg.Problem(
-        model=lambda: nn.Sequential(*[layer() for layer in layers]),
-        loss=loss or nn.CrossEntropyLoss(reduction="none"),
-        train=(inputs, targets),
-        **settings,
-    )
-
-
-def linear(*sizes):
-    return lambda: nn.Linear(*sizes)
-
-
-TANH = network(linear(2, 5), nn.Tanh, linear(5, 5), nn.Tanh, linear(5, 4))
-SQUARES = network(
-    linear(2, 3),
-    nn.GELU,
-    linear(3, 2),
-    loss=lambda o, t: (o - t).square().sum(1),
-    targets=torch.stack([X[:, 1], X[:, 0]], 1),
-)
 
 ATOMS = LennardJones(samples=300, test_samples=10)
 IMAGES = network(
@@ -57,23 +30,6 @@ IMAGES = network(
     targets=torch.randint(0, 10, (200,), generator=GENERATOR),
     regulariser=1e-4,
 )
-
-
-@dataclass(frozen=True)
-class Langevin:
-    """A cooling rate, and noise of two draws."""
-
-    learning_rate: float = 0.05
-    temperature: float = 1e-3
-
-    def start(self, weights):
-        return {}
-
-    def step(self, weights, state, oracle, step):
-        slope, first, second = oracle.gradient(weights), oracle.normal(), oracle.normal(1)
-        rate = self.learning_rate / (1 + step) ** 0.5
-        noise = (2 * rate * self.temperature) ** 0.5
-        return {n: w - rate * slope[n] + noise * (first[n] + second[n]) for n, w in weights.items()}, state
 
 
 @dataclass(frozen=True)
@@ -129,25 +85,6 @@ CASES = {
     "784-5-5-5-10": (IMAGES, SGD(0.05), WithoutReplacement(50)),
 }
 TOLERANCES = {"float64": 1e-12, "float32": 5e-6, "mixed": 5e-6}
-
-
-@pytest.fixture
-def quick_build(monkeypatch):
-    """Kernels that are built in half the time, for tests that compare no numbers of many kinds of them."""
-    monkeypatch.setattr(compiler, "FLAGS", ("-O1", *compiler.FLAGS[1:]))
-
-
-def experiment(problem, dynamics, minibatching, **settings):
-    chosen = {"trajectories": 11, "steps": 20, "seed": 5, "observe": [Loss(at=At((0,)))]} | settings
-    return tg.Experiment(problem, minibatching, dynamics, **chosen)
-
-
-def differences(one, other):
-    """Largest difference of weights over the largest weight, by name."""
-    return {
-        name: np.abs(value - other.weights()[name]).max() / np.abs(value).max()
-        for name, value in one.weights().items()
-    }
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -252,10 +189,10 @@ def test_a_resumed_run_is_bit_identical(until):
 
 
 @pytest.mark.usefixtures("quick_build")
-def test_a_stored_run_that_goes_on_with_another_engine_says_so(tmp_path, monkeypatch):
+def test_a_stored_run_that_goes_on_with_another_engine_says_so(tmp_path, other_compiler):
     given = experiment(TANH, SGD(0.1), WithoutReplacement(50), trajectories=1, steps=3000)
     assert tg.run(given, store=tmp_path / "run", until=1500).engine == "kernel"
-    TestChoice.with_compiler(monkeypatch, "/nonexistent/c++")
+    other_compiler("/nonexistent/c++")
     run = tg.run(given, store=tmp_path / "run")
     assert run.complete
     assert any("engine kernel → eager" in note for note in run.notes)
@@ -359,111 +296,6 @@ def test_whole_numbers_that_do_not_fit_are_refused():
     assert tg.run(replace(given, dtype="float64")).engine == "kernel"
 
 
-def rule_with(rate):
-    """SGD whose rate is computed by a function of the rule and the step."""
-
-    @dataclass(frozen=True)
-    class Own:
-        a: float = 0.05
-
-        def start(self, weights):
-            return {}
-
-        def step(self, weights, state, oracle, step):
-            slope = oracle.gradient(weights)
-            return {name: value - rate(self, step) * slope[name] for name, value in weights.items()}, state
-
-    return Own()
-
-
-@pytest.mark.parametrize(
-    "rate",
-    [
-        lambda rule, step: float(np.exp(-0.1 * step)),
-        lambda rule, step: {5: 1.0}.get(step, 0.1),
-        lambda rule, step: 1.0 if step in {5, 6} else 0.1,
-        lambda rule, step: 0.3 if isinstance(step, int) else 0.1,
-        lambda rule, step: 0.3 if isinstance(rule.a, float) and hasattr(step, "bit_length") else 0.1,
-        lambda rule, step: np.interp(step, [0, 10], [0.1, 0.2]),
-        lambda rule, step: np.random.default_rng().random(),  # impure: cannot be the same twice
-        lambda rule, step: torch.linspace(0.2, 0.01, 60)[step],
-    ],
-)
-def test_an_update_that_would_be_frozen_as_it_was_traced_is_refused(rate):
-    given = experiment(TANH, rule_with(rate), WithoutReplacement(40), engine="kernel")
-    with pytest.raises(EngineUnavailableError):
-        tg.run(given)
-
-
-def test_the_compiled_engine_refuses_a_table_too():
-    rule = rule_with(lambda _, step: torch.linspace(0.2, 0.01, 60)[step])
-    with pytest.raises(EngineUnavailableError):
-        tg.run(experiment(TANH, rule, WithoutReplacement(40), engine="compiled"))
-
-
-@pytest.mark.usefixtures("quick_build")
-@pytest.mark.parametrize(
-    "rate",
-    [
-        lambda rule, step: rule.a / (1 + step) ** 0.5,
-        lambda rule, step: rule.a * 0.9**step,
-        lambda rule, step: np.sqrt(rule.a),
-    ],
-)
-def test_schedules_of_the_step_run_in_the_kernel(rate):
-    given = experiment(TANH, rule_with(rate), WithoutReplacement(40))
-    eager, kernel = (tg.run(replace(given, engine=engine)) for engine in ("eager", "kernel"))
-    # a number made a tensor in the update is float32 in the one and float64 in the other
-    assert max(differences(eager, kernel).values()) <= 1e-7
-
-
-@pytest.mark.usefixtures("quick_build")
-def test_a_class_that_does_not_exist_is_found_before_the_kernel_runs():
-    wrong = Y.clone()
-    wrong[17] = 9
-    given = experiment(network(linear(2, 4), targets=wrong), SGD(0.1), WithoutReplacement(10), observe=[])
-    with pytest.raises(EngineUnavailableError, match="out of bounds"):
-        tg.run(replace(given, engine="kernel"))
-
-
-@dataclass(frozen=True)
-class Odd:
-    """A sampler of a user's own that changes its ways at step 5."""
-
-    change: str
-
-    def steps_per_epoch(self, samples):
-        return 10
-
-    def start(self, seed, trajectories, samples):
-        return None
-
-    def draw(self, state, seed, trajectories, step, samples):
-        size = 4 if self.change == "size" and step >= 5 else 3
-        indices = np.full((len(trajectories), size), step, np.int64)
-        if self.change in {"far", "negative"} and step >= 5:
-            indices[:] = 10**6 if self.change == "far" else -1
-        return Batch(
-            indices, np.ones(indices.shape) if self.change == "weights" and step >= 5 else None
-        ), None
-
-
-@pytest.mark.usefixtures("quick_build")
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ("far", "index 1000000"),
-        ("negative", "index -1 at step 5"),
-        ("size", "drew 4 samples without weights at step 5, and 3 without before"),
-        ("weights", "drew 3 samples with weights at step 5, and 3 without before"),
-    ],
-)
-def test_batches_that_the_kernel_would_misread_are_refused(change, words):
-    given = experiment(TANH, SGD(0.1), Odd(change), engine="kernel", steps=12)
-    with pytest.raises((ValueError, EngineUnavailableError, IndexError), match=words):
-        tg.run(given)
-
-
 @pytest.mark.usefixtures("quick_build")
 def test_a_run_that_overflows_at_once_is_still_the_kernels():
     for dtype in ("float64", "float32"):
@@ -471,125 +303,6 @@ def test_a_run_that_overflows_at_once_is_still_the_kernels():
         eager, kernel = (tg.run(replace(given, engine=engine)) for engine in ("eager", "kernel"))
         np.testing.assert_array_equal(eager.diverged_at, kernel.diverged_at)
         assert (kernel.diverged_at > 0).all()
-
-
-def test_a_long_list_of_operations_must_repay_its_compilation():
-    class Unrolled(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.cell = nn.Linear(5, 5)
-
-        def forward(self, inputs):
-            for _ in range(30):
-                inputs = torch.tanh(self.cell(inputs))
-            return inputs
-
-    given = experiment(
-        network(linear(2, 5), Unrolled, linear(5, 4)), SGD(0.1), WithoutReplacement(40), steps=2100
-    )
-    assert "operations take long to build" in dict(tg.plan(given).rejected)["kernel"]
-    assert tg.plan(replace(given, steps=20_000)).engine == "kernel"
-
-
-@pytest.mark.usefixtures("quick_build")
-class TestChoice:
-    def test_long_runs_of_small_networks_are_the_kernels(self):
-        given = experiment(TANH, SGD(0.1), WithoutReplacement(40), steps=3000)
-        plan = tg.plan(given)
-        assert (plan.engine, plan.mode) == ("kernel", "lanes")
-        assert "69 parameters" in plan.reason
-        assert "11 trajectories side by side" in plan.reason
-
-    @pytest.mark.parametrize(
-        ("change", "words"),
-        [
-            ({"steps": 10}, "10 batched updates"),
-            ({"problem": network(linear(2, 80), nn.Tanh, linear(80, 4))}, "80 outputs"),
-            ({"problem": network(linear(2, 4), nn.Dropout)}, "dropout"),
-            (
-                {
-                    "problem": network(linear(2, 60), nn.Tanh, linear(60, 60), nn.Tanh, linear(60, 4)),
-                    "trajectories": 1,
-                    "minibatching": WithoutReplacement(200),
-                },
-                "fill too little of a vector",
-            ),
-            ({}, ""),
-        ],
-    )
-    def test_what_speaks_for_another_engine_is_said(self, change, words):
-        given = replace(experiment(TANH, SGD(0.1), WithoutReplacement(40), steps=3000), **change)
-        plan = tg.plan(given)
-        assert (plan.engine == "kernel") == (words == "")
-        if words:
-            assert words in dict(plan.rejected)["kernel"]
-
-    def test_an_unknown_operation_is_named_with_its_line(self):
-        class Odd(nn.Module):
-            def forward(self, inputs):
-                return torch.atan(inputs)
-
-        given = experiment(
-            network(linear(2, 5), Odd, linear(5, 4)), SGD(0.1), WithoutReplacement(40), steps=3000
-        )
-        plan = tg.plan(given)
-        assert plan.engine == "eager"
-        assert "operation aten.atan.default" in plan.notes[0]
-        assert "test_kernel_engine.py:" in plan.notes[0]
-        with pytest.raises(EngineUnavailableError, match=r"kernel: operation aten\.atan"):
-            tg.plan(replace(given, engine="kernel"))
-
-    def test_an_update_that_looks_at_values_is_refused_with_a_reason(self):
-        class Branching(SGD):
-            def step(self, weights, state, oracle, step):
-                slope = oracle.gradient(weights)
-                rate = self.learning_rate if step % 10 == 0 else 0.1 * self.learning_rate
-                return {n: w - rate * slope[n] for n, w in weights.items()}, state
-
-        given = experiment(TANH, Branching(), WithoutReplacement(40), steps=3000)
-        with pytest.raises(EngineUnavailableError, match=r"looks at the value of step|decides by the value"):
-            tg.plan(replace(given, engine="kernel"))
-
-    def test_a_compiler_that_fails_leaves_a_note(self, monkeypatch, tmp_path):
-        script = tmp_path / "c++"
-        script.write_text(
-            "#!/bin/sh\n[ \"$1\" = --version ] && echo odd 1.0 && exit 0\necho 'error: no disk' >&2\nexit 1\n"
-        )
-        script.chmod(0o755)
-        self.with_compiler(monkeypatch, str(script))
-        given = experiment(TANH, SGD(0.1), WithoutReplacement(50), steps=3000, trajectories=1)
-        run = tg.run(given)
-        assert run.engine == "eager"
-        assert any("error: no disk" in note for note in run.notes)
-
-    def test_without_a_compiler_the_sentence_says_what_to_do(self, monkeypatch):
-        self.with_compiler(monkeypatch, "/nonexistent/c++")
-        given = experiment(TANH, SGD(0.1), WithoutReplacement(40), steps=3000)
-        assert "install g++ or set THERMOGRAD_CXX" in dict(tg.plan(given).rejected)["kernel"]
-        with pytest.raises(EngineUnavailableError, match="/nonexistent"):
-            tg.run(replace(given, engine="kernel"))
-
-    def test_a_kernel_that_computes_something_else_is_refused(self, monkeypatch):
-        honest = choice.kernel_source
-
-        def wrong(given, **settings):
-            source = honest(given, **settings)
-            return replace(source, text=source.text.replace("of::tanh(", "of::sin("))
-
-        monkeypatch.setattr(choice, "kernel_source", wrong)
-        with pytest.raises(EngineUnavailableError, match="differs from the operations"):
-            tg.run(experiment(TANH, SGD(0.1), WithoutReplacement(40), engine="kernel"))
-
-    @staticmethod
-    def with_compiler(monkeypatch, path):
-        monkeypatch.setenv("THERMOGRAD_CXX", path)
-        compiler.compiler.cache_clear()
-
-
-@pytest.fixture(autouse=True)
-def _own_compiler_again():
-    yield
-    compiler.compiler.cache_clear()
 
 
 def test_digits_learn_as_with_the_reference():

@@ -9,15 +9,15 @@ import ctypes
 import hashlib
 import os
 import subprocess
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from kernel_cases import TANH, Langevin, X, Y, experiment, linear, network
 from torch import nn
 
-import thermograd as tg
 from thermograd.dynamics import SGD
 from thermograd.ensemble.engines.accelerated import AcceleratedEngine
 from thermograd.ensemble.engines.eager import EagerEngine
@@ -29,8 +29,8 @@ from thermograd.ensemble.engines.kernel.updates import KernelUpdates
 from thermograd.ensemble.engines.update_function import CannotTraceError
 from thermograd.errors import EngineUnavailableError
 from thermograd.minibatching import Persistent, WithoutReplacement, WithReplacement
-from thermograd.numerics.log_times import At, Every
-from thermograd.observables import DissipationAndFluctuation, Loss, StochasticArea
+from thermograd.numerics.log_times import Every
+from thermograd.observables import DissipationAndFluctuation, StochasticArea
 from thermograd.problems import NonlinearRegression, Quadratic
 
 FOLDER = Path(__file__).parent
@@ -45,45 +45,12 @@ extern "C" void play(const Call* call, unsigned blocks, unsigned threads) {
     for (threadIdx.x = 0; threadIdx.x < threads; threadIdx.x++) advance_each(*call);
 }
 """
-GENERATOR = torch.Generator().manual_seed(0)
-X = torch.randn(200, 2, generator=GENERATOR)
-Y = torch.randint(0, 4, (200,), generator=GENERATOR)
 needs_compiler = pytest.mark.skipif(compiler() is None, reason="no C++ compiler")
 needs_nvrtc = pytest.mark.skipif(
     nvrtc.library() is None, reason="no NVRTC: not beside torch, no THERMOGRAD_NVRTC"
 )
 
 
-@dataclass(frozen=True)
-class Langevin:
-    """A cooling rate, and noise of two draws."""
-
-    learning_rate: float = 0.05
-    temperature: float = 1e-3
-
-    def start(self, weights):
-        return {}
-
-    def step(self, weights, state, oracle, step):
-        slope, first, second = oracle.gradient(weights), oracle.normal(), oracle.normal(1)
-        rate = self.learning_rate / (1 + step) ** 0.5
-        noise = (2 * rate * self.temperature) ** 0.5
-        return {n: w - rate * slope[n] + noise * (first[n] + second[n]) for n, w in weights.items()}, state
-
-
-def network(*layers, loss=None, targets=Y):
-    return tg.Problem(
-        model=lambda: nn.Sequential(*[layer() for layer in layers]),
-        loss=loss or nn.CrossEntropyLoss(reduction="none"),
-        train=(X, targets),
-    )
-
-
-def linear(*sizes):
-    return lambda: nn.Linear(*sizes)
-
-
-TANH = network(linear(2, 5), nn.Tanh, linear(5, 5), nn.Tanh, linear(5, 4))
 MIXED_FUNCTIONS = network(
     linear(2, 3),
     nn.GELU,
@@ -113,11 +80,6 @@ GOLDEN = {
     "classifier": (network(linear(2, 3), nn.Tanh, linear(3, 4)), Langevin(), WithoutReplacement(20)),
 }
 TOLERANCES = {"float64": 1e-12, "float32": 5e-6, "mixed": 5e-6}
-
-
-def experiment(problem, dynamics, minibatching, **settings):
-    chosen = {"trajectories": 11, "steps": 20, "seed": 5, "observe": [Loss(at=At((0,)))]} | settings
-    return tg.Experiment(problem, minibatching, dynamics, **chosen)
 
 
 class PlayedProgram:
