@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-OUTCOMES = ("stationary", "subaging", "simple", "superaging", "accelerating", "undetermined")
-
 _SENTENCES = {
     "stationary": "The weights wander at the same pace at every age",
     "subaging": "The weights wander ever more slowly, though less than in proportion to age",
@@ -14,6 +12,8 @@ _SENTENCES = {
     "accelerating": "The weights wander ever faster",
     "undetermined": "Whether the weights slow down with age cannot be told",
 }
+OUTCOMES = tuple(_SENTENCES)
+"""All that can come out."""
 
 
 def aging_outcome(low: float, high: float, margin: float) -> str:
