@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from thermograd.cli import terminal
 from thermograd.cli.exit_codes import DONE
 from thermograd.discover import available, nearest
-from thermograd.errors import ConfigError, ThermogradError
+from thermograd.errors import ConfigError
 
 _WHAT = ("plugins", "runs", "estimates", "predictions", "reproductions", "schema")
 _ROLES = ("problems", "minibatching", "dynamics", "perturbations", "observables")
@@ -30,8 +30,9 @@ def list_(
     Args:
         what: plugins, runs, estimates (what `thermograd estimate` can be asked for), predictions (the same for
             `thermograd predict`), reproductions (the same for `thermograd reproduce`) or schema (for editors).
-        which: of runs the folder to look in, `runs` if it is not given; of plugins, estimates and predictions one
-            name, of which all is told.
+        which: of runs the folder to look in, `runs` if it is not given: what became of them, and of those not finished
+            how far they are and who works on them; of plugins, estimates and predictions one name, of which all is
+            told.
         json: print one JSON object.
 
     Returns:
@@ -46,7 +47,10 @@ def list_(
     if what == "plugins":
         return _plugins(as_json=json) if which is None else _plugin(which, as_json=json)
     if what == "runs":
-        return _runs(Path(which or "runs"), as_json=json)
+        from thermograd.cli.listed_runs import list_runs  # here, so that --help needs no numpy
+
+        list_runs(Path(which or "runs"), as_json=json)
+        return DONE
     if what in {"estimates", "predictions"}:
         from thermograd.cli.listed_recipes import list_recipes  # here, so that --help needs no numpy
 
@@ -149,49 +153,4 @@ def _reproductions(*, as_json: bool) -> int:
         settable = sorted({setting for entry in experiments.values() for setting in entry["settable"]})
         if settable:
             terminal.result(f"  {'':20} --set NAME=VALUE, NAME one of {', '.join(settable)}")
-    return DONE
-
-
-def _runs(folder: Path, *, as_json: bool) -> int:
-    from thermograd.store import lock
-    from thermograd.store.manifest import FILE, read_manifest
-    from thermograd.store.printable import printable
-
-    if not folder.is_dir():
-        message = f"{folder} is not a folder; give the folder that holds the run directories"
-        raise ConfigError(message)
-    found: list[dict[str, Any]] = []
-    for path in sorted(
-        {file.parent for file in folder.glob(f"*/{FILE}")} | ({folder} if (folder / FILE).exists() else set())
-    ):
-        try:
-            manifest = read_manifest(path)
-        except ThermogradError as error:
-            found.append({"run": str(path), "state": "unreadable", "error": str(error)})
-            continue
-        dead = manifest.state in {"created", "running"} and not lock.running(path)
-        found.append(
-            {
-                "run": str(path),
-                "state": "interrupted" if dead else manifest.state,
-                "name": manifest.name,
-                "trajectories": manifest.trajectories,
-                "steps": manifest.steps,
-                "seed": manifest.seed,
-                "identity": manifest.identity,
-            }
-        )
-    if as_json:
-        terminal.result_json({"runs": found})
-        return DONE
-    for entry in found:
-        if "error" in entry:
-            terminal.complain(entry["error"])
-        else:
-            terminal.result(
-                f"{entry['run']}  {entry['state']}  {printable(entry['name'])}: "
-                f"{entry['trajectories']} × {entry['steps']}"
-            )
-    if not found:
-        terminal.say(f"no runs in {folder}")
     return DONE
