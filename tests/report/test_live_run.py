@@ -18,9 +18,11 @@ from growing_run import GrowingRun, LogisticMap, same_as_numpy
 from thermograd.errors import DamagedRunError, ForeignDirectoryError
 from thermograd.report import live_ledger, live_run
 from thermograd.report.live_run import LiveRun
+from thermograd.report.run_facts import go_on_command
 from thermograd.store import reader
 from thermograd.store.chunks import chunk_file
 from thermograd.store.manifest import read_manifest, write_manifest
+from thermograd.store.reader import open_run
 
 
 @pytest.fixture
@@ -190,6 +192,16 @@ def test_a_run_without_an_owner_is_interrupted(tmp_path):
     data = looked(LiveRun(growing.path))
     assert data["state"] == "interrupted"
     assert data["text"].endswith(f"Go on with: thermograd resume {growing.path}")
+
+
+def test_page_and_report_propose_to_go_on_with_the_executor_it_had(tmp_path):
+    with GrowingRun(tmp_path / "run") as growing:
+        growing.train(0, 6)
+        words = ("--executor", "dask", "--executor.address", "a b.json")
+        write_manifest(growing.path, read_manifest(growing.path).replace(executor=words))
+    command = f"thermograd resume {growing.path} --executor dask --executor.address 'a b.json'"
+    assert looked(LiveRun(growing.path))["text"].endswith(f"Go on with: {command}")
+    assert go_on_command(open_run(growing.path)) == command
 
 
 def test_failed_blocks_are_told_and_may_come_back(growing):

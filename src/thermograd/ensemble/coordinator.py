@@ -121,6 +121,7 @@ class Coordinator:
             notes=tuple(dict.fromkeys((*self._manifest.notes, *notes))),
             boot_id=lock.boot_id(),
             commands=self._manifest.commands + command,
+            executor=tuple(command_words(self._kind)),
         )
         write_manifest(self._path, self._manifest)
         append_event(self._path, "started" if first else "resumed", generation=self._manifest.generation)
@@ -147,7 +148,7 @@ class Coordinator:
         if getattr(self._kind, "threads_per_worker", threads) != threads:
             launch.say(f"threads_per_worker stays {threads}, with which the run began")
         until = launch.until if self._kind.remote else None
-        executor, generation = command_words(self._kind), self._manifest.generation
+        executor, generation = self._manifest.executor, self._manifest.generation
         with Interruption(self._path, generation, launch.say, until, executor) as interruption:
             self._board = BlockBoard(storage, self._trainer, self._kind, launch, meter, interruption)
             train = train_block if self._kind.remote else self._board.train_here

@@ -15,6 +15,7 @@ from thermograd.ensemble.coordinator import Coordinator
 from thermograd.ensemble.directory_creation import created, new_manifest
 from thermograd.ensemble.directory_repair import repair_run
 from thermograd.ensemble.executors.choice import executor_of
+from thermograd.ensemble.executors.command_words import command_words
 from thermograd.ensemble.executors.kind import ExecutorKind
 from thermograd.ensemble.identity import Description, describe, differing
 from thermograd.ensemble.launch import Launch
@@ -99,7 +100,7 @@ def train_in_directory(trainer: BlockTrainer, path: str | Path, launch: Launch |
         if not is_disk_error(error):
             raise
         needed = header.trajectories * sum(spec.times.size * spec.record_bytes for spec in header.arrays)
-        full = disk_full(run, needed, error)
+        full = disk_full(run, needed, error, command_words(kind))
         raise full from error
 
 

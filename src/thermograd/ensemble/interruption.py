@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 import signal
 import threading
 import time
@@ -14,6 +13,7 @@ from typing import Any
 
 from thermograd.ensemble.stop_file import FILE, LOOK_SECONDS, StopRequest, ask_to_stop, asked_to_stop
 from thermograd.errors import InterruptedRunError
+from thermograd.store.resume_command import resume_command
 
 _LOOK_SECONDS = LOOK_SECONDS
 
@@ -42,7 +42,7 @@ class Interruption:
         self._run = run
         self._generation = generation
         self._until = until
-        self._resume = shlex.join(["thermograd", "resume", str(run), *executor])
+        self._resume = resume_command(run, executor)
         self._say = say
         self._previous: dict[int, Any] = {}
         self._looked = time.monotonic()

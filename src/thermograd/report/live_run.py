@@ -217,7 +217,8 @@ class LiveRun:
         seen = np.repeat(np.clip(ledger.committed, 0, None), self._header.block_size)[: outcome.size]
         shown = "" if self._trouble is None else self._trouble[1]
         return {
-            "text": shown or state_in_words(self._state, finished, len(blocks), counts, self.path),
+            "text": shown
+            or state_in_words(self._state, finished, len(blocks), counts, self.path, self._manifest.executor),
             "progress": float(seen.sum()) / total if self._header.steps else float(finished == len(blocks)),
             "blocks": len(blocks),
             "committed": ledger.committed.tolist(),

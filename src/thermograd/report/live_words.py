@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from thermograd.store.printable import printable
+from thermograd.store.resume_command import resume_command
 
 
-def state_in_words(state: str, finished: int, blocks: int, outcome: Mapping[str, int], path: Path) -> str:
+def state_in_words(
+    state: str,
+    finished: int,
+    blocks: int,
+    outcome: Mapping[str, int],
+    path: Path,
+    executor: Sequence[str] = (),
+) -> str:
     """What a person wants to know first, and what to do.
 
     Args:
@@ -18,6 +24,7 @@ def state_in_words(state: str, finished: int, blocks: int, outcome: Mapping[str,
         blocks: number of all.
         outcome: trajectories that are `finished`, `diverged`, `failed` and `pending`.
         path: the run directory.
+        executor: words that choose who trains the blocks, as at the last start.
 
     Returns:
         One or two sentences.
@@ -26,7 +33,7 @@ def state_in_words(state: str, finished: int, blocks: int, outcome: Mapping[str,
     'Interrupted: 3 of 16 blocks finished. Go on with: thermograd resume runs/a'
     """
     done = f"{finished} of {blocks} block{'s' * (blocks != 1)} finished"
-    resume = printable(shlex.join(["thermograd", "resume", str(path)]))
+    resume = resume_command(path, executor)
     if state == "interrupted":
         return f"Interrupted: {done}. Go on with: {resume}"
     if state == "failed":

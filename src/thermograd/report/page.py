@@ -17,7 +17,7 @@ from thermograd.report.ensemble import LARGEST_NUMBER, axis_of
 from thermograd.report.figure import Figure
 from thermograd.report.figures import figures_of
 from thermograd.report.run_facts import facts as facts_of
-from thermograd.report.run_facts import resume_command, salvaged, verdicts
+from thermograd.report.run_facts import go_on_command, salvaged, verdicts
 from thermograd.report.study import study
 from thermograd.store.atomic_file import write_atomically
 from thermograd.store.perturbation_record import PerturbationRecord
@@ -226,7 +226,7 @@ def _commands(runs: list[Run], file: Path) -> list[str]:
             shlex.join(["thermograd", "run", str(path / "experiment.toml"), "--out", "again"])
             for path in paths
         ]
-    lines += [command for command in map(resume_command, runs) if command]
+    lines += [command for command in map(go_on_command, runs) if command]
     if paths:
         lines.append(shlex.join(["thermograd", "report", *map(str, paths), "--out", str(file)]))
     return lines

@@ -14,6 +14,7 @@ from thermograd.report.share import share as share_of
 from thermograd.store.layout import FAILED, PENDING
 from thermograd.store.outcome_counts import outcome_counts
 from thermograd.store.reader import DirectorySource
+from thermograd.store.resume_command import resume_command
 from thermograd.store.run import Run
 
 _CHANGED = "bits may differ"
@@ -98,15 +99,15 @@ def salvaged(run: Run) -> list[Verdict]:
     return [Verdict(False, "salvaged", text, {"files": len(lost)})]
 
 
-def resume_command(run: Run) -> str:
-    """The command that goes on with a run, "" if there is nothing to go on with or somebody is at it."""
+def go_on_command(run: Run) -> str:
+    """The command that goes on with a run as it was started, "" if there is nothing to go on with or somebody is at it."""
     if run.path is None or run.complete or run.state == "running":
         return ""
-    return shlex.join(["thermograd", "resume", str(run.path)])
+    return resume_command(run.path, [str(word) for word in run.manifest.get("executor") or ()])
 
 
 def _go_on(run: Run) -> str:
-    return resume_command(run) or "`resume`"
+    return go_on_command(run) or "`resume`"
 
 
 def _far(run: Run) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-import shlex
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from thermograd.errors import DiskFullError
 from thermograd.store.manifest import FILE as MANIFEST
+from thermograd.store.resume_command import resume_command
 
 RESERVE = "reserve"
 RESERVE_BYTES = 2**20
@@ -52,13 +53,14 @@ def release_reserve(folder: Path) -> None:
     (folder / RESERVE).unlink(missing_ok=True)
 
 
-def disk_full(folder: Path, needed: int, cause: BaseException) -> DiskFullError:
+def disk_full(folder: Path, needed: int, cause: BaseException, executor: Sequence[str] = ()) -> DiskFullError:
     """The error for a disk that refused.
 
     Args:
         folder: the run directory; without a manifest in it nothing was begun that could be resumed.
         needed: bytes still to be written, before compression.
         cause: what the disk said.
+        executor: words of the command line that choose who trains the blocks.
 
     Returns:
         The error to raise: what happened, what is there, and what to do.
@@ -69,7 +71,7 @@ def disk_full(folder: Path, needed: int, cause: BaseException) -> DiskFullError:
     sizes = f": the run needs about {_size(needed + RESERVE_BYTES)}, {_free(folder)}" if room else ""
     state = "What is there is whole" if begun else "Nothing was written"
     if begun:
-        todo = f"{'free space' if room else 'make it writable'}, then: thermograd resume {shlex.quote(str(folder))}"
+        todo = f"{'free space' if room else 'make it writable'}, then: {resume_command(folder, executor)}"
     else:
         todo = f"{'free space, or ' if room else ''}choose another folder with --out"
     said = cause if refusal is None else refusal.strerror or refusal

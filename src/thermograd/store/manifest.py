@@ -53,6 +53,7 @@ class Manifest:
         generation: how many times the run was started.
         imports: modules of a config's `module:attribute` kinds.
         commands: command lines that started or resumed it.
+        executor: words of a command line that choose who trains the blocks, as at the last start; empty for `inline`.
         notes: what a reader of the numbers should know.
         thermograd_version: version that made it.
         format_version: format of the files on the disk, whatever format the fields here are in.
@@ -84,6 +85,7 @@ class Manifest:
     boot_id: str = ""
     imports: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
+    executor: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     format_version: int = manifest_file.FORMAT_VERSION
 

@@ -34,6 +34,7 @@ def test_two_processes_and_then_one_give_the_bits_of_the_caller(made, truth, tmp
     assert stopped.state == "interrupted"
     assert set(stopped.committed.tolist()) == {7}
     assert not (path / "stop").exists()
+    assert stopped.manifest["executor"][:2] == ["--executor", "process"]
     finished = resume(path, executor={"kind": "process", "workers": 1})
     assert everything(finished) == truth
     owners = [read_owners(path, block) for block in range(5)]
