@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -272,7 +273,9 @@ def _weights(file: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, torch.
 
 
 def _progress(experiment: Experiment) -> Any:
-    """Says how far the chains are, every tenth."""
+    """Says how far the chains are: a line in a terminal, else one every tenth."""
+    if terminal.quiet() or sys.stderr.isatty():
+        return not terminal.quiet()
     total, said = experiment.total_steps, [0]
 
     def show(block: int, step: int) -> None:

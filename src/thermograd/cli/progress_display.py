@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from thermograd.cli import terminal
-from thermograd.cli.duration import duration
+from thermograd.ensemble.time_left import time_left
 
 if TYPE_CHECKING:
     from thermograd.ensemble.progress import Progress
@@ -80,23 +80,10 @@ def rows(progress: Progress) -> list[tuple[str, str]]:
         ("blocks", f"{progress.blocks_done} of {progress.blocks}"),
         ("trajectory-steps", f"{progress.steps_done} of {progress.steps_total}"),
         ("speed", f"{f'{speed:.0f}' if speed >= 100 else f'{speed:.3g}'} trajectory-steps/s"),
-        ("time left", _time_left(progress)),
+        ("time left", time_left(progress)),
     ]
     if math.isfinite(progress.mean):
         found.append((f"mean {progress.observable} in the last block", f"{progress.mean:.4g}"))
     if progress.diverged:
         found.append(("diverged", str(progress.diverged)))
     return found
-
-
-def _time_left(progress: Progress) -> str:
-    """The time at the present speed, with a range for its drift: ± 50 % at first, then ± 1/√(1 + seconds)."""
-    left = progress.steps_total - progress.steps_done
-    if left <= 0:
-        return "0 s"
-    if progress.steps_now <= 0 or progress.seconds <= 0:
-        return "not known yet"
-    seconds = left * progress.seconds / progress.steps_now
-    spread = min(0.5, 1 / math.sqrt(1 + progress.seconds))
-    low, high = duration(seconds * (1 - spread)), duration(seconds * (1 + spread))
-    return low if low == high else f"{low} to {high}"

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from thermograd.cli import terminal
-from thermograd.cli.duration import duration
 from thermograd.cli.exit_codes import DONE, REFUSED
 from thermograd.report.live_run import ENDED, LiveRun
+from thermograd.store.duration import duration
 
 _PER_SECOND = 4
 _SECONDS = 0.5

@@ -60,7 +60,7 @@ def sample_posterior(
     dtype: str = "float64",
     device: str = "cpu",
     store: str | Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] | bool | None = None,
 ) -> PosteriorDraws:
     """Weights drawn from exp(−U/T) by independent chains, U = Σ_i l_i + ½ prior_precision |θ − prior_mean|².
 
@@ -93,7 +93,8 @@ def sample_posterior(
         dtype: see `Experiment`.
         device: see `Experiment`.
         store: path of a run directory, which survives interruption; the same call goes on there.
-        progress: called with (block, step) now and then.
+        progress: called with (block, step) now and then; or True, for a line with the share done and the time left, where
+            stderr is a terminal.
 
     Returns:
         The draws, with what was measured.

@@ -10,6 +10,8 @@ from thermograd.ensemble.directory_run import run_in_directory
 from thermograd.ensemble.executors.choice import executor_of
 from thermograd.ensemble.experiment import Experiment, differing_fields
 from thermograd.ensemble.launch import Launch
+from thermograd.ensemble.progress import ProgressMeter
+from thermograd.ensemble.progress_line import shown
 from thermograd.ensemble.sink_log import SinkLog
 from thermograd.ensemble.training_loop import Trainer, divergence_note
 from thermograd.errors import ConfigError, ExperimentMismatchError
@@ -30,7 +32,7 @@ def run(
     resume: Run | None = None,
     name: str | None = None,
     sink: Any = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] | bool | None = None,
 ) -> Run:
     """Train an ensemble and return what it recorded.
 
@@ -45,7 +47,8 @@ def run(
         sink: logs the mean over trajectories of every recorded number, once all blocks have reached its time: a W&B,
             TensorBoard or MLflow object, a path `*.jsonl` or `*.csv`, or a function of (dict, step); see `sink_of`.
             A run directory that goes on logs what is new since then.
-        progress: called with (block, step) now and then.
+        progress: called with (block, step) now and then; or True, for a line with the share done and the time left, where
+            stderr is a terminal.
 
     Returns:
         The `Run`. With a store that holds the same experiment, it is resumed, or returned if finished.
@@ -73,36 +76,48 @@ def run(
                 "resume= continues a run in memory; a run directory resumes by itself: give store= alone"
             )
             raise ValueError(message)
-        return run_in_directory(
-            _required(experiment),
-            store,
-            until=until,
-            name=name,
-            progress=progress,
-            launch=Launch(executor=kind, sink=logger),
-        )
+        with shown(progress) as (tell, show):
+            launch = Launch(executor=kind, sink=logger, show=show)
+            return run_in_directory(
+                _required(experiment), store, until=until, name=name, progress=tell, launch=launch
+            )
     if kind.remote:
         message = "executor: workers write into a run directory, so they need one: give store=PATH too"
         raise ConfigError(message, (("executor", message),))
     storage = _storage(experiment, resume, name)
+    with shown(progress) as (tell, show):
+        _train(storage, until, tell, ProgressMeter(storage.header, show), logger)
     trainer: Trainer = storage.trainer
+    note = divergence_note(trainer.experiment, storage.diverged_at())
+    storage.set_notes([*trainer.notes, *([note] if note else [])])
+    return Run(storage)
+
+
+def _train(
+    storage: MemoryStorage,
+    until: int | None,
+    tell: Callable[[int, int], None] | None,
+    meter: ProgressMeter,
+    logger: Callable[[Mapping[str, Any], int], object] | None,
+) -> None:
+    """Every block in turn, in memory."""
     reached = storage.committed().tolist()
+    for block, step in enumerate(reached):
+        meter.already(block, step)
     log = None if logger is None else SinkLog(logger, min(reached))
 
     def advanced(block: int, step: int) -> None:
         reached[block] = step
-        if progress is not None:
-            progress(block, step)
+        meter.recorded(block, step, {})
+        if tell is not None:
+            tell(block, step)
         if log is not None:
             log.tell(lambda: Run(storage), reached)
 
     for block in range(storage.header.blocks):
-        trainer.train(block, storage.sink(block), until=until, progress=advanced)
+        storage.trainer.train(block, storage.sink(block), until=until, progress=advanced)
     if log is not None:
         log.tell(lambda: Run(storage), now=True)
-    note = divergence_note(trainer.experiment, storage.diverged_at())
-    storage.set_notes([*trainer.notes, *([note] if note else [])])
-    return Run(storage)
 
 
 def _storage(experiment: Experiment | None, resume: Run | None, name: str | None) -> MemoryStorage:
