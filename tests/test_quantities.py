@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from thermograd.errors import ConfigError
-from thermograd.quantities import Advice, Estimate, Landscape, Verdict
+from thermograd.quantities import Advice, Estimate, Landscape, Prediction, Verdict
 
 
 def test_advice_has_a_line_for_each_thing():
@@ -20,6 +20,28 @@ def test_one_line_for_scalars_and_curves():
     assert str(Estimate(2.0, (1.0, 3.0), unit="epoch", pieces=5)) == "2 (1 to 3 at 95 %) epoch, from 5 pieces"
     assert str(Verdict(None, "kind", "Wait.")) == "undecided: Wait."
     assert "curve of 9 points" in str(Estimate(np.ones(9), (np.zeros(9), np.ones(9))))
+
+
+def test_a_z_score_is_beyond_1_96_where_the_interval_ends_and_counts_both_errors():
+    skewed = Estimate(10.0, (9.0, 14.0))
+    ends = [skewed.z_score(9.0), skewed.z_score(Prediction(14.0)), skewed.z_score(10.0)]
+    np.testing.assert_allclose(ends, [1.95996, -1.95996, 0.0], rtol=1e-5)
+    assert Estimate(0.0, (-3.0, 3.0)).z_score(Prediction(5.0, (1.0, 9.0))) == pytest.approx(-1.95996, rel=1e-5)
+    assert Estimate(0.0, (-3.0, 3.0)).z_score(Estimate(5.0, (1.0, 9.0))) == pytest.approx(-1.95996, rel=1e-5)
+    narrow = Estimate(0.0, (-1.0, 1.0), level=0.6826894921)
+    assert narrow.z_score(2.0) == pytest.approx(-2.0)
+
+
+def test_of_a_curve_there_is_a_z_score_where_the_prediction_holds():
+    curve = Estimate([1.0, 2.0, 3.0], ([0.0, 2.0, np.nan], [2.0, 2.0, np.nan]))
+    theory = Prediction([3.0, 2.5, 3.0], valid=[True, True, True])
+    np.testing.assert_allclose(curve.z_score(theory), [-3.91993, -np.inf, np.nan], rtol=1e-5)
+    part = Prediction([3.0, 2.0, 3.0], valid=[False, True, True])
+    np.testing.assert_array_equal(curve.z_score(part), [np.nan, 0.0, np.nan])
+    with pytest.raises(ConfigError, match=r"the estimate has shape \(3,\) and what it is compared with \(\); take"):
+        curve.z_score(3.0)
+    with pytest.raises(ConfigError, match="compared with is a str, not numbers; give a Prediction"):
+        curve.z_score("theory")
 
 
 def test_a_landscape_from_two_arrays_and_its_weights_by_name():

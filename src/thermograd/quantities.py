@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd.errors import ConfigError
+from thermograd.quantity_agreement import z_score
 from thermograd.quantity_figure import figure_of
 from thermograd.quantity_html import advice_html, estimate_html, landscape_html, prediction_html, verdict_html
 from thermograd.quantity_text import brief, interval_text
@@ -67,6 +68,25 @@ class Estimate(_Shown):
     def high(self) -> Any:
         """Upper end of the interval."""
         return self.interval[1]
+
+    def z_score(self, other: Any, *, level: float = 0.95) -> Any:
+        """How far this is from a prediction: (value − predicted) / √(s² + s′²), of the shape of `value`.
+
+        The standard errors s, and s′ where the prediction is uncertain itself, are those with which a normal distribution
+        has these intervals, on the side where the other value lies. So |z| > 1.96 says that an exact prediction is outside
+        the interval at 95 %. NaN where the prediction does not hold (`valid`); ±∞ where two exact values differ.
+
+        Args:
+            other: a `Prediction`, another independent `Estimate`, or an exact number or array.
+            level: of the interval of a `Prediction`.
+
+        Raises:
+            ConfigError: a ValueError: the shapes differ, or it is no number.
+
+        >>> round(Estimate(38.2, (34.1, 42.3)).z_score(Prediction(40.0)), 2)
+        -0.86
+        """
+        return z_score(self, other, level)
 
     def __str__(self) -> str:
         text = interval_text(self.value, self.interval, self.level)

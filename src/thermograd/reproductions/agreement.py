@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -12,6 +13,8 @@ from thermograd.numerics.bootstrap import percentile_interval
 from thermograd.quantities import Estimate, Prediction, Verdict
 from thermograd.report.ranking import number_text
 from thermograd.reproductions.reproduction import Row
+
+_FOUR_SIGMA = math.erf(4 / math.sqrt(2))  # level of an interval of 4 standard errors on both sides
 
 
 def at_interval(prediction: Prediction, interval: int) -> Estimate:
@@ -110,7 +113,8 @@ def renewal_rows(passages: FirstPassageTimes, curve: Prediction, intervals: Iter
         drawn = restarted_times(passages, interval)
         mean, predicted = float(drawn.time.mean()), float(at_interval(curve, interval).value)
         error = float(drawn.time.std() / np.sqrt(len(drawn)))
-        off = (mean - predicted) / error if error else float(mean != predicted) * np.inf
+        found = Estimate(mean, (mean - 4 * error, mean + 4 * error), _FOUR_SIGMA, note=f"{len(drawn)} draws")
+        off = found.z_score(predicted)
         text = (
             f"Eq. 5 gives {predicted:.2f}; the drawn mean is {off:+.1f} standard errors from it (4 allowed)"
         )
@@ -118,7 +122,7 @@ def renewal_rows(passages: FirstPassageTimes, curve: Prediction, intervals: Iter
             Row(
                 f"mean {passages.unit}s, restarts drawn every {interval} {passages.unit}s",
                 "as Eq. 5",
-                Estimate(mean, (mean - 4 * error, mean + 4 * error), 0.9999, note=f"{len(drawn)} draws"),
+                found,
                 Verdict(abs(off) <= 4, "renewal_resampling", text),
             )
         )
