@@ -26,7 +26,9 @@ def test_a_z_score_is_beyond_1_96_where_the_interval_ends_and_counts_both_errors
     skewed = Estimate(10.0, (9.0, 14.0))
     ends = [skewed.z_score(9.0), skewed.z_score(Prediction(14.0)), skewed.z_score(10.0)]
     np.testing.assert_allclose(ends, [1.95996, -1.95996, 0.0], rtol=1e-5)
-    assert Estimate(0.0, (-3.0, 3.0)).z_score(Prediction(5.0, (1.0, 9.0))) == pytest.approx(-1.95996, rel=1e-5)
+    assert Estimate(0.0, (-3.0, 3.0)).z_score(Prediction(5.0, (1.0, 9.0))) == pytest.approx(
+        -1.95996, rel=1e-5
+    )
     assert Estimate(0.0, (-3.0, 3.0)).z_score(Estimate(5.0, (1.0, 9.0))) == pytest.approx(-1.95996, rel=1e-5)
     narrow = Estimate(0.0, (-1.0, 1.0), level=0.6826894921)
     assert narrow.z_score(2.0) == pytest.approx(-2.0)
@@ -38,7 +40,9 @@ def test_of_a_curve_there_is_a_z_score_where_the_prediction_holds():
     np.testing.assert_allclose(curve.z_score(theory), [-3.91993, -np.inf, np.nan], rtol=1e-5)
     part = Prediction([3.0, 2.0, 3.0], valid=[False, True, True])
     np.testing.assert_array_equal(curve.z_score(part), [np.nan, 0.0, np.nan])
-    with pytest.raises(ConfigError, match=r"the estimate has shape \(3,\) and what it is compared with \(\); take"):
+    with pytest.raises(
+        ConfigError, match=r"the estimate has shape \(3,\) and what it is compared with \(\); take"
+    ):
         curve.z_score(3.0)
     with pytest.raises(ConfigError, match="compared with is a str, not numbers; give a Prediction"):
         curve.z_score("theory")
