@@ -14,8 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.problems.functional import FunctionalProblem
 from thermograd.problems.problem import built
+from thermograd.problems.tensor_data import as_tensor
+from thermograd.problems.trial_pass import tried
 
 if TYPE_CHECKING:
     from thermograd.estimators.posterior_draws import PosteriorDraws
@@ -110,6 +113,7 @@ def posterior_predictive(
     >>> found.mean.tolist(), found.std.tolist()
     ([[4.0]], [[2.0]])
     """
+    check_whole_number("chunk", chunk, 1, of="inputs")
     transform = _OUTPUTS.get(output) if isinstance(output, str) else output
     if not callable(transform):
         message = f"output is {output!r}; use {', '.join(map(repr, _OUTPUTS))}, or a function of the outputs"
@@ -121,11 +125,17 @@ def posterior_predictive(
         message = "all draws have weight 0 (the schedule was exploring); sample on to the end of a cycle"
         raise ValueError(message)
     forward, dtype = _forward(problem_or_model, draws, device)
-    given = torch.as_tensor(inputs).detach().to(device)
-    if not len(given):
-        message = "inputs are empty; give (input, ...), samples on axis 0"
-        raise ValueError(message)
-    given = given.to(dtype) if given.is_floating_point() else given
+    given = _inputs(inputs, dtype, device)
+    first = {
+        name: torch.from_numpy(value[0, 0]).to(device, dtype) for name, value in draws.parameters.items()
+    }
+    tried(
+        lambda few: forward(first, few),
+        lambda outputs, _: outputs,
+        (given[:chunk], given[:chunk]),
+        split="given",
+        module=problem_or_model if isinstance(problem_or_model, nn.Module) else None,
+    )
     kept: list[Array] | None = [] if keep_draws else None
     parts = [
         _of_chunk(draws, forward, transform, given[first : first + chunk], dtype, output == "softmax", kept)
@@ -141,6 +151,17 @@ def posterior_predictive(
         return Predictive(mean, std, by_chain, None, None, count, by_draw)
     whole = -(mean * np.log(np.maximum(mean, np.finfo(float).tiny))).sum(-1)
     return Predictive(mean, std, by_chain, whole, np.maximum(whole - entropy, 0.0), count, by_draw)
+
+
+def _inputs(inputs: Any, dtype: torch.dtype, device: str) -> Tensor:
+    given = as_tensor("inputs", inputs).detach().to(device)
+    if not given.ndim or not len(given):
+        message = f"inputs are empty, of shape {tuple(given.shape)}; give (input, ...), samples on axis 0"
+        raise ValueError(message)
+    if not bool(given.isfinite().all()):
+        message = "inputs hold NaN or infinity; leave such samples out"
+        raise ValueError(message)
+    return given.to(dtype) if given.is_floating_point() else given
 
 
 def _at_all_draws(used: Array, draws: PosteriorDraws) -> Array:

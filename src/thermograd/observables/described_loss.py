@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +18,8 @@ from thermograd.numerics.whole_number import check_whole_number
 from thermograd.observables.per_sample_loss import FLAT, Batch, Parameters, PerSampleLoss, Weights
 from thermograd.problems.functional import FunctionalProblem
 from thermograd.problems.problem import Problem
+from thermograd.problems.tensor_data import as_tensor, long_labels
+from thermograd.problems.trial_pass import extreme_labels, tried
 
 
 def per_sample_loss(
@@ -107,10 +110,14 @@ def _of_module(
     measure = _unreduced(criterion, start)
     batch = _pair(data, start.device)
 
-    def losses(weights: Weights, batch: Batch) -> Tensor:
+    def forward(weights: Weights, inputs: Batch) -> Any:
         with sdpa_kernel(SDPBackend.MATH):  # the fused kernels have no second derivatives
-            outputs = functional_call(copied, weights, batch[:-1])
-        found = measure(outputs, batch[-1])
+            return functional_call(copied, weights, inputs)
+
+    _try(lambda inputs: forward(weights, inputs), measure, batch, copied)
+
+    def losses(weights: Weights, batch: Batch) -> Tensor:
+        found = measure(forward(weights, batch[:-1]), batch[-1])
         return found.flatten(1).mean(1) if found.ndim > 1 else found
 
     silent = any(
@@ -118,6 +125,30 @@ def _of_module(
     )
     note = "dropout switched off: its noise is left out" if silent else ""
     return _at(PerSampleLoss(losses, batch, start, shapes, note=note), parameters)
+
+
+def _try(
+    forward: Callable[[Batch], Any],
+    measure: Callable[[Tensor, Tensor], Tensor],
+    batch: Batch,
+    module: nn.Module,
+) -> None:
+    """The first sample, and those of the smallest and of the largest label, through model and criterion.
+
+    Raises:
+        ConfigError: what the model or the criterion cannot take.
+    """
+    extremes = extreme_labels(batch[-1])
+    for rows in (torch.arange(1), *(() if extremes is None or extremes.is_cuda else (extremes,))):
+        few = tuple(part[rows.to(part.device)] for part in batch)
+        with torch.no_grad():
+            tried(
+                partial(_beside, forward, few[1:-1]), measure, (few[0], few[-1]), split="given", module=module
+            )
+
+
+def _beside(forward: Callable[[Batch], Any], others: Batch, inputs: Tensor) -> Any:
+    return forward((inputs, *others))
 
 
 def layer_that_mixes_samples(module: nn.Module) -> str | None:
@@ -177,13 +208,16 @@ def _at(found: PerSampleLoss, parameters: Parameters | None) -> PerSampleLoss:
 def _data(data: Any, device: torch.device) -> Batch:
     data = getattr(data, "tensors", data)  # of a TensorDataset
     parts = data if isinstance(data, tuple | list) else (data,)
-    if not parts or not all(hasattr(part, "shape") and len(part.shape) and len(part) for part in parts):
+    if any(hasattr(part, "shape") and len(part.shape) and not len(part) for part in parts):
+        message = f"data hold no samples: shapes {', '.join(str(tuple(part.shape)) for part in parts)}"
+        raise ConfigError(message)
+    if not parts or not all(hasattr(part, "shape") and len(part.shape) for part in parts):
         message = (
             f"data is a {type(data).__name__}; give tensors with the samples on axis 0, for a model the tuple "
             "(inputs, targets). Of a Dataset: torch.utils.data.default_collate(list(dataset))"
         )
         raise ConfigError(message)
-    tensors = tuple(torch.as_tensor(part).detach().to(device) for part in parts)
+    tensors = tuple(as_tensor("data", part).detach().to(device) for part in parts)
     lengths = {len(part) for part in tensors}
     if len(lengths) > 1:
         message = (
@@ -202,7 +236,7 @@ def _pair(data: Any, device: torch.device) -> Batch:
             "give the targets too"
         )
         raise ConfigError(message)
-    return batch
+    return (*batch[:-1], long_labels(batch[-1]))
 
 
 def _regularised(

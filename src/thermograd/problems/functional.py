@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from thermograd.errors import ConfigError
 from thermograd.problems.redraw import default_float32, drawn_with_seed, seeded
+from thermograd.problems.trial_pass import extreme_labels, tried
 
 if TYPE_CHECKING:
     from thermograd.problems.problem import Data, Problem
@@ -188,8 +190,12 @@ class FunctionalProblem:
         inputs, targets = (part[:count] for part in self.train)
         leaves = {name: value.clone().requires_grad_() for name, value in weights.items()}
         with seeded(0), torch.enable_grad():
-            outputs = self.with_buffers(buffers).outputs(leaves, inputs, training=True)
-            losses = self.loss(outputs, targets)
+            outputs, losses = tried(
+                lambda batch: self.with_buffers(buffers).outputs(leaves, batch, training=True),
+                self.loss,
+                (inputs, targets),
+                module=self.module,
+            )
             if not isinstance(losses, Tensor) or tuple(losses.shape) != (count,):
                 got = tuple(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__
                 message = (
@@ -200,6 +206,7 @@ class FunctionalProblem:
                 raise ValueError(message)
             total = losses.sum() + self.regularisation(leaves)
             slopes = torch.autograd.grad(total, list(leaves.values()), allow_unused=True)
+        self._check_alone(outputs, targets, losses)
         unused = [name for name, slope in zip(leaves, slopes, strict=True) if slope is None]
         if unused:
             message = (
@@ -207,6 +214,51 @@ class FunctionalProblem:
                 "remove it, or set requires_grad=False"
             )
             raise ValueError(message)
+        self._check_splits(weights, buffers)
+
+    def _check_alone(self, outputs: Tensor, targets: Tensor, losses: Tensor) -> None:
+        """The loss of a sample does not change with the others of its batch."""
+        if not isinstance(outputs, Tensor) or len(outputs) != len(targets) or len(targets) < 2:
+            return
+        with seeded(0), torch.no_grad():
+            alone = self.loss(outputs[:1], targets[:1])
+        if alone.shape != (1,) or torch.allclose(alone[0], losses[0], rtol=1e-3, atol=1e-6, equal_nan=True):
+            return
+        message = (
+            f"the loss of a sample changes with the other samples of its batch: {float(alone[0]):.6g} alone, "
+            f"{losses[0].item():.6g} beside another. Do outputs {tuple(outputs.shape)} and targets {tuple(targets.shape)} have "
+            "the same shape, (samples, 1) and not (samples,)?"
+        )
+        raise ConfigError(message)
+
+    def _check_splits(self, weights: Weights, buffers: State) -> None:
+        """Labels of both splits, and the shape of the test data."""
+        bound = self.with_buffers(buffers)
+        for split, data in (("train", self.train), ("test", self.test)):
+            if data is None:
+                continue
+            extremes = extreme_labels(data[1])
+            if extremes is None and split == "train":
+                continue  # tried before
+            rows = torch.arange(1) if extremes is None else extremes
+            few = (data[0][rows.to(self.device)], data[1][rows.to(self.device)])
+            with seeded(0), torch.no_grad():
+                tried(
+                    lambda batch: bound.outputs(weights, batch),
+                    self._loss_on_cpu if self.device.type == "cuda" and extremes is not None else self.loss,
+                    few,
+                    split=split,
+                    module=self.module,
+                )
+
+    def _loss_on_cpu(self, outputs: Tensor, targets: Tensor) -> Tensor | None:
+        """There a label out of range is an error; on a GPU it would end the use of the device."""
+        try:
+            return self.loss(outputs.cpu(), targets.cpu())
+        except IndexError:
+            raise
+        except Exception:  # a loss that holds tensors of the GPU
+            return None
 
     @property
     def widest(self) -> int:

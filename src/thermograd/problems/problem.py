@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from thermograd.problems.tensor_data import as_tensor, long_labels
+
 if TYPE_CHECKING:
     from thermograd.protocols import Weights
 
@@ -24,8 +26,8 @@ class Problem:
         model: an `nn.Module`, or (preferred) a no-argument factory of one. Exactly one of `model` and
             `forward`.
         loss: `(outputs, targets) -> (m,)`, one number per sample.
-        train: `(inputs, targets)`, samples on axis 0. Floating data are cast to the run's dtype, integer
-            targets kept.
+        train: `(inputs, targets)`, samples on axis 0. Tensors, arrays or lists. Floating data are cast to
+            the run's dtype, integer targets to int64.
         test: the same, or None.
         forward: pure function `(weights, inputs) -> outputs` of one trajectory; then `initial` is required.
         regulariser: λ for R = λ Σ θ² (no ½: it adds 2λ to the Hessian), or `weights -> scalar`.
@@ -107,7 +109,9 @@ def _checked(name: str, data: Any) -> Data:
     if not isinstance(data, tuple | list) or len(data) != 2:
         message = f"{name} must be a pair (inputs, targets); got {type(data).__name__}"
         raise ValueError(message)
-    inputs, targets = (torch.as_tensor(part) for part in data)
+    inputs, targets = (
+        as_tensor(f"{name} {part}", one) for part, one in zip(("inputs", "targets"), data, strict=True)
+    )
     if inputs.ndim == 0 or targets.ndim == 0 or len(inputs) == 0:
         shapes = f"{tuple(inputs.shape)} and {tuple(targets.shape)}"
         message = f"{name} is empty: shapes {shapes}; samples are on axis 0"
@@ -121,4 +125,7 @@ def _checked(name: str, data: Any) -> Data:
             if len(bad):
                 message = f"{name} {part} hold NaN or infinity, first at index {tuple(bad[0].tolist())}; leave such samples out"
                 raise ValueError(message)
-    return inputs.detach(), targets.detach()
+        elif tensor.is_complex():
+            message = f"{name} {part} are complex; give their real and imaginary parts as columns"
+            raise ValueError(message)
+    return inputs.detach(), long_labels(targets).detach()
