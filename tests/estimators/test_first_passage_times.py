@@ -182,6 +182,7 @@ def test_a_diverged_run_is_watched_to_the_end_without_arriving():
         ({"times": [-1, 2]}, "none negative"),
         ({"values": [[10.0, 74.0]], "target": 0.72}, "did you mean 72"),
         ({"values": [[0.10, 0.74]], "target": 72}, r"did you mean 0\.72"),
+        ({"values": [[0.10, 0.74]], "target": 95}, r"as shares do, which never exceed 1; did you mean 0\.95"),
     ],
 )
 def test_input_that_cannot_be_used_is_named(arguments, message):

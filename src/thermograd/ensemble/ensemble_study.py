@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from thermograd.ensemble.experiment import Experiment, differing_fields
 from thermograd.ensemble.identity import describe, differing
 from thermograd.ensemble.kicks import Schedule, SingleKick
 from thermograd.ensemble.training_loop import Trainer
+from thermograd.errors import ConfigError
 from thermograd.numerics.log_times import Epochs
 from thermograd.perturbations.description import why_not_covered
 from thermograd.store.memory import MemoryStorage
@@ -33,6 +35,7 @@ class EnsembleTraining:
 
     Raises:
         ValueError: the experiment is perturbed already.
+        ConfigError: a ValueError: no value of its first observable can reach the target.
     """
 
     def __init__(self, study: PerturbationStudy, experiment: Experiment) -> None:
@@ -193,9 +196,23 @@ def _prepared(study: PerturbationStudy, experiment: Experiment) -> Experiment:
     if experiment.perturbation is not None:
         message = "the experiment is perturbed already; the study perturbs by itself: leave perturb= out"
         raise ValueError(message)
+    _check_target(study, experiment)
     return replace(
         experiment, trajectories=study.trajectories, steps=None, epochs=study.interval, seed=study.seed
     )
+
+
+def _check_target(study: PerturbationStudy, experiment: Experiment) -> None:
+    """Refuse a target that no value of the first observable can have, as 95 for an accuracy."""
+    first = next(iter(experiment.observables), None)
+    low, high = getattr(first, "bounds", (-math.inf, math.inf))
+    if low <= study.target <= high:
+        return
+    meant = study.target / 100
+    guess = f"; did you mean {meant:g}?" if low <= meant <= high else ""
+    name = getattr(first, "name", "the first observable")
+    message = f"target is {study.target:g}, but {name} is between {low:g} and {high:g}{guess}"
+    raise ConfigError(message)
 
 
 def _differences(run: Run, experiment: Experiment) -> str:

@@ -237,7 +237,7 @@ def _recording_times(times: npt.ArrayLike | None, count: int) -> npt.NDArray[np.
 
 
 def _check_units(finite: Array, target: float, reached: Array) -> None:
-    """Refuse 0.72 against per cents: it would silently be met at the first value, or never."""
+    """Refuse 0.72 against per cents, and 95 against shares: met at the first value, or never."""
     if not finite.size or (reached.any() and not reached.all()):
         return
     low, high = float(finite.min()), float(finite.max())
@@ -245,6 +245,12 @@ def _check_units(finite: Array, target: float, reached: Array) -> None:
     meant = _in_other_units(target, low, high, (100.0,)) if far else None
     if meant is not None:
         message = f"target {target:g} but values span {low:.4g} to {high:.4g}; did you mean {meant:g}?"
+        raise ConfigError(message)
+    if far and target / 1000 <= high <= 1.0 < target <= 100.0 and not reached.any():
+        message = (
+            f"target {target:g} but values span {low:.4g} to {high:.4g}, as shares do, which never exceed 1; did you mean "
+            f"{target / 100:g}? For values of another kind take a target within 10 times the largest"
+        )
         raise ConfigError(message)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
@@ -25,6 +25,7 @@ class Accuracy:
         split: "train" or "test".
         at: when.
         name: name of the record, `<split>_accuracy` if empty.
+        bounds: between which every value lies; a target outside is refused.
 
     Raises:
         ValueError: an unknown split.
@@ -43,6 +44,8 @@ class Accuracy:
     >>> run["test_accuracy"][0, 0].tolist()  # the class is where the larger input is, but for one of four
     0.75
     """
+
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     split: str = "test"
     at: Times = field(default_factory=Epochs)
