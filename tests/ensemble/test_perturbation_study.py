@@ -173,5 +173,7 @@ def test_misuse_is_explained(measured):
         measured.verify([12], ["shrink"])
     with pytest.raises(ValueError, match="perturbed already"):
         make_study().run(make_experiment(perturbation=Reset(), perturb=Epochs(1)))
-    with pytest.raises(ValueError, match=r"target is 95, but test_accuracy is between 0 and 1; did you mean 0\.95"):
+    with pytest.raises(
+        ValueError, match=r"target is 95, but test_accuracy is between 0 and 1; did you mean 0\.95"
+    ):
         make_study(target=95).run(make_experiment())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import re
+
 import numpy as np
 import pytest
 
@@ -528,6 +530,14 @@ def test_centre_is_the_newton_step_away_and_says_so(parabolas):
     assert found.loss == pytest.approx(1.0)
     assert "parameters − H⁻¹g" in found.rests_on
     assert "parameters − H⁻¹g" not in expected.rests_on
+    assert expected.note == ""
+    assert re.search(
+        r"the gradient at this point is not 0 but \S+ long.* refine=True", str(found).splitlines()[1]
+    )
+    farther = replace(moved, parameters=None, gradient=1e16 * moved.gradient, sample_hessians=None)
+    text = str(predict(farther, learning_rate=0.05, batch_size=4))
+    assert "guessed more than 1000 standard deviations away" in text
+    assert "e+" not in text.partition("guessed")[2].partition("loss, for")[0]
     blind = replace(moved, sample_hessians=None)
     assert (
         np.abs(predict(blind, learning_rate=0.05, batch_size=4).covariance - expected.covariance).max() > 1e-4

@@ -177,6 +177,8 @@ class StationaryState:
     def __str__(self) -> str:
         slowest, fastest = self.relaxation_times[-1], self.relaxation_times[0]
         lines = [f"stationary state of {self.title}"]
+        if self.note:
+            lines.append(f"  note: {self.note}")
         if self.excess_loss is not None:
             share = abs(self.excess_loss / self.loss) if self.loss else float("nan")
             of_all = f" ({100 * share:.2g} % of the loss {self.loss:.6g})" if np.isfinite(share) else ""
@@ -192,8 +194,6 @@ class StationaryState:
             lines.append(f"  inverse temperature {self.inverse_temperature:.4g}")
         if self.entropy_production:
             lines.append(f"  entropy production {self.entropy_production:.4g} per {self._update()}")
-        if self.note:
-            lines.append(f"  note: {self.note}")
         if self.rests_on:
             lines.append(f"  rests on {self.rests_on}")
         return "\n".join(lines)

@@ -15,6 +15,11 @@ from thermograd.theory.training_settings import TrainingSettings
 
 Array = npt.NDArray[Any]
 
+_OFF = 0.1  # standard deviations from the centre that are worth a word
+_FAR = 3.0  # from which on they are a warning
+_COUNTABLE = 1000
+_ROUNDING = 1e-7  # of the largest standard deviation
+
 
 def completed(state: StationaryState, landscape: Landscape, settings: TrainingSettings) -> StationaryState:
     """The state with excess loss, loss at its centre and anharmonic mean, and with what the landscape leaves open.
@@ -28,7 +33,9 @@ def completed(state: StationaryState, landscape: Landscape, settings: TrainingSe
         settings: of the training.
     """
     step = state.mean - landscape.position
-    notes = [state.rests_on, *_notes(state, landscape, step, settings)]
+    away = _standard_deviations(state, step)
+    notes = [state.rests_on, *_notes(state, landscape, step, settings, away)]
+    against = [_far(landscape, away)] if settings.replacing and away > _FAR else []
     mean = state.mean
     third = landscape.third_derivative
     if settings.replacing and third is not None:
@@ -51,7 +58,7 @@ def completed(state: StationaryState, landscape: Landscape, settings: TrainingSe
         loss=landscape.loss + float(landscape.gradient @ step + step @ landscape.hessian @ step / 2),
         excess_loss=excess,
         directions=landscape.directions,
-        note=landscape.note,
+        note="; ".join(filter(None, (*against, landscape.note))),
         rests_on="; ".join(notes),
     )
 
@@ -67,8 +74,29 @@ def _excess_beyond(landscape: Landscape, settings: TrainingSettings) -> float | 
     return slowed * settings.learning_rate / 4 * variance * beyond
 
 
+def _standard_deviations(state: StationaryState, step: Array) -> float:
+    """The longest way to the centre, coordinate by coordinate, among those that fluctuate beyond rounding."""
+    spread = np.sqrt(np.maximum(np.diagonal(state.covariance), 0.0))
+    moving = spread > _ROUNDING * spread.max(initial=0.0)
+    return float(np.max(np.abs(step)[moving] / spread[moving], initial=0.0))
+
+
+def _far(landscape: Landscape, away: float) -> str:
+    """What speaks against numbers of a point that is not at the minimum they are about."""
+    size = float(np.linalg.norm(landscape.gradient))
+    return (
+        f"the gradient at this point is not 0 but {size:.3g} long: training has not settled here, and the minimum that these "
+        f"numbers are about is guessed {_counted(away)} standard deviations away, where the theory applies only if the loss "
+        "is a parabola as far as that. Train on, or take the landscape with refine=True"
+    )
+
+
+def _counted(away: float) -> str:
+    return f"{away:.2g}" if away < _COUNTABLE else f"more than {_COUNTABLE}"
+
+
 def _notes(
-    state: StationaryState, landscape: Landscape, step: Array, settings: TrainingSettings
+    state: StationaryState, landscape: Landscape, step: Array, settings: TrainingSettings, away: float
 ) -> list[str]:
     notes = []
     if state.dropped:
@@ -77,16 +105,14 @@ def _notes(
         notes.append(
             f"{len(state.dropped)} coordinate{many} without gradient and curvature left where {'they are' if many else 'it is'}: {listed}"
         )
-    spread = np.sqrt(np.maximum(np.diagonal(state.covariance), 0.0))  # rounding where nothing moves
-    away = float(np.max(np.abs(step)[spread > 0] / spread[spread > 0], initial=0.0))
-    if away > 0.1 and settings.replacing:
+    if away > _OFF and settings.replacing:
         notes.append(
-            f"the centre is parameters − H⁻¹g, {away:.2g} standard deviations off in some coordinate, as the gradient "
+            f"the centre is parameters − H⁻¹g, {_counted(away)} standard deviations off in some coordinate, as the gradient "
             "at parameters is not 0"
         )
-    if away > 0.1 and not settings.replacing:
+    if away > _OFF and not settings.replacing:
         notes.append(
-            f"the centre is the minimum of the effective loss, one Newton step or {away:.2g} standard deviations from "
+            f"the centre is the minimum of the effective loss, one Newton step or {_counted(away)} standard deviations from "
             "parameters; exact to the order of the theory where the landscape is taken at that minimum"
         )
     if landscape.directions is not None:
