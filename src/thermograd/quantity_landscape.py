@@ -82,8 +82,18 @@ class Landscape:
 
     def __post_init__(self) -> None:
         for name in _ARRAYS:
-            if getattr(self, name) is not None:
-                object.__setattr__(self, name, np.asarray(getattr(self, name), np.float64))
+            if getattr(self, name) is not None or name == "sample_gradients":
+                object.__setattr__(self, name, _numbers(name, getattr(self, name)))
+        if _numbers("loss", self.loss).ndim:
+            message = f"loss is {self.loss!r}; it must be a number"
+            raise ConfigError(message)
+        shapes: object = self.shapes  # whatever its annotation says
+        if shapes is not None and not isinstance(shapes, Mapping):
+            message = f"shapes is a {type(shapes).__name__}; give a dict from the names of the weights to their shapes"
+            raise ConfigError(message)
+        if self.directions is not None and self.directions.ndim != 2:
+            message = f"directions has shape {self.directions.shape}; it must be (parameters, directions)"
+            raise ConfigError(message)
         gradients = self.sample_gradients
         if gradients.ndim != 2 or 0 in gradients.shape:
             message = (
@@ -102,7 +112,7 @@ class Landscape:
         full = count if self.directions is None else len(self.directions)
         if "parameters" in missing:
             object.__setattr__(self, "parameters", np.zeros(full))
-        shapes = {
+        expected_shapes = {
             "parameters": (full,),
             "sample_hessians": (samples, count, count),
             "hessian": (count, count),
@@ -111,7 +121,7 @@ class Landscape:
             "third_derivative_gradient": (count, count),
             "directions": (full, count),
         }
-        for name, expected in shapes.items():
+        for name, expected in expected_shapes.items():
             given = getattr(self, name)
             if given is not None and given.shape != expected:
                 message = (
@@ -239,6 +249,14 @@ _ARRAYS = (
     "third_derivative_gradient",
     "directions",
 )
+
+
+def _numbers(name: str, value: Any) -> Array:
+    try:
+        return np.asarray(value, np.float64)
+    except (TypeError, ValueError) as error:
+        message = f"{name} is a {type(value).__name__}, not numbers ({error}); give an array"
+        raise ConfigError(message) from error
 
 
 def _check_mean(hessian: Array, mean: Array) -> None:

@@ -13,7 +13,7 @@ from thermograd.dynamics.sgworld import SGWORLD
 from thermograd.dynamics.stability import algorithm_of, largest_learning_rate
 from thermograd.ensemble.posterior import batches_of, sample_posterior
 from thermograd.ensemble.potential import Potential
-from thermograd.ensemble.prior import mean_of_prior
+from thermograd.ensemble.prior import checked_precision, mean_of_prior
 from thermograd.minibatching.without_replacement import WithoutReplacement
 from thermograd.numerics.whole_number import check_whole_number
 from thermograd.quantities import Advice, Verdict
@@ -104,7 +104,10 @@ def advise(
     check_whole_number("pilot", pilot, 0, of="epochs")
     centre = mean_of_prior(prior_mean, start)
     potential = Potential.of(
-        problem, prior_precision=prior_precision, prior_mean=centre, preconditioner=preconditioner
+        problem,
+        prior_precision=checked_precision(prior_precision),
+        prior_mean=centre,
+        preconditioner=preconditioner,
     )
     batches_of(asked, batch_size, None, potential.samples)  # refuses sizes that cannot be
     steps = -(-potential.samples // batch_size)

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from thermograd.numerics.argument_kind import check_has
+
 
 def frozen_preconditioner(given: Any, shapes: Mapping[str, Sequence[int]]) -> dict[str, Tensor]:
     """P in θ ← θ − ηP∇U + √(2ηTP) z, scaled to a geometric mean of 1, name to tensor.
@@ -27,6 +29,8 @@ def frozen_preconditioner(given: Any, shapes: Mapping[str, Sequence[int]]) -> di
     {'w': tensor([0.5000, 2.0000], dtype=torch.float64)}
     """
     tensors = given if isinstance(given, Mapping) else _of_optimizer(given, shapes)
+    for name, value in tensors.items():
+        check_has(f"preconditioner {name!r}", value, "detach", "a tensor for each name")
     got = {name: tuple(value.shape) for name, value in tensors.items()}
     expected = {name: tuple(shape) for name, shape in shapes.items()}
     if got != expected:

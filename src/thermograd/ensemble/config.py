@@ -33,6 +33,7 @@ from thermograd.ensemble.plugin_fields import (
     times_kinds,
 )
 from thermograd.ensemble.toml_text import toml_text
+from thermograd.numerics.argument_kind import check_path
 from thermograd.store.options import StoreOptions
 from thermograd.store.printable import printable
 
@@ -102,6 +103,7 @@ def load_config(
     ...     load_config(path, [("dynamics.learning_rate", "0.02")]).experiment.dynamics.learning_rate
     0.02
     """
+    check_path("path", path)
     return parse_config(_file_text(Path(path)), str(path), overrides, allow_import=allow_import)
 
 

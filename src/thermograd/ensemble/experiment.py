@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from thermograd.numerics.whole_number import check_whole_number
 from thermograd.observables.accuracy import Accuracy
 from thermograd.observables.loss import Loss
 from thermograd.problems.functional import FunctionalProblem
-from thermograd.problems.problem import DTYPES, Problem
+from thermograd.problems.problem import DTYPES, Problem, check_buildable
 from thermograd.protocols import Accumulator, Batch, Observable, Tracker
 
 if TYPE_CHECKING:
@@ -126,13 +126,18 @@ class Experiment:
                 known = [entry for entry in allowed if entry is not None]
                 message = f"{label} is {value!r}. {nearest(str(value), known)}"
                 raise ValueError(message)
-        _check_device(self.device)
+        check_device(self.device)
         _check_parts(self)
         if isinstance(self.start, str) and self.start not in {"independent", "shared"}:
             message = f"start is {self.start!r}; use 'independent', 'shared', or a dict of weights"
             raise ValueError(message)
+        begun: object = self.start  # whatever its annotation says
+        if not isinstance(begun, str | Mapping | Start):
+            message = f"start is {self.start!r}; use 'independent', 'shared', or a dict of weights"
+            raise ValueError(message)
+        check_buildable(self.problem)
         given: object = self.observe  # whatever its annotation says
-        if isinstance(given, str):
+        if isinstance(given, str) or (given is not None and not isinstance(given, Iterable)):
             message = f"observe is {given!r}; it must be a list of observables, such as [Loss(), Accuracy()]"
             raise ValueError(message)
         if self.observe is not None:
@@ -328,7 +333,7 @@ def _check_parts(experiment: Experiment) -> None:
     for name, methods in roles.items():
         part = getattr(experiment, name)
         missing = [method for method in methods if not callable(getattr(part, method, None))]
-        if (missing and part is not None) or isinstance(part, type):
+        if (missing and (part is not None or name != "save_weights")) or isinstance(part, type):
             message = f"{name} is {part!r}; it must be an object with {', '.join(methods)}()"
             raise ValueError(message)
     refusal = getattr(experiment.dynamics, "refuses", lambda _: None)(experiment.minibatching)
@@ -342,10 +347,18 @@ def _check_parts(experiment: Experiment) -> None:
         raise ValueError(message)
 
 
-def _check_device(device: str) -> None:
+def check_device(device: str) -> None:
+    """Refuse a device that is not here.
+
+    Args:
+        device: "cpu" or "cuda".
+
+    Raises:
+        ValueError: it is none, or torch cannot use it.
+    """
     try:
         kind = torch.device(device).type
-    except RuntimeError as cause:
+    except (RuntimeError, TypeError, ValueError) as cause:
         message = f"device is {device!r}; use 'cpu' or 'cuda'"
         raise ValueError(message) from cause
     if kind == "cuda" and not torch.cuda.is_available():

@@ -17,6 +17,7 @@ from thermograd.ensemble.ensemble_study import EnsembleTraining
 from thermograd.ensemble.executors.choice import executor_of
 from thermograd.errors import ConfigError
 from thermograd.estimators.first_passage import FirstPassageTimes, first_passage_times
+from thermograd.numerics.argument_kind import check_number
 from thermograd.numerics.whole_number import check_whole_number
 from thermograd.perturbations.description import described, is_perturbation
 from thermograd.perturbations.reset import Reset
@@ -82,10 +83,8 @@ class PerturbationStudy:
     _training: Training | None = dataclasses.field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not np.isfinite(self.target):
-            message = f"target is {self.target!r}; it must be a finite number"
-            raise ValueError(message)
-        if self.direction not in {"up", "down"}:
+        check_number("target", self.target)
+        if not isinstance(self.direction, str) or self.direction not in {"up", "down"}:
             message = f"direction is {self.direction!r}; use 'up' or 'down'"
             raise ValueError(message)
         candidates: object = self.candidates

@@ -16,6 +16,7 @@ from thermograd.ensemble.engines.eager import EagerEngine
 from thermograd.ensemble.engines.kernel.choice import choose_kernel
 from thermograd.ensemble.engines.size_of_work import together
 from thermograd.errors import EngineUnavailableError
+from thermograd.numerics.argument_kind import check_has
 
 if TYPE_CHECKING:
     from thermograd.ensemble.engines.accelerated import AcceleratedEngine
@@ -81,6 +82,7 @@ def plan(experiment: Experiment) -> Plan:
     >>> plan(Experiment(Quadratic(), trajectories=4, steps=3, engine="eager")).engine
     'eager'
     """
+    check_has("experiment", experiment, "functional", "a thermograd.Experiment; of a config its .experiment")
     return prepare(experiment, build=False)[0]
 
 

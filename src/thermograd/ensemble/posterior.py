@@ -349,9 +349,10 @@ def batches_of(dynamics: Any, batch_size: int, given: Minibatching | None, sampl
 
 
 def _check_counts(**counts: int) -> None:
+    most = 2**32 - 1
     lows = {"epochs": 1, "burn_in": 0, "thin": 1, "chains": 1, "virial_every": 0}
     for name, value in counts.items():
-        check_whole_number(name, value, lows[name])
+        check_whole_number(name, value, lows[name], most)
     if counts["burn_in"] >= counts["epochs"]:
         message = f"burn_in is {counts['burn_in']} of {counts['epochs']} epochs, which leaves no draw; take burn_in < epochs"
         raise ValueError(message)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from thermograd.errors import ConfigError
 from thermograd.numerics.log_times import Epochs
 
 if TYPE_CHECKING:
@@ -60,6 +61,10 @@ class SamplingPlan:
         """Of learning rate and temperature in every epoch, `(epoch, 2)`."""
         if self.schedule is None:
             return np.ones((self.epochs, 2))
+        given: object = self.schedule  # whatever its annotation says
+        if not callable(given):
+            message = f"schedule is {self.schedule!r}; give a function of the epoch"
+            raise ConfigError(message)
         found = np.array([self.schedule(epoch) for epoch in range(self.epochs)], np.float64)
         if found.shape != (self.epochs, 2) or not np.isfinite(found).all() or (found < 0).any():
             message = (

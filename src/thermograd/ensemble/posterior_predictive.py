@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from thermograd.ensemble.experiment import check_device
+from thermograd.numerics.argument_kind import check_has, check_number
 from thermograd.numerics.whole_number import check_whole_number
 from thermograd.problems.functional import FunctionalProblem
 from thermograd.problems.problem import built
@@ -118,9 +120,9 @@ def posterior_predictive(
     if not callable(transform):
         message = f"output is {output!r}; use {', '.join(map(repr, _OUTPUTS))}, or a function of the outputs"
         raise ValueError(message)
-    if noise_std < 0 or not np.isfinite(noise_std):
-        message = f"noise_std is {noise_std!r}; it must be a finite number, 0 or larger"
-        raise ValueError(message)
+    check_number("noise_std", noise_std, 0.0)
+    check_has("draws", draws, "used", "tg.PosteriorDraws, as tg.sample_posterior returns")
+    check_device(device)
     if not draws.used.any():
         message = "all draws have weight 0 (the schedule was exploring); sample on to the end of a cycle"
         raise ValueError(message)

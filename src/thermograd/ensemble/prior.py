@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from thermograd.numerics.argument_kind import check_has
 from thermograd.numerics.finite_number import is_finite_number
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def mean_of_prior(
         ValueError: another word, or "start" without one.
     """
     if isinstance(prior_mean, Mapping):
+        for name, value in prior_mean.items():
+            check_has(f"prior_mean {name!r}", value, "detach", "a tensor for each name")
         return prior_mean
     if prior_mean == "zero":
         return None

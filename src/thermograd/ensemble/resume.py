@@ -16,6 +16,7 @@ from thermograd.ensemble.experiment import Experiment
 from thermograd.ensemble.launch import Launch
 from thermograd.ensemble.training_loop import Trainer
 from thermograd.errors import ConfigError, DamagedRunError
+from thermograd.numerics.argument_kind import check_path
 from thermograd.store import lock
 from thermograd.store.manifest import read_manifest
 from thermograd.store.printable import printable
@@ -70,6 +71,7 @@ def resume(
     ...     begun, run.state, (run["train_loss"] == tg.run(experiment)["train_loss"]).all().tolist()
     ('interrupted', 'finished', True)
     """
+    check_path("path", path)
     run = Path(path)
     kind = executor_of(executor)
     if run.is_dir():

@@ -15,6 +15,8 @@ from thermograd.ensemble.progress_line import shown
 from thermograd.ensemble.sink_log import SinkLog
 from thermograd.ensemble.training_loop import Trainer, divergence_note
 from thermograd.errors import ConfigError, ExperimentMismatchError
+from thermograd.numerics.argument_kind import check_path
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.store.memory import MemoryStorage
 from thermograd.store.run import Run
 from thermograd.store.sinks import sink_of
@@ -67,10 +69,10 @@ def run(
     """
     kind = executor_of(executor)
     logger = None if sink is None else sink_of(sink)
-    if until is not None and until < 0:
-        message = f"until is {until}; it is a number of steps, 0 or larger"
-        raise ValueError(message)
+    if until is not None:
+        check_whole_number("until", until, 0, of="steps")
     if store is not None:
+        check_path("store", store)
         if resume is not None:
             message = (
                 "resume= continues a run in memory; a run directory resumes by itself: give store= alone"
@@ -125,7 +127,7 @@ def _storage(experiment: Experiment | None, resume: Run | None, name: str | None
         trainer = Trainer(_required(experiment))
         trainer.check_memory()
         return MemoryStorage(trainer.header(name or ""), trainer)
-    source = resume.source
+    source = getattr(resume, "source", None)
     if not isinstance(source, MemoryStorage):
         message = "resume= takes a run in memory; for a run directory call thermograd.resume(path)"
         raise ValueError(message)
@@ -144,6 +146,8 @@ def _storage(experiment: Experiment | None, resume: Run | None, name: str | None
 
 def _required(experiment: Experiment | None) -> Experiment:
     if not isinstance(experiment, Experiment):
-        message = f"experiment is {experiment!r}; give a thermograd.Experiment"
+        got = "a config" if hasattr(experiment, "experiment") else repr(experiment)
+        what = ", its .experiment" if hasattr(experiment, "experiment") else ""
+        message = f"experiment is {got}; give a thermograd.Experiment{what}"
         raise ValueError(message)
     return experiment

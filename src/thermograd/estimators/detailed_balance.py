@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from thermograd.errors import ConfigError
 from thermograd.estimators.trajectory_pieces import ENOUGH_PIECES, ROUNDING, student
+from thermograd.numerics.argument_kind import check_has
 from thermograd.quantities import Estimate, Verdict
 
 Array = npt.NDArray[Any]
@@ -39,6 +40,7 @@ def detailed_balance(circulation: Estimate, *, scale: float | None = None) -> Ve
     >>> detailed_balance(measured).holds, detailed_balance(measured, scale=10.0).holds
     (None, True)
     """
+    check_has("circulation", circulation, "interval", "what circulation(...) returns, or an Estimate")
     values = np.asarray(circulation.value, np.float64)
     if values.ndim != 2 or values.shape[0] != values.shape[1] or len(values) < 2:
         message = f"circulation has shape {values.shape}; it must be (N, N) with at least 2 parameters"

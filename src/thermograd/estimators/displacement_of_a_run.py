@@ -10,6 +10,7 @@ import numpy.typing as npt
 from thermograd.discover import nearest
 from thermograd.errors import ConfigError, NothingCommittedError
 from thermograd.estimators.displacement_table import DisplacementTable
+from thermograd.numerics.argument_kind import check_has
 from thermograd.store.run import Run
 
 
@@ -41,6 +42,7 @@ def table(run: Run, name: str = "two_time_displacement") -> DisplacementTable:
     >>> found.waiting_times.tolist(), found.squared.shape[0]
     ([1, 2, 3, 6, 10, 18, 32, 56, 100], 3)
     """
+    check_has("run", run, "names", "a run, as tg.run(...) or tg.open_run(path) returns")
     prefix = f"{name}/"
     kept = {key.removeprefix(prefix): run[key] for key in run.names if key.startswith(prefix)}
     if "squared" not in kept:

@@ -29,6 +29,7 @@ from thermograd.estimators.quasi_steady_state import (
 from thermograd.estimators.restarted_times import restarted_times
 from thermograd.estimators.silent_passages import none_arrived, silent_mean, silent_samples
 from thermograd.estimators.trajectory_pieces import checked_level
+from thermograd.numerics.argument_kind import check_has
 from thermograd.numerics.bootstrap import jackknife_acceleration, percentile_interval, resampled_counts
 from thermograd.quantities import Estimate
 
@@ -83,6 +84,7 @@ def survival_function(
     >>> survival_function(passages, resamples=0).value.tolist()
     [1.0, 0.75, 0.25, 0.25, 0.25]
     """
+    check_has("passages", passages, "horizon", "what first_passage_times(values, target) returns")
     grid = np.arange(passages.horizon + 1)
     _check(passages, level, resamples * grid.size)
     time, reached, counts = passages.outcomes()
@@ -179,6 +181,7 @@ def extrapolated_mean(
     >>> float(extrapolated_mean(passages, tail_start=0).value)  # 2.25 + 0.25 * 9 / 3
     3.0
     """
+    check_has("passages", passages, "horizon", "what first_passage_times(values, target) returns")
     start = passages.horizon // 2 if tail_start is None else tail_start
     if not 0 <= start < max(passages.horizon, 1):
         message = f"tail_start must be from 0 to {passages.horizon - 1} (inside the record), got {start}"
@@ -229,6 +232,7 @@ def mean_first_passage_time(
     >>> float(mean_first_passage_time(FirstPassageTimes([3, 5], [True, True], horizon=9)).value)
     4.0
     """
+    check_has("passages", passages, "horizon", "what first_passage_times(values, target) returns")
     if len(passages) and not passages.reached.all():
         missing = len(passages) - int(passages.reached.sum())
         message = (
@@ -323,6 +327,7 @@ def _resampled(
 
 
 def _horizon(passages: FirstPassageTimes, horizon: int | None) -> int:
+    check_has("passages", passages, "horizon", "what first_passage_times(values, target) returns")
     end = passages.horizon if horizon is None else horizon
     if not 0 < end <= passages.horizon or end != int(end):
         message = f"horizon must be a whole number from 1 to {passages.horizon}, as far as the runs were seen; got {end}"

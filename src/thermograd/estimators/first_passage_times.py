@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from thermograd.errors import ConfigError
 from thermograd.estimators.first_passage_html import passages_html
+from thermograd.numerics.argument_kind import check_has, check_number
 from thermograd.quantity_figure import figure_of
 
 Array = npt.NDArray[Any]
@@ -144,7 +145,7 @@ def first_passage_times(
     if direction not in {"up", "down"}:
         message = f"direction must be 'up' or 'down', got {direction!r}"
         raise ConfigError(message)
-    if not np.isfinite(target):
+    if isinstance(target, bool | str) or np.ndim(target) or not np.isfinite(np.asarray(target, np.float64)):
         message = f"target must be a finite number, got {target}"
         raise ConfigError(message)
     recorded = ~np.isnan(table)
@@ -186,6 +187,8 @@ def residual_times(perturbed: FirstPassageTimes, interval: int) -> FirstPassageT
     >>> residual_times(FirstPassageTimes([3, 5, 8], [True, True, False], 8), 4).time.tolist()
     [1, 4]
     """
+    check_has("perturbed", perturbed, "horizon", "what first_passage_times(values, target) returns")
+    check_number("interval", interval)
     if not 0 <= interval <= perturbed.horizon or interval != int(interval):
         message = (
             f"interval {interval} is not a whole number between 0 and the horizon {perturbed.horizon}, "
@@ -209,8 +212,12 @@ def _table(values: npt.ArrayLike) -> npt.NDArray[np.floating[Any]]:
             else "values must be a table (trajectory, time), got a run that recorded no scalar"
         )
         raise ConfigError(message)
-    table = np.asarray(values)
-    table = table if table.dtype.kind == "f" else table.astype(np.float64)
+    try:
+        table = np.asarray(values)
+        table = table if table.dtype.kind == "f" else table.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        message = f"values must be a table (trajectory, time) of numbers with rows of equal length ({error})"
+        raise ConfigError(message) from error
     if table.ndim != 2 or 0 in table.shape:
         message = f"values must be a table (trajectory, time) with at least one of each, got {table.shape}"
         raise ConfigError(message)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from scipy.special import chdtrc, ndtri
 
 from thermograd.errors import ConfigError
+from thermograd.numerics.argument_kind import check_has
 from thermograd.quantities import Estimate, Verdict
 
 Array = npt.NDArray[Any]
@@ -103,6 +104,7 @@ def plateau_test(
     >>> float(plateau.mean.value), plateau.homogeneity.chi_square, round(float(plateau.trend.value), 12)
     (5.0, 8.0, 0.4)
     """
+    check_has("residuals", residuals, "items", "a dict {interval: mean residual time}")
     if not residuals:
         message = "no residual time to compare: pass {interval: mean residual time}"
         raise ConfigError(message)

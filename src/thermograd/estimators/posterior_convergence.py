@@ -14,6 +14,7 @@ from thermograd.errors import ConfigError
 from thermograd.estimators.posterior_heat import Heat, heat_of
 from thermograd.estimators.posterior_mixing import effective_sample_size, rhat
 from thermograd.estimators.posterior_remedy import Finding, evidence_of, remedy, times_as_many
+from thermograd.numerics.argument_kind import check_has
 from thermograd.quantities import Verdict
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def convergence(
     if not (0 < tolerance < 1 and 0 < level < 1):
         message = f"tolerance is {tolerance}, level is {level}; both must be between 0 and 1"
         raise ConfigError(message)
+    check_has("draws", draws, "select", "tg.PosteriorDraws, as tg.sample_posterior returns")
     used = draws.select(draws.used)
     facts: dict[str, Any] = {
         "chains": used.chains,

@@ -17,6 +17,7 @@ from thermograd.estimators.posterior_files import fields_of_run, read_draws, sav
 from thermograd.estimators.posterior_html import draws_html
 from thermograd.estimators.posterior_join import joined
 from thermograd.estimators.posterior_xarray import as_dataset, as_inference_data
+from thermograd.numerics.argument_kind import check_has
 from thermograd.quantities import Verdict
 from thermograd.store.run import Run
 
@@ -271,6 +272,7 @@ class PosteriorDraws:
 
 
 def _checked_parameters(parameters: Mapping[str, Any]) -> dict[str, Array]:
+    check_has("parameters", parameters, "items", "arrays by name, each (chain, draw, *shape)")
     if not parameters:
         message = "parameters is empty; it needs arrays by name, each (chain, draw, *shape)"
         raise ConfigError(message)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from thermograd.errors import ConfigError
 from thermograd.estimators.first_passage_times import FirstPassageTimes
+from thermograd.numerics.argument_kind import check_has
 from thermograd.numerics.bootstrap import percentile_interval, resampled_counts
 from thermograd.quantities import Estimate, Verdict
 
@@ -210,6 +211,7 @@ def relaxation_time(
     >>> 5 <= relaxation_time(steady).value <= 9
     True
     """
+    check_has("steady", steady, "resampled", "what quasi_steady_state(values, passages) returns")
     drawn, resampled = steady.resampled, steady.resampled["distance"]
     if criterion == "distance":
         value = _settled(steady, np.asarray(steady.distance.value) <= tolerance)

@@ -6,6 +6,7 @@ import numpy as np
 
 from thermograd.errors import ConfigError
 from thermograd.estimators.first_passage_times import FirstPassageTimes
+from thermograd.numerics.argument_kind import check_has
 
 
 def restarted_times(
@@ -38,6 +39,7 @@ def restarted_times(
     if draws < 1:
         message = f"draws must be at least 1, got {draws}"
         raise ConfigError(message)
+    check_has("passages", passages, "horizon", "what first_passage_times(values, target) returns")
     last = int(passages.time[~passages.reached].min(initial=passages.horizon))
     if not 1 <= interval <= last or interval != int(interval):
         message = (

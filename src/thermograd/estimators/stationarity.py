@@ -25,6 +25,7 @@ from scipy import special
 from thermograd.estimators.block_ends import BlockEnds
 from thermograd.estimators.relaxation_of_a_direction import SlowestDirection, slowest_direction
 from thermograd.estimators.trajectory_pieces import checked_level
+from thermograd.numerics.argument_kind import check_has
 from thermograd.quantities import Estimate, Verdict
 
 Array = npt.NDArray[np.float64]
@@ -101,6 +102,7 @@ def stationarity(
     equilibrated
     """
     checked_level(level)
+    check_has("ends", ends, "blocks", "what block_ends(weights, sums) returns, or ask tg.watch(...)")
     blocks, groups = blocks_in_window(ends.blocks)
     window = ends.last(blocks)
     if groups < _FEWEST:

@@ -13,6 +13,7 @@ from thermograd.estimators.centred_products import ProductSums, centred_products
 from thermograd.estimators.circulation import circulation_estimate, swept
 from thermograd.estimators.stationary_covariance import covariance_estimate
 from thermograd.estimators.trajectory_pieces import ENOUGH_TRAJECTORIES, MeanOfPieces, checked_level
+from thermograd.numerics.argument_kind import check_has
 from thermograd.quantities import Estimate
 from thermograd.store.run import Run
 
@@ -95,6 +96,7 @@ def area_sums(run: Run, name: str = "stochastic_area") -> AreaSums:
     >>> sums.times.astype(int).tolist(), sums.count[0].astype(int).tolist(), sums.area.shape
     ([0, 6, 12, 18], [0, 6, 12, 18], (2, 4, 3, 3))
     """
+    check_has("run", run, "names", "a run, as tg.run(...) or tg.open_run(path) returns")
     if f"{name}/area" not in run.names:
         message = f"the run has no sums {name!r}: observe stochastic_area. It has {', '.join(run.names) or 'no record'}"
         raise ConfigError(message)
@@ -183,6 +185,7 @@ def _centred(sums: ProductSums, shared_centre: bool, part: Any) -> MeanOfPieces:
 
 def _stretches(sums: AreaSums, since: int) -> tuple[Array, Array, Array, Array, Array | None]:
     """What each stretch between times of writing added, from `since` on; updates before the first written time too."""
+    check_has("sums", sums, "times", "what area_sums(run) returns")
     kept = sums.times >= since
     if not kept.any() or since < 0:
         message = f"since is {since}; the sums were written at steps {sums.times[0]:g} to {sums.times[-1]:g}"

@@ -14,6 +14,7 @@ from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from thermograd.errors import ConfigError
+from thermograd.numerics.argument_kind import check_number
 from thermograd.numerics.whole_number import check_whole_number
 from thermograd.observables.per_sample_loss import FLAT, Batch, Parameters, PerSampleLoss, Weights
 from thermograd.problems.functional import FunctionalProblem
@@ -47,6 +48,9 @@ def per_sample_loss(
     Raises:
         ConfigError: arguments that do not go together.
     """
+    check_number("weight_decay", weight_decay)
+    if regulariser is not None and not callable(regulariser):
+        check_number("regulariser", regulariser)
     if chunk is not None:
         check_whole_number("chunk", chunk, 1, of="samples", error=ConfigError)
     if hasattr(loss, "build"):

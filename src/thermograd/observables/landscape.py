@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from thermograd.errors import ConfigError
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.observables.described_loss import per_sample_loss
 from thermograd.observables.effective_loss import effective_loss as effective_loss
 from thermograd.observables.effective_loss import minimize_effective_loss as minimize_effective_loss
@@ -70,6 +71,8 @@ def landscape(
     >>> land.sample_gradients.round(6).tolist(), land.sample_hessians.tolist()
     ([[1.0], [-1.0]], [[[1.5]], [[0.5]]])
     """
+    if directions is not None:
+        check_whole_number("directions", directions, 1, error=ConfigError)
     if directions is not None and sample_hessians:
         message = (
             "directions= and sample_hessians= do not go together: the Hessian of a sample mixes the directions with all "

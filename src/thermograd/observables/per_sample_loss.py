@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.func import grad, grad_and_value, jvp, vjp, vmap
 
 from thermograd.errors import ConfigError
+from thermograd.numerics.argument_kind import check_has
 
 Batch = tuple[Tensor, ...]
 Weights = dict[str, Tensor]
@@ -243,11 +244,14 @@ class PerSampleLoss:
         if parameters is None:
             return self.start
         if isinstance(parameters, Mapping):
+            for name, value in parameters.items():
+                check_has(f"parameters {name!r}", value, "shape", "a tensor for each name")
             if {name: tuple(value.shape) for name, value in parameters.items()} != self.shapes:
                 got = {name: tuple(value.shape) for name, value in parameters.items()}
                 message = f"parameters have names and shapes {got}; the loss takes {self.shapes}"
                 raise ConfigError(message)
             parameters = torch.cat([torch.as_tensor(parameters[name]).reshape(-1) for name in self.shapes])
+        check_has("parameters", parameters, "shape", f"a tensor of {self.size} numbers, or tensors by name")
         point = torch.as_tensor(parameters)
         if point.shape != (self.size,):
             message = (

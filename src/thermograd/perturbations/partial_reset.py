@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from thermograd.numerics.argument_kind import check_number
 from thermograd.perturbations.optimizer_state import cleared_where
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class PartialReset:
     implementation: str = "text"
 
     def __post_init__(self) -> None:
+        check_number("fraction", self.fraction)
         if not 0 <= self.fraction <= 1:
             message = f"fraction is {self.fraction!r}; it must be a share between 0 and 1"
             raise ValueError(message)

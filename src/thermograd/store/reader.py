@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from thermograd.errors import DamagedRunError, MemoryLimitError
+from thermograd.errors import ConfigError, DamagedRunError, MemoryLimitError
 from thermograd.store import lock
 from thermograd.store.checkpoint_file import FILE as CHECKPOINT
 from thermograd.store.checkpoint_file import read_checkpoint
@@ -47,6 +48,7 @@ def open_run(path: str | Path, *, salvage: bool = False) -> Run:
         NewerFormatError: a later version of thermograd wrote it.
         DamagedRunError: a file is lost or damaged; `.damage` names it.
         MissingExtraError: zarr is not installed.
+        ConfigError: a ValueError: no path.
 
     >>> import tempfile
     >>> import thermograd as tg
@@ -58,6 +60,10 @@ def open_run(path: str | Path, *, salvage: bool = False) -> Run:
     ...     run.state, run.names, run["train_loss"].shape  # (trajectory, time), time 0 included
     ('finished', ('train_loss',), (4, 4))
     """
+    given: object = path  # whatever its annotation says
+    if not isinstance(given, str | os.PathLike):
+        message = f"path is a {type(path).__name__}; give the run directory, as text or a pathlib.Path"
+        raise ConfigError(message)
     return Run(DirectorySource(Path(path), salvage=salvage))
 
 
