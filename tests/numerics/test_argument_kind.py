@@ -24,7 +24,7 @@ def experiment(**changes):
 
 
 WRONG = {
-    "problem is NoneType; give a tg.Problem": lambda: experiment(problem=None),
+    "problem is NoneType; give a tg.Problem": lambda: tg.run(experiment(problem=None)),
     "dynamics is None": lambda: experiment(dynamics=None),
     "minibatching is None": lambda: experiment(minibatching=None),
     "observe is 0": lambda: experiment(observe=0),

@@ -21,7 +21,7 @@ from thermograd.numerics.whole_number import check_whole_number
 from thermograd.observables.accuracy import Accuracy
 from thermograd.observables.loss import Loss
 from thermograd.problems.functional import FunctionalProblem
-from thermograd.problems.problem import DTYPES, Problem, check_buildable
+from thermograd.problems.problem import DTYPES, built
 from thermograd.protocols import Accumulator, Batch, Observable, Tracker
 
 if TYPE_CHECKING:
@@ -135,7 +135,6 @@ class Experiment:
         if not isinstance(begun, str | Mapping | Start):
             message = f"start is {self.start!r}; use 'independent', 'shared', or a dict of weights"
             raise ValueError(message)
-        check_buildable(self.problem)
         given: object = self.observe  # whatever its annotation says
         if isinstance(given, str) or (given is not None and not isinstance(given, Iterable)):
             message = f"observe is {given!r}; it must be a list of observables, such as [Loss(), Accuracy()]"
@@ -152,7 +151,7 @@ class Experiment:
     @cached_property
     def functional(self) -> FunctionalProblem:
         """The problem as pure functions, at the dtype and on the device of this experiment."""
-        problem = self.problem if isinstance(self.problem, Problem) else self.problem.build()
+        problem = built(self.problem)
         return FunctionalProblem(problem, self.dtype or problem.dtype, self.device)
 
     @cached_property

@@ -87,24 +87,8 @@ def built(problem: Any) -> Problem:
     Raises:
         ValueError: it is something else.
     """
-    check_buildable(problem)
     if isinstance(problem, Problem):
         return problem
-    found: Problem = problem.build()
-    return found
-
-
-def check_buildable(problem: Any) -> None:
-    """Refuse what is neither a problem nor builds one.
-
-    Args:
-        problem: a `Problem`, or an object with `build()` such as `Digits()`.
-
-    Raises:
-        ValueError: it is something else.
-    """
-    if isinstance(problem, Problem):
-        return
     if (
         isinstance(problem, nn.Module)
         or isinstance(problem, type)
@@ -116,6 +100,8 @@ def check_buildable(problem: Any) -> None:
             "Digits()"
         )
         raise ValueError(message)
+    found: Problem = problem.build()
+    return found
 
 
 def _checked(name: str, data: Any) -> Data:
