@@ -4,10 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 MINIMAL := .venv-minimal
 CORE := quantities numerics theory estimators problems minibatching dynamics perturbations observables training advisor
-# bytecode is made of what is imported, which is a tenth of what is installed
+# bytecode is made of what is imported, which is a tenth of what is installed; an environment that forbids it would
+# compile torch anew in each of a hundred processes that tests start
 PIP := -q --disable-pip-version-check --no-compile -c constraints.txt
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export OMP_NUM_THREADS := 2
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help reference tutorials demo test lint types layers unit minimal docs browser-setup test-slow bench coverage agreement reliability trust gallery clean
@@ -20,8 +22,8 @@ demo: $(VENV)/.lab ## install what it needs, run the main job on real digits, sa
 	@echo "Open demo/report.html in a browser."
 
 test: ## everything CI runs: two at a time what needs one processor, then the tests
-	@$(MAKE) -j 2 --output-sync --no-print-directory browser-setup types lint layers docs $(MINIMAL)/.core
-	@$(MAKE) --no-print-directory unit minimal
+	@$(MAKE) -j 2 --output-sync --no-print-directory minimal browser-setup types lint layers docs
+	@$(MAKE) --no-print-directory unit
 
 lint: $(VENV)/.dev ## formatting and style
 	@$(BIN)/ruff format --check
