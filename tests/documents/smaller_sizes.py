@@ -7,6 +7,7 @@ SIZES: dict[str, dict[str, str]] = {
     "README.md": {
         "range(140)": "range(30)",
         "range(6000)": "range(1500)",
+        "chains=16": "chains=4",
         "epochs=2500": "epochs=120",
         "trajectories=64": "trajectories=16",
     },
@@ -17,12 +18,16 @@ SIZES: dict[str, dict[str, str]] = {
     "run_on_a_cluster.md": {"workers=2": "workers=1"},
     "what_does_my_learning_rate_cost.md": {"range(4000)": "range(1000)"},
     "which_sampler_which_step_size.md": {"epochs=2500": "epochs=400", "draws.draws, 5": "draws.draws, 20"},
-    "which_temperature_at_which_lag.md": {'"windows": 8': '"windows": 4', "windows=16": "windows=4"},
+    "which_temperature_at_which_lag.md": {
+        '"burn_in": 1500, "windows": 8': '"burn_in": 100, "windows": 2',
+        "windows=16": "windows=2",
+    },
     # examples
     "calibrated_ensemble.py": {
         "range(100)": "range(10)",
-        "epochs=1200": "epochs=90",
-        "burn_in=600": "burn_in=30",
+        "chains=8": "chains=4",
+        "epochs=1200": "epochs=60",
+        "burn_in=600": "burn_in=24",
         "600": "200",
     },
     "effective_temperature.py": {"burn_in=600": "burn_in=50", "windows=8": "windows=3", "lags=60": "lags=30"},
@@ -35,6 +40,7 @@ SIZES: dict[str, dict[str, str]] = {
     },
     "own_training_loop.py": {"trajectories=24": "trajectories=6"},
     "stationary_state.py": {"train(6000)": "train(600)"},
+    "thousands_of_trajectories.py": {"512": "64", "steps=40_000": "steps=4000"},
     "watch.py": {"184, 15": "24, 15", "epoch == 100": "epoch == 20"},
     "watch_a_run_age.py": {"15_000, 50": "3000, 50"},
     "watch_lightning.py": {"max_epochs=128": "max_epochs=10"},

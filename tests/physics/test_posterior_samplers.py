@@ -97,13 +97,15 @@ class WronglySigned(SGWORLD):
         return {name: 2 * value - moved[name] for name, value in weights.items()}, state
 
 
-@pytest.mark.parametrize("broken", [Redrawn(RATE), WronglySigned(RATE)], ids=["redrawn", "wrong sign"])
-def test_a_broken_sampler_is_told_apart(broken):
-    assert abs(off(simulated(broken, SHUFFLED), 1.00019)) > 4
+@pytest.mark.parametrize(
+    ("broken", "epochs"), [(Redrawn(RATE), 200), (WronglySigned(RATE), EPOCHS)], ids=["redrawn", "wrong sign"]
+)
+def test_a_broken_sampler_is_told_apart(broken, epochs):
+    assert abs(off(simulated(broken, SHUFFLED, epochs=epochs), 1.00019)) > 4
 
 
 def test_weights_in_the_middle_of_an_epoch_are_no_draws():
-    away = simulated(SGWORLD(0.02), SHUFFLED, offset=1)
+    away = simulated(SGWORLD(0.02), SHUFFLED, offset=1, epochs=200)
     assert off(away, 1.0) > 4
 
 
