@@ -40,7 +40,6 @@ SIZES: dict[str, dict[str, str]] = {
     },
     "own_training_loop.py": {"trajectories=24": "trajectories=6"},
     "stationary_state.py": {"train(6000)": "train(600)"},
-    "thousands_of_trajectories.py": {"512": "64", "steps=40_000": "steps=4000"},
     "watch.py": {"184, 15": "24, 15", "epoch == 100": "epoch == 20"},
     "watch_a_run_age.py": {"15_000, 50": "3000, 50"},
     "watch_lightning.py": {"max_epochs=128": "max_epochs=10"},
