@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from thermograd.estimators.correlated_line import correlated_line
+from thermograd.estimators.fall_to_come import fall_to_come
 from thermograd.estimators.trajectory_pieces import checked_level
 from thermograd.quantities import Estimate, Verdict
 
@@ -50,12 +50,14 @@ class WaitingOrCutting:
 def waiting(
     losses: npt.ArrayLike, steps: npt.ArrayLike, *, level: float = 0.90, age: int = 0
 ) -> Estimate | None:
-    """Fall of the loss if the training so far were doubled, −slope · ln 2 of the loss against ln(step).
+    """Fall of the loss if the training so far were doubled.
 
-    The slope is that of a line through the last half of the record, in 8 to 32 groups. Doubling is the only horizon
-    without a scale of its own, and in the slow phase of a deep network the loss is close to linear in the
-    logarithm of time. Slow modes at rest keep the losses of neighbouring blocks alike, which looks like a slope; the
-    interval allows for it as `correlated_line` does, and is wide where a memory and a slope cannot be told apart.
+    Foretold from the last half of the record, in 8 to 32 groups, as `fall_to_come` does: the loss creeps with the
+    logarithm of the step, falls by a power of it, or relaxes, and the interval reaches from the fall if it goes on
+    slowing down as it did to the fall if it keeps its present rate against ln(step). A straight line through
+    losses that slow down gives several times what waiting then brings. Slow modes at rest keep the losses of
+    neighbouring blocks alike, which looks like a slope; the interval allows for it. Doubling is the only horizon
+    without a scale of its own.
 
     Args:
         losses: mean training loss of each block since the learning rate was last changed, (n,).
@@ -88,11 +90,10 @@ def waiting(
     groups = half // size
     middles = ends - np.diff(ends, prepend=2 * ends[0] - ends[1]) / 2
     height = heights[-groups * size :].reshape(groups, size).mean(1)
-    place = np.log(middles[-groups * size :]).reshape(groups, size).mean(1)
-    line = correlated_line(place, height, level)
-    low, high = (-end * math.log(2) for end in reversed(line.interval))
-    note = f"if the {ends[-1]:.0f} steps so far were doubled, from the loss against ln(step)"
-    return Estimate(-line.slope * math.log(2), (low, high), level, line.pieces, "loss", note)
+    times = np.exp(np.log(middles[-groups * size :]).reshape(groups, size).mean(1))
+    found = fall_to_come(times, height, now=ends[-1], until=2 * ends[-1], level=level)
+    note = f"if the {ends[-1]:.0f} steps so far were doubled; from slowing on to keeping the present rate"
+    return Estimate(found.value, found.interval, level, found.pieces, "loss", note)
 
 
 def cutting(fluctuation: Estimate, *, factor: float = 0.1) -> Estimate:

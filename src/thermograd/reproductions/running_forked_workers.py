@@ -127,10 +127,13 @@ class _Worker:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         socket.send_fds(connection, [b"w"], [theirs.fileno()])
         theirs.close()
-        self._pid = int(self._socket.recv(_MOST))
+        said = b""
+        with contextlib.suppress(ConnectionResetError):  # killed before it could say its number
+            said = self._socket.recv(_MOST)
+        self._pid = int(said) if said else None
         self._socket.setblocking(False)
         self.task: _Task | None = None
-        self.lost = False
+        self.lost = not said
 
     def begin(self, task: _Task) -> None:
         with contextlib.suppress(BrokenPipeError):  # it is heard of next
@@ -158,8 +161,9 @@ class _Worker:
             self._socket.shutdown(socket.SHUT_WR)
 
     def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self._pid, signal.SIGKILL)
+        if self._pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
 
 
 class _Task:
