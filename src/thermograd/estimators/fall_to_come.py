@@ -56,9 +56,7 @@ class _Shape:
 
     def rate(self, time: float) -> float:
         """Fall per unit of ln t."""
-        along = (
-            1 / math.log(self.last / self.first) if self.logarithmic else time / (self.last - self.first)
-        )
+        along = 1 / math.log(self.last / self.first) if self.logarithmic else time / (self.last - self.first)
         if self.slowing == 0:
             return along
         place = float(self._place(np.array(time)))
@@ -208,7 +206,7 @@ def _falls(shapes: Array, record: Array, rounding: float) -> _Falls:
     )
     weight = np.exp(likelihood - likelihood.max())
     error: Array = np.sqrt(squares / freedom * np.linalg.inv(normal)[..., 1, 1])
-    return _Falls(weight / weight.sum(), fitted[..., 1, 0], error, freedom)
+    return _Falls(weight / weight.sum(), fitted[..., 1, 0].astype(float), error, freedom)
 
 
 def _beforehand(kinds: int) -> Array:
