@@ -85,22 +85,36 @@ def first_cuts(modules: dict[str, ModuleType], seeds: int, quick: bool) -> None:
 def cut_prices(seeds: int) -> None:
     """What the watch says a cut gives, beside a real cut."""
     print(
-        f"### Price of a cut to a tenth: predicted, and real (uncut minus cut, epochs 4 to 12); {seeds} seeds\n"
+        "### Waiting as long again, foretold and then seen; a cut to a tenth, predicted and real (uncut minus cut, "
+        f"epochs 4 to 12); {seeds} seeds\n"
     )
     rows = []
     for name, (task, ages) in price.priced_tasks().items():
         runs = [price.prices(task, ages, seed) for seed in range(seeds)]
         for looks in zip(*runs, strict=True):
-            waiting, cutting, real = (
-                [getattr(look, field) for look in looks] for field in ("waiting", "cutting", "real")
+            waiting, fell, cutting, real = (
+                [getattr(look, field) for look in looks] for field in ("waiting", "fell", "cutting", "real")
             )
             factor = np.divide(real, cutting)
+            held = f"{sum(look.held for look in looks)} of {len(looks)}" if np.isfinite(fell).all() else ""
             rows.append([
-                name, str(looks[0].epoch), span(waiting), span(cutting), span(real), span(factor),
+                name, str(looks[0].epoch), span(waiting), span(fell) if held else "", held,
+                span(cutting), span(real), span(factor),
                 ", ".join(sorted({look.kind for look in looks})),
             ])  # fmt: skip
             say(rows[-1])
-    print_table(["training", "epoch", "waiting", "cutting", "real", "real over predicted", "verdicts"], rows)
+    head = (
+        "training",
+        "epoch",
+        "waiting",
+        "fell then",
+        "held",
+        "cutting",
+        "real",
+        "real over predicted",
+        "verdicts",
+    )
+    print_table(head, rows)
 
 
 def span(values: Sequence[float]) -> str:

@@ -14,19 +14,27 @@ import thermograd as tg
 from fluctuation_dissipation_parts.networks import digits_tasks
 from fluctuation_dissipation_parts.rules import CUT
 from fluctuation_dissipation_parts.task import Task
+from thermograd.estimators.waiting_or_cutting import WaitingOrCutting
 
 FIRST, LAST = 4, 12
 
 
 @dataclass(frozen=True)
 class Price:
-    """At one age of a training: both prices of the watch, its verdict, and the gain of a real cut."""
+    """At one age of a training: both prices of the watch, its verdict, and the gain of a real cut.
+
+    Attributes:
+        fell: what the same training lost until that age was doubled; NaN if it did not go on so long.
+        held: whether the interval of waiting holds it.
+    """
 
     epoch: int
     waiting: float
     cutting: float
     kind: str
     real: float
+    fell: float
+    held: bool
 
 
 def priced_tasks() -> dict[str, tuple[Task, tuple[int, ...]]]:
@@ -78,16 +86,28 @@ def prices(task: Task, ages: tuple[int, ...], seed: int) -> list[Price]:
     model = task.model(seed)
     optimizer = task.make_optimizer(model)
     watch = tg.watch(optimizer, steps_per_epoch=task.steps_per_epoch)
-    found = []
-    for epoch, _ in enumerate(epoch_losses(task, model, optimizer, seed, watch), 1):
+    found, losses = [], []
+    for epoch, loss in enumerate(epoch_losses(task, model, optimizer, seed, watch), 1):
+        losses.append(loss)
         if epoch in ages:
             both = watch.waiting_or_cutting(CUT)
             real = np.subtract(*(branch(task, model, optimizer, seed, factor) for factor in (1.0, CUT)))
-            prices_of = (price.value if price else float("nan") for price in (both.waiting, both.cutting))
-            found.append(Price(epoch, *prices_of, both.verdict.kind, float(real)))
+            found.append((epoch, both, float(real)))
         if epoch == max(ages):
             break
-    return found
+    return [priced(epoch, both, real, losses) for epoch, both, real in found]
+
+
+def priced(epoch: int, both: WaitingOrCutting, real: float, losses: list[float]) -> Price:
+    """With what the training did afterwards, by the means of the last eighth before each of the two ages."""
+    fell = float("nan")
+    if len(losses) >= 2 * epoch:
+        fell = float(
+            np.mean(losses[epoch - epoch // 8 : epoch]) - np.mean(losses[2 * epoch - epoch // 8 : 2 * epoch])
+        )
+    waiting, cutting = (price.value if price else float("nan") for price in (both.waiting, both.cutting))
+    held = both.waiting is not None and both.waiting.low <= fell <= both.waiting.high
+    return Price(epoch, waiting, cutting, both.verdict.kind, real, fell, held)
 
 
 def branch(task: Task, model: nn.Module, optimizer: torch.optim.Optimizer, seed: int, factor: float) -> float:
