@@ -145,7 +145,7 @@ SHARED_END = (
     "mean varies less than independent ones would"
 )
 TWO_FUTURES = (0.86, 1.0)  # the interval reaches from one future to the other, and allows for a memory
-AS_LONG = "a memory of the noise about as long as the window cannot be told from a slope"
+AS_LONG = "a memory of the noise about as long as the window cannot be told from a slope or a bend"
 NINETY = (0.86, 0.94)
 
 CASES: list[Case] = [
