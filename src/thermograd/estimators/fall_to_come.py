@@ -15,7 +15,7 @@ from thermograd.estimators.trajectory_pieces import checked_level
 Array = npt.NDArray[np.float64]
 _MEMORIES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 _SHARES = (0.25, 0.5, 0.75, 1.0)
-_POWERS = (0.5, 1.0, 2.0)
+_POWERS = (-0.5, 0.5, 1.0, 2.0)
 _RELAXATIONS = (1.0, 2.0, 4.0)
 _SIMPLEST = 0.5
 _ROUNDING = 1e-14
@@ -111,11 +111,11 @@ def fall_to_come(
     """How far the loss falls from now until then, averaged over how it may slow down and what its noise remembers.
 
     The record is a + b f(t) plus noise. f is the logarithm of time, a power law or a relaxation: (1 − e^−κw)/(1 − e^−κ)
-    with w from 0 to 1 along the record, in ln t with κ = 0 (the logarithm), 1/2, 1, 2, or in t with κ = 1, 2, 4. The
-    noise is Gaussian with covariance σ² [(1 − s) δ_ij + s exp(−|i − j|/τ)]: a share s of it relaxes in τ entries,
-    s = 0, or 1/4 to 1 and τ = 1, 2, 4, … 64. The logarithm counts as much beforehand as all other shapes
-    together, and independent noise as much as all other noise. a, b and σ are integrated out: given (f, s, τ), b has Student's t about generalised
-    least squares, and (f, s, τ) the likelihood
+    with w from 0 to 1 along the record, in ln t with κ = 0 (the logarithm), 1/2, 1, 2, and −1/2 for a fall that speeds
+    up, or in t with κ = 1, 2, 4. The noise is Gaussian with covariance σ² [(1 − s) δ_ij + s exp(−|i − j|/τ)]: a share
+    s of it relaxes in τ entries, s = 0, or 1/4 to 1 and τ = 1, 2, 4, … 64. The logarithm counts as much beforehand
+    as all other shapes together, and independent noise as much as all other noise. a, b and σ are integrated out:
+    given (f, s, τ), b has Student's t about generalised least squares, and (f, s, τ) the likelihood
 
         |V|^−1/2 |Xᵀ V⁻¹ X|^−1/2 (residual sum of squares in V⁻¹)^−(n − 2)/2
 
@@ -124,9 +124,9 @@ def fall_to_come(
     short record cannot tell, whether it sees a memory, a bend or a slope, widens the interval.
 
     No record says whether a training goes on slowing down as it did. Two futures bound what is usual: it does,
-    b [f(until) − f(now)], or it keeps its present rate against ln t, b f′(now) ln(until/now). The interval reaches
-    from the lower end of the first to the upper end of the second. A loss that will fall faster than now (a plateau
-    that ends) is outside both.
+    b [f(until) − f(now)], or it keeps its present rate against ln t, b f′(now) ln(until/now); one that speeds up keeps
+    its rate in both. The interval reaches from the lower end of the first to the upper end of the second. A loss that
+    will fall faster than now (a plateau that ends) is outside both.
 
     Args:
         times: of the entries, from the start of training, (n,), positive and rising.
@@ -164,8 +164,8 @@ def fall_to_come(
     rounding = _ROUNDING * float(np.abs(record).max())
     found = _falls(np.stack([shape.at(places) for shape in shapes]), record - record.mean(), rounding)
     ends = np.array([now, until])
-    slowing = np.array([float(np.diff(shape.at(ends))[0]) for shape in shapes])
     keeping = np.array([shape.rate(now) for shape in shapes]) * math.log(until / now)
+    slowing = np.minimum([float(np.diff(shape.at(ends))[0]) for shape in shapes], keeping)
     exact = (found.error == 0).any(1)
     if exact.any():
         best = int(exact.argmax())
