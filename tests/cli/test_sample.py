@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -147,3 +148,12 @@ def test_an_interruption_says_how_to_go_on(config, capsys, monkeypatch):
     told = capsys.readouterr().err
     assert "stopped in chains; everything is kept. Give the same command again to go on" in told
     assert "thermograd resume" not in told
+
+
+def test_the_config_of_the_examples_is_one(capsys):
+    """Whether its chains converge takes a minute of processor time: that its rate is not above the advised is looked at."""
+    config = Path(__file__).parents[2] / "examples" / "posterior.toml"
+    assert main(["sample", str(config), "--prior-precision", "none", "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    assert "Use SGWORLD" in told
+    assert "more biased" not in told

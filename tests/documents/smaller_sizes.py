@@ -40,7 +40,7 @@ SIZES: dict[str, dict[str, str]] = {
     },
     "own_training_loop.py": {"trajectories=24": "trajectories=6"},
     "stationary_state.py": {"train(6000)": "train(600)"},
-    "watch.py": {"184, 15": "24, 15", "epoch == 100": "epoch == 20"},
+    "watch.py": {"128, 15": "24, 15", "epoch == 100": "epoch == 20"},
     "watch_a_run_age.py": {"15_000, 50": "3000, 50"},
     "watch_lightning.py": {"max_epochs=128": "max_epochs=10"},
     "watch_transformers.py": {"num_train_epochs=100": "num_train_epochs=5"},

@@ -91,7 +91,7 @@ def test_what_eq_9_does_not_cover_is_recorded():
 
 def test_continuous_perturbations_are_switched_on():
     measured = tg.PerturbationStudy(
-        target=2.0,
+        target=1.0,
         interval=1,
         trajectories=2,
         horizon=1,

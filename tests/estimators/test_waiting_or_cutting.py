@@ -112,6 +112,7 @@ def test_a_cut_of_a_quadratic_gives_the_price(factor):
         (price(0.03, 0.05, 0.07), price(0.03, 0.04, 0.05), "undecided", None),
         (price(-0.07, -0.05, -0.03), price(0.03, 0.04, 0.05), "loss_rises", None),
         (price(0.0, 0.0, 0.0), price(0.0, 1e-5, 2e-5), "nothing_to_gain", False),
+        (price(0.01, 0.02, 0.03), price(0.0, 1e-6, 2e-6), "waiting_pays", False),
         (price(math.nan, math.nan, math.nan), price(0.03, 0.04, 0.05), "not_finite", None),
         (price(0.0, 0.0, 0.0), price(0.0, math.inf, math.inf), "not_finite", None),
         (None, price(0.03, 0.04, 0.05), "warming_up", None),

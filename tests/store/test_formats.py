@@ -99,7 +99,7 @@ def test_every_format_is_kept_small_tracked_by_git_and_not_shipped():
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert wheel["packages"] == ["src/thermograd"]
     ignored = subprocess.run(
-        ["git", "check-ignore", *map(str, RUNS.rglob("*"))],
+        ["git", "check-ignore", *(str(path) for path in RUNS.rglob("*") if "__pycache__" not in path.parts)],
         cwd=ROOT,
         capture_output=True,
         text=True,

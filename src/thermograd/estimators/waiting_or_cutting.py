@@ -127,7 +127,8 @@ def waiting_or_cutting(
     Waiting that comes out negative counts as 0, since the interval has to resolve the price of a cut: noisy
     losses would else cut by chance, being looked at again and again.
 
-    A cut that would give less than 1e-4 of the loss is not worth making, whatever waiting gives.
+    A cut that would give less than 1e-4 of the loss is not worth making; where waiting is not shown to give more, nothing
+    is left to gain.
 
     Args:
         gain_of_waiting: from `waiting`.
@@ -150,6 +151,8 @@ def waiting_or_cutting(
     evidence = dict(zip(("waiting", "waiting_low", "waiting_high", "cutting"), numbers, strict=True))
     if not all(map(math.isfinite, numbers)):
         return Verdict(None, "not_finite", "the recorded losses are not finite", {})
+    if gain_of_waiting.low > gain_of_cutting.value:
+        return Verdict(False, "waiting_pays", "waiting takes more off the loss than a cut would", evidence)
     if gain_of_cutting.value < _NOTHING_LEFT * abs(loss):
         return Verdict(False, "nothing_to_gain", "a cut would give less than 1e-4 of the loss", evidence)
     if gain_of_waiting.high < 0:
@@ -157,6 +160,4 @@ def waiting_or_cutting(
     half_width = gain_of_waiting.high - gain_of_waiting.value
     if max(gain_of_waiting.value, 0.0) + half_width < gain_of_cutting.value:
         return Verdict(True, "cutting_pays", "a cut takes more off the loss than waiting would", evidence)
-    if gain_of_waiting.low > gain_of_cutting.value:
-        return Verdict(False, "waiting_pays", "waiting takes more off the loss than a cut would", evidence)
     return Verdict(None, "undecided", "waiting and cutting cannot be told apart yet", evidence)

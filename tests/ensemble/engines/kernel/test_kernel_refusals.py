@@ -12,7 +12,7 @@ from kernel_cases import TANH, Y, differences, experiment, linear, network
 import thermograd as tg
 from thermograd.dynamics import SGD
 from thermograd.ensemble.engines.kernel import compiler
-from thermograd.errors import EngineUnavailableError
+from thermograd.errors import ConfigError, EngineUnavailableError
 from thermograd.minibatching import WithoutReplacement
 from thermograd.protocols import Batch
 
@@ -82,7 +82,7 @@ def test_a_class_that_does_not_exist_is_found_before_the_kernel_runs():
     wrong = Y.clone()
     wrong[17] = 9
     given = experiment(network(linear(2, 4), targets=wrong), SGD(0.1), WithoutReplacement(10), observe=[])
-    with pytest.raises(EngineUnavailableError, match="out of bounds"):
+    with pytest.raises(ConfigError, match="labels must be 0 to 3"):
         tg.run(replace(given, engine="kernel"))
 
 
