@@ -59,10 +59,10 @@ def test_correlated_losses_are_seldom_taken_for_a_reason_to_cut():
     worth = Estimate(truth, (truth, truth), level=0.9)
     kinds = [
         waiting_or_cutting(waiting(noisy_losses(0.8, generator), STEPS), worth, blocks=64).kind
-        for _ in range(500)
+        for _ in range(300)
     ]
-    assert kinds.count("cutting_pays") < 0.08 * 500
-    assert kinds.count("waiting_pays") < 0.08 * 500
+    assert kinds.count("cutting_pays") < 0.08 * 300
+    assert kinds.count("waiting_pays") < 0.08 * 300
 
 
 def test_independent_losses_still_decide():
