@@ -29,6 +29,11 @@ _LOSSES_AT_ONCE = 64
 class BlockMeter:
     """What a watch measures of the steps of one block.
 
+    Attributes:
+        losses: how many were recorded in this block.
+        positions: of the weights.
+        wants_metric: whether updates are measured in the metric of the preconditioner as well.
+
     Args:
         view: of the optimizer.
         every: updates are measured in one of so many steps.
@@ -73,7 +78,7 @@ class BlockMeter:
         self._measured_steps: list[int] = []
         self._loss = torch.zeros((), dtype=wide(self._like), device=self._like.device)
         self._pending: list[Tensor] = []
-        self._host_loss, self._losses = 0.0, 0
+        self._host_loss, self.losses = 0.0, 0
         self._copies = False
 
     def next_due(self, step: int) -> int:
@@ -134,7 +139,7 @@ class BlockMeter:
         Args:
             loss: one number.
         """
-        self._losses += 1
+        self.losses += 1
         if not isinstance(loss, Tensor):
             self._host_loss += loss
             return
@@ -181,7 +186,7 @@ class BlockMeter:
         noise.clear()
         self._loss = torch.zeros_like(self._loss)
         self._pending = []
-        self._host_loss, self._losses, self._measured_steps = 0.0, 0, []
+        self._host_loss, self.losses, self._measured_steps = 0.0, 0, []
         return end, first_bad
 
     def _end(self, step: int, last: BlockEnd | None, host: list[Array]) -> tuple[BlockEnd, int]:
@@ -197,7 +202,7 @@ class BlockMeter:
             measured=np.array([self._updates.measured, updates[-2] / ranks]),
             metric=by_part(metric[:-2], part_of, parts),
             metric_measured=metric[-2] / ranks,
-            loss=_known(loss[0] / ranks, self._losses),
+            loss=_known(loss[0] / ranks, self.losses),
             two_steps=np.array([two_steps[:-2].sum(), self._two_steps.measured]),
             noise=noise / [1, 1, ranks],
             sketch=sketch,
@@ -245,7 +250,7 @@ class BlockMeter:
             "loss": self._loss.clone(),
             "pending": _together(self._pending).clone() if self._pending else [],
             "host_loss": self._host_loss,
-            "losses": self._losses,
+            "losses": self.losses,
             "copies": self._copies,
             "wants_metric": self.wants_metric,
             "positions": self.positions.state_dict(),
@@ -266,7 +271,7 @@ class BlockMeter:
         self._measured_steps = [int(step) for step in state["measured_steps"]]
         self._loss = state["loss"].to(self._loss)
         self._pending = [loss.to(self._loss.device) for loss in state["pending"]]
-        self._host_loss, self._losses = float(state["host_loss"]), int(state["losses"])
+        self._host_loss, self.losses = float(state["host_loss"]), int(state["losses"])
         self._copies, self.wants_metric = bool(state["copies"]), bool(state["wants_metric"])
         self.positions.load_state_dict(state["positions"], weights)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,16 @@ class BlockRecord:
         if self.blocks == MOST:
             self.ends = self.ends[::2]
             self.stride *= 2
+
+    def add_loss(self, loss: float) -> None:
+        """Count one more loss to the last block; none of that block if it is infinite or NaN.
+
+        Args:
+            loss: one number.
+        """
+        before, last = self.ends[-2:]
+        sums = last.loss + np.array([loss, 1]) if math.isfinite(loss) else before.loss
+        self.ends[-1] = replace(last, loss=sums)
 
     def column(self, name: str) -> Array:
         """One quantity at every end, the ends first."""

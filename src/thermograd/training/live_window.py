@@ -39,8 +39,8 @@ class LiveWindow:
         decision: of the test of stationarity at the last block end.
         blocks_ended: how many blocks have ended, over all windows.
         has_losses: whether a loss was ever recorded.
+        losses_lead: whether the loss of a step is recorded before the step, as the first one was.
         foreign_changes: of the last 16 blocks, whether somebody changed the learning rate in it.
-        rows: one flat dict per block, over all windows.
 
     Args:
         view: of the optimizer.
@@ -64,16 +64,18 @@ class LiveWindow:
         self.step = self.before = self.blocks_ended = 0
         self.record = BlockRecord(self.epoch)
         self.notes: list[str] = []
-        self.rows: list[dict[str, Any]] = []
+        self._rows: list[dict[str, Any]] = []
+        self._unpublished, self._completed = False, -1
         self.not_finite: tuple[int, int] | None = None
         self.decision: Stationarity | None = None
         self.earlier: list[tuple[int, float, float]] = []
         self.foreign_changes: list[bool] = []
-        self.has_losses = False
+        self.has_losses = self.losses_lead = False
         self.observing = Observing(observe, view, settings["steps_per_epoch"])
         self.trackers = self.observing.trackers
         size = settings["slow_directions"]
         offset = 0 if process_group is None else torch.distributed.get_rank(process_group) * _SHARD
+        self._alone = process_group is None
         self.meter = BlockMeter(
             view,
             every=settings["every"],
@@ -95,6 +97,22 @@ class LiveWindow:
         """Whether a step was seen."""
         return self.step > self.before
 
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """One flat dict per block, over all windows."""
+        self.settle()
+        return self._rows
+
+    @rows.setter
+    def rows(self, rows: list[dict[str, Any]]) -> None:
+        self._rows = rows
+
+    def settle(self) -> None:
+        """Publish a block that still waited for the loss of its last step."""
+        if self._unpublished:
+            self._unpublished = False
+            self._publish()
+
     def begin_at(self, step: int) -> None:
         """Count from a step of a training that has begun before; nothing happens once a step was seen.
 
@@ -108,6 +126,8 @@ class LiveWindow:
     # The two hooks: next to nothing happens at a step that is not due
     def before_step(self, *_: Any) -> None:
         """Before `optimizer.step()`."""
+        if self._unpublished:
+            self.settle()
         if self.step == self.before and self.trackers.due <= self.step:
             self.trackers.record(self.step)
         if self.open and self.view.rates_changed():
@@ -175,7 +195,10 @@ class LiveWindow:
         )
 
     def record_loss(self, loss: float | Tensor) -> None:
-        """Note a training loss.
+        """Note a training loss; one that comes right after the last step of a block belongs to that block.
+
+        An epoch visits every sample once, so that the mean loss of whole epochs scatters little. With one loss of
+        another epoch in place of its own it scatters several times as much.
 
         Args:
             loss: one number.
@@ -183,6 +206,7 @@ class LiveWindow:
         Raises:
             RuntimeError: an epoch of losses came, but no step.
         """
+        self.losses_lead = self.losses_lead or not (self.seen or self.has_losses)
         self._losses_without_step = 0 if self.seen else self._losses_without_step + 1
         if self._losses_without_step > self.epoch:
             message = (
@@ -192,7 +216,12 @@ class LiveWindow:
             raise RuntimeError(message)
         self.has_losses = True
         self.meter.wants_metric = self.view.is_preconditioned
-        self.meter.record_loss(loss)
+        if self._ends_a_block():
+            self._completed = self.step
+            self.record.add_loss(float(loss.detach() if isinstance(loss, Tensor) else loss))
+            self.settle()
+        else:
+            self.meter.record_loss(loss)
 
     def resume(self, *, same_rates: bool) -> None:
         """Make ready for the next step after a state was loaded.
@@ -204,6 +233,16 @@ class LiveWindow:
         if not same_rates:
             self.view.forget_rates()
         self._due = self.step if self.observing.active else self.meter.next_due(self.step)
+
+    def _ends_a_block(self) -> bool:
+        """Whether a loss recorded now, the first since, is that of the last step of the newest block.
+
+        With sharded parameters it goes to the next block instead: reading it would be one more exchange.
+        """
+        ends = self.record.ends
+        if self.losses_lead or not self._alone or self._completed == self.step:
+            return False
+        return len(ends) > 1 and ends[-1].step == self.step
 
     def _notice_change(self) -> None:
         """A learning rate, or the set of groups, is not what it was."""
@@ -259,7 +298,9 @@ class LiveWindow:
             with torch.no_grad():
                 self._close_block()
         self.dirty = False
-        self._publish()
+        self._unpublished = True
+        if not (self.has_losses and self._ends_a_block()):
+            self.settle()
 
     def _check_constancy(self) -> None:
         """What is not looked at every step: momentum, decay, frozen parameters."""
@@ -275,7 +316,10 @@ class LiveWindow:
         at_power_of_two = epochs & (epochs - 1) == 0
         if at_power_of_two:
             self.meter.positions.drop_anchor(self.step, self.view.local_parameters)
+        recorded = self.meter.losses
         end, bad = self.meter.read(self.step, self.record.ends[-1], self.micro)
+        if recorded and end.loss[1] == self.record.ends[-1].loss[1]:
+            self._completed = self.step  # one was not finite, so the block has none
         if bad < 0 and not np.isfinite(end.positions[2]).all():
             bad = self.step  # it came at a step that was not measured
         if bad >= 0 and self.not_finite is None:

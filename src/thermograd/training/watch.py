@@ -264,10 +264,10 @@ class Watch:
 
     # What the loop may say
     def record_loss(self, loss: float | Tensor) -> None:
-        """Note the training loss of a step; a tensor stays on its device.
+        """Note the training loss of a step, before it or after it; with `process_group` before it.
 
         Args:
-            loss: one number.
+            loss: one number; a tensor stays on its device until the block ends.
 
         Raises:
             ValueError: not one number.
@@ -317,6 +317,7 @@ class Watch:
 
     def detach(self) -> None:
         """Remove the hooks; the numbers stay."""
+        self.window.settle()
         for handle in self._handles:
             handle.remove()
         self._handles = []

@@ -30,6 +30,7 @@ def saved(watch: LiveWindow) -> dict[str, Any]:
         "observing": watch.observing.state_dict(),
         "blocks_ended": watch.blocks_ended,
         "has_losses": watch.has_losses,
+        "losses_lead": watch.losses_lead,
         "earlier": [list(entry) for entry in watch.earlier],
         "foreign_changes": list(watch.foreign_changes),
     }
@@ -82,7 +83,7 @@ def load(watch: LiveWindow, state: dict[str, Any]) -> None:
     watch.not_finite = (bad[0], bad[1]) if bad else None
     watch.earlier = [(int(step), float(gain), float(width)) for step, gain, width in state["earlier"]]
     watch.foreign_changes = [bool(entry) for entry in state["foreign_changes"]]
-    watch.has_losses = bool(state["has_losses"])
+    watch.has_losses, watch.losses_lead = bool(state["has_losses"]), bool(state["losses_lead"])
     watch.decision = None
     watch.observing.load_state_dict(state["observing"])
     watch.open, watch.in_block = bool(state["open"]), int(state["in_block"])
