@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from thermograd.numerics.counted import counted
 from thermograd.quantity_agreement import z_score
 from thermograd.quantity_figure import figure_of
 from thermograd.quantity_html import advice_html, estimate_html, prediction_html, verdict_html
@@ -89,7 +90,7 @@ class Estimate(_Shown):
     def __str__(self) -> str:
         text = interval_text(self.value, self.interval, self.level)
         unit = f" {self.unit}" if self.unit else ""
-        pieces = f", from {self.pieces:g} pieces" if np.isfinite(self.pieces) else ""
+        pieces = f", from {counted(float(f'{self.pieces:g}'), 'piece')}" if np.isfinite(self.pieces) else ""
         return text + unit + pieces + (f" ({self.note})" if self.note else "")
 
     def _repr_html_(self) -> str:

@@ -249,3 +249,13 @@ def test_an_extra_that_is_absent_is_no_fault_and_lab_is_one(capsys, monkeypatch,
 def test_an_option_without_its_value_is_named(capsys):
     assert main(["run", "experiment.toml", "--out"]) == 2
     assert capsys.readouterr().err == "--out needs a value. See thermograd run --help\n"
+
+
+def test_an_option_that_has_to_be_given_is_required(capsys):
+    assert main(["advise", "log.csv"]) == 2
+    assert capsys.readouterr().err == "--target is required. See thermograd advise --help\n"
+
+
+def test_a_run_directory_that_cannot_be_made_is_named_as_it_was_given(config, capsys):
+    assert main(["run", str(config), "--out", "/proc/nowhere"]) == 2
+    assert capsys.readouterr().err.startswith("cannot use /proc/nowhere: ")

@@ -16,10 +16,10 @@ def listed(capsys):
 def test_an_unfinished_run_says_how_far_it_is_and_who_works_on_it(config, capsys):
     tg.run(tg.load_config(config).experiment, "kick", until=6)
     half = "quadratic: 5 × 12, 0 of 5 trajectories done, 50 % of the steps"
-    assert listed(capsys) == f"kick  interrupted  {half}, nobody works on it"
+    assert listed(capsys) == f"kick  interrupted  {half}, nobody works on it: thermograd resume kick"
     run = config.parent / "kick"
     write_manifest(run, read_manifest(run).replace(state="running"))
-    assert listed(capsys) == f"kick  interrupted  {half}, nobody works on it"
+    assert listed(capsys) == f"kick  interrupted  {half}, nobody works on it: thermograd resume kick"
     with lock.hold(run):
         assert listed(capsys) == (
             f"kick  running  {half}, process {os.getpid()} on {socket.gethostname()} works on it"

@@ -140,3 +140,17 @@ def test_other_encodings(tmp_path):
         load_trajectories(file)
     file.write_bytes(b"\xef\xbb\xbfEpoch ,z\xc3\xbcrich\r\n1,2\r\n")
     assert load_trajectories(file).names == ("zürich",)
+
+
+def test_a_row_of_one_column_a_run_that_was_cut_off_is_refused(tmp_path):
+    (tmp_path / "log.csv").write_text("a,b\n0.5,0.4\n0.2\n")
+    with pytest.raises(ConfigError, match=r"log.csv line 3: 1 cells, but the header has 2; was it cut off"):
+        load_trajectories(tmp_path / "log.csv")
+
+
+def test_cells_that_say_nan_are_told_of_and_blank_ones_are_not(tmp_path):
+    (tmp_path / "log.csv").write_text("a,b\n0.5,nan\n0.2,NaN\n0.1,\n")
+    (note,) = load_trajectories(tmp_path / "log.csv").notes
+    assert "2 nans among the cells, taken as not evaluated; if training had diverged there, write inf" in note
+    (tmp_path / "log.csv").write_text("a,b\n0.5,0.4\n0.2,0.3\n0.1,\n")
+    assert load_trajectories(tmp_path / "log.csv").notes == ()

@@ -97,7 +97,7 @@ def run_verb(words: Sequence[str]) -> int:
         message = f"unknown word {' '.join(error.unused_tokens or words)!r}; see thermograd --help"
         raise UsageError(message) from error
     except MissingArgumentError as error:
-        message = f"{_missing(error)} See thermograd {words[0] if words else ''} --help"
+        message = f"{_missing(error, words)} See thermograd {words[0] if words else ''} --help"
         raise UsageError(message) from error
     except CycloptsError as error:
         message = f"{' '.join(str(error).split())} See thermograd {words[0] if words else ''} --help"
@@ -105,11 +105,14 @@ def run_verb(words: Sequence[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _missing(error: MissingArgumentError) -> str:
+def _missing(error: MissingArgumentError, words: Sequence[str]) -> str:
     """A word that has no option's name is called as in the usage line."""
     argument = error.argument
-    if argument is None or argument.field_info.kind is argument.field_info.KEYWORD_ONLY:
-        return " ".join(str(error).split()) if argument is None else f"{argument.name} needs a value."
+    if argument is None:
+        return " ".join(str(error).split())
+    if argument.field_info.kind is argument.field_info.KEYWORD_ONLY:
+        given = argument.name in {word.partition("=")[0] for word in words}
+        return f"{argument.name} needs a value." if given else f"{argument.name} is required."
     return f"{argument.name.removeprefix('--').upper()} is missing."
 
 

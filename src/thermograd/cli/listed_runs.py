@@ -14,6 +14,7 @@ from thermograd.store.layout import DIVERGED, FAILED, FINISHED
 from thermograd.store.manifest import FILE, Manifest, read_manifest
 from thermograd.store.printable import printable
 from thermograd.store.reader import open_run
+from thermograd.store.resume_command import resume_command
 
 _WORKING = ("created", "running")
 
@@ -62,7 +63,10 @@ def _entry(path: Path) -> dict[str, Any]:
         "process": None if holder is None else holder.pid,
         "host": None if holder is None else printable(holder.host),
     }
-    return entry if manifest.state == "finished" else entry | _progress(path, manifest)
+    if manifest.state == "finished":
+        return entry
+    resume = None if holder is not None else resume_command(path, manifest.executor)
+    return entry | {"resume": resume} | _progress(path, manifest)
 
 
 def _progress(path: Path, manifest: Manifest) -> dict[str, Any]:
@@ -100,5 +104,5 @@ def _line(entry: dict[str, Any]) -> str:
     if entry["state"] in _WORKING:
         parts.append(f"process {entry['process']} on {entry['host']} works on it")
     elif entry["state"] != "finished":
-        parts.append("nobody works on it")
+        parts.append(f"nobody works on it: {entry['resume']}")
     return ", ".join(parts)

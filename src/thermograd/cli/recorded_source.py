@@ -17,6 +17,7 @@ from thermograd.discover import nearest
 from thermograd.errors import ConfigError, NothingCommittedError
 from thermograd.estimators.displacement_table import DisplacementTable
 from thermograd.estimators.posterior_draws import PosteriorDraws
+from thermograd.numerics.counted import counted
 from thermograd.store.manifest import FILE as MANIFEST
 from thermograd.store.printable import printable
 from thermograd.store.run import Run
@@ -146,7 +147,10 @@ class RecordedSource:
         if not known.any():
             message = f"{printable(self.source)}: no {name} is committed"
             raise NothingCommittedError(message)
-        self._say(f"{name} of {run.trajectories} trajectories at {int(known.sum())} steps", run.notes)
+        self._say(
+            f"{name} of {counted(run.trajectories, 'trajectory')} at {counted(int(known.sum()), 'step')}",
+            run.notes,
+        )
         return run.times(name)[known], values[:, known]
 
     def _say(self, what: str, notes: tuple[str, ...]) -> None:

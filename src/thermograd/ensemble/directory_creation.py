@@ -103,7 +103,10 @@ def created(run: Path, header: Header, manifest: Manifest) -> Generator[None]:
     make_folder(run.parent)
     _sweep(run)
     place = run.parent / f".{run.name}.creating-{manifest.run_id}"
-    place.mkdir()
+    try:
+        place.mkdir()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(run)) from error  # nobody knows that other name
     try:
         with lock.hold(place):
             _fill(place, header, manifest)

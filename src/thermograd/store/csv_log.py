@@ -7,8 +7,11 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+
 from thermograd.discover import nearest
 from thermograd.errors import ConfigError
+from thermograd.numerics.counted import counted
 from thermograd.store.csv_rows import CsvRows, number, parsed, read_rows, whole
 from thermograd.store.epochs_beside_steps import epochs_beside_steps
 from thermograd.store.log_columns import run_column, time_column, value_column, value_columns
@@ -34,6 +37,12 @@ def read_csv_log(file: Path, metric: str | None) -> LogTable:
         ConfigError: it is no such file, or a column has to be named.
     """
     rows = read_rows(file)
+    table = _table(rows, metric)
+    return replace(table, notes=(*table.notes, *_said_nan(rows, table)))
+
+
+def _table(rows: CsvRows, metric: str | None) -> LogTable:
+    file = rows.file
     if is_tensorboard(rows):
         return tensorboard_run(rows, file.stem, metric)
     if is_wandb(rows):
@@ -50,6 +59,20 @@ def read_csv_log(file: Path, metric: str | None) -> LogTable:
         f"{file} has one column a run (no columns run and step), and no metric {metric!r}. {excerpt(columns)}"
     )
     raise ConfigError(message)
+
+
+def _said_nan(rows: CsvRows, table: LogTable) -> tuple[str, ...]:
+    """That there are cells that say nan, which is not the same as blank if training has diverged."""
+    said = (
+        sum(cell.strip().lower() == "nan" for row in rows.rows for cell in row)
+        if np.isnan(table.value).any()
+        else 0
+    )
+    if not said:
+        return ()
+    return (
+        f"{rows.file}: {counted(said, 'nan')} among the cells, taken as not evaluated; if training had diverged there, write inf",
+    )
 
 
 def one_run(rows: CsvRows, name: str, metric: str | None) -> LogTable:
@@ -138,14 +161,17 @@ def _wide(rows: CsvRows, time: tuple[int, str] | None) -> LogTable:
     entries: list[tuple[str, int, float]] = []
     for at, (line, row) in enumerate(zip(lines, body, strict=True), start=1):
         place = f"{file} line {line}"
-        if len(row) > len(header):
-            message = f"{place}: {len(row)} cells, but the header has {len(header)}; was it written by two runs? Mend the line"
+        if len(row) != len(header):
+            message = (
+                f"{place}: {len(row)} cells, but the header has {len(header)}; was it cut off, or written by two runs? "
+                "Mend the line; a value that is not there is an empty cell"
+            )
             raise ConfigError(message)
-        cells = (*(row if time is None else row[1:]), *[""] * len(header))
+        cells = row if time is None else row[1:]
         when = at if time is None else whole(row[0], place)
         entries += [
             (name, when, number(cell, f"{place}, {printable(name)}"))
-            for name, cell in zip(names, cells, strict=False)
+            for name, cell in zip(names, cells, strict=True)
         ]
     return LogTable.of(entries, "epoch" if time is None else time[1], timed=time is not None)
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from thermograd import store  # its lazy door: zarr, an extra, only where a run is read
 from thermograd.errors import ConfigError
+from thermograd.numerics.counted import counted
 from thermograd.store.csv_log import read_csv_log
 from thermograd.store.epochs_beside_steps import BEGINNING
 from thermograd.store.log_folder import is_glob, read_folder
@@ -53,7 +54,10 @@ class Trajectories:
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{len(self.values)} trajectories at {self.times.size} times, {self.times[0]} to {self.times[-1]} {self.unit}s"
+        return (
+            f"{counted(len(self.values), 'trajectory')} at {counted(self.times.size, 'time')}, "
+            f"{self.times[0]} to {self.times[-1]} {self.unit}s"
+        )
 
 
 def load_trajectories(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from thermograd.numerics.counted import counted
+
 if TYPE_CHECKING:
     from thermograd.ensemble.experiment import Experiment
 
@@ -15,5 +17,4 @@ def batched_updates(experiment: Experiment) -> int:
 
 def together(experiment: Experiment) -> str:
     """The trajectories of a block, in words."""
-    members = min(experiment.block_size, experiment.trajectories)
-    return "1 trajectory" if members == 1 else f"{members} trajectories"
+    return counted(min(experiment.block_size, experiment.trajectories), "trajectory")
