@@ -88,3 +88,8 @@ def test_a_landscape_that_does_not_fit_together_says_so(wrong, message):
     fits = {"sample_gradients": np.eye(3), "hessian": np.eye(3)}
     with pytest.raises(ConfigError, match=message):
         Landscape(**(fits | wrong))
+
+
+def test_shapes_of_a_landscape_are_tuples():
+    with pytest.raises(ConfigError, match=r"shapes\['weight'\] is 2; it must be a tuple"):
+        Landscape(sample_gradients=np.ones((5, 2)), hessian=np.eye(2), shapes={"weight": 2})

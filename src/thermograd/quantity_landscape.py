@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -81,7 +81,7 @@ class Landscape:
         return landscape_html(self)
 
     def __post_init__(self) -> None:
-        for name in _ARRAYS:
+        for name in LANDSCAPE_ARRAYS:
             if getattr(self, name) is not None or name == "sample_gradients":
                 object.__setattr__(self, name, _numbers(name, getattr(self, name)))
         if _numbers("loss", self.loss).ndim:
@@ -91,6 +91,10 @@ class Landscape:
         if shapes is not None and not isinstance(shapes, Mapping):
             message = f"shapes is a {type(shapes).__name__}; give a dict from the names of the weights to their shapes"
             raise ConfigError(message)
+        for name, shape in (shapes or {}).items():
+            if not isinstance(shape, Sequence) or not all(isinstance(size, int) for size in shape):
+                message = f"shapes[{name!r}] is {shape!r}; it must be a tuple of whole numbers, as (10, 64)"
+                raise ConfigError(message)
         if self.directions is not None and self.directions.ndim != 2:
             message = f"directions has shape {self.directions.shape}; it must be (parameters, directions)"
             raise ConfigError(message)
@@ -128,7 +132,7 @@ class Landscape:
                     f"{name} has shape {given.shape}; {expected} fits sample_gradients {gradients.shape}"
                 )
                 raise ConfigError(message)
-        for name in _ARRAYS:
+        for name in LANDSCAPE_ARRAYS:
             _check_finite(name, getattr(self, name))
         if self.sample_hessians is not None:
             _check_mean(self.hessian, self.sample_hessians.mean(axis=0))
@@ -239,7 +243,7 @@ def _files() -> ModuleType:
 
 
 _OPTIONAL = ("sample_hessians", "sample_hessian_products", "third_derivative", "third_derivative_gradient")
-_ARRAYS = (
+LANDSCAPE_ARRAYS = (
     "sample_gradients",
     "parameters",
     "sample_hessians",

@@ -67,3 +67,9 @@ def test_many_writers_at_once_leave_one_whole_file(tmp_path):
         writer.join()
     assert (tmp_path / "a").read_bytes() in contents
     assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_refusal_names_the_file_as_it_was_given(tmp_path):
+    file = tmp_path / "nowhere" / "page.html"
+    with pytest.raises(FileNotFoundError, match=r"No such file or directory: '.*/nowhere/page.html'$"):
+        write_atomically(file, b"whole")

@@ -305,3 +305,8 @@ def test_continual_backprop_of_a_frozen_layer_is_refused():
     model(INPUTS).sum().backward()
     with pytest.raises(ValueError, match="module '0' are frozen"):
         perturber.step()
+
+
+def test_a_time_between_perturbations_that_no_training_reaches_is_refused():
+    with pytest.raises(ValueError, match=r"every is .* from 1 to 2\^63 − 1"):
+        Loop(lambda weights: torch.optim.SGD(weights, lr=0.1), ShrinkAndPerturb(0.8, 0.1), every=2**70)

@@ -29,9 +29,8 @@ def write_atomically(path: Path, content: bytes) -> None:
     except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        if isinstance(error, OSError):
-            # nobody knows the temporary name
-            error.filename, error.filename2 = str(path), None
+        if isinstance(error, OSError):  # nobody knows the temporary name
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 

@@ -9,22 +9,12 @@ from typing import Any
 import numpy as np
 
 from thermograd.errors import ConfigError, DamagedDataError, NewerFormatError
-from thermograd.quantity_landscape import Landscape
+from thermograd.quantity_landscape import LANDSCAPE_ARRAYS, Landscape
 from thermograd.store.npz_file import read_arrays, write_arrays
 from thermograd.store.printable import printable
 
 _FORMAT, _VERSION = "thermograd landscape", 1
 _NUMBERS = ("loss", "gradient_covariance_trace")
-_ARRAYS = (
-    "sample_gradients",
-    "parameters",
-    "sample_hessians",
-    "hessian",
-    "gradient",
-    "third_derivative",
-    "third_derivative_gradient",
-    "directions",
-)
 _LEFT_OUT = "sample_hessian_products, a function, are not in the file it was read from"
 
 
@@ -38,7 +28,7 @@ def save_landscape(landscape: Landscape, path: str | os.PathLike[str]) -> None:
     Raises:
         OSError: the disk refuses; an old file is untouched.
     """
-    found = {name: getattr(landscape, name) for name in (*_ARRAYS, *_NUMBERS)}
+    found = {name: getattr(landscape, name) for name in (*LANDSCAPE_ARRAYS, *_NUMBERS)}
     products = landscape.sample_hessian_products is not None
     shapes = landscape.shapes
     about = {
@@ -79,7 +69,7 @@ def load_landscape(path: str | os.PathLike[str]) -> Landscape:
             raise NewerFormatError(message)
         about = json.loads(str(fields["description"]))
         shapes = about["shapes"]
-        found = {name: fields[name] for name in _ARRAYS if name in fields}
+        found = {name: fields[name] for name in LANDSCAPE_ARRAYS if name in fields}
         found |= {name: float(fields[name]) for name in _NUMBERS if name in fields}
         named = None if shapes is None else {str(name): tuple(map(int, shape)) for name, shape in shapes}
         return Landscape(**found, shapes=named, note=str(about["note"]))

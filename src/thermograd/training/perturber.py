@@ -226,5 +226,5 @@ def _check(perturbation: Any, every: int | None, rate: float | None, seed: int) 
         message = f"give exactly one of every (steps) and rate (probability per step); got {got}"
         raise ValueError(message)
     if every is not None:
-        check_whole_number("every", every, 1, of="steps")
+        check_whole_number("every", every, 1, 2**63 - 1, of="steps")
     check_use(perturbation, seed)
