@@ -27,6 +27,9 @@ class BlockEnds:
         measured: how many steps that sum has, (n + 1,).
         epoch: steps of the shortest block; anchors lie at `epoch` times powers of 2 after entry 0.
         sketch: linear sketch of θ, (n + 1, buckets), or None.
+        noise: sums since entry 0 of (1 + κ) |Δ₂ − Δ₁|² and of |Δ₂ − Δ₁|² + |Δ₂ + Δ₁|² over pairs of neighbouring
+            steps, (n + 1, 2), or None. Their ratio is the share of noise in |Δ|²: 1 of a velocity that is nothing
+            but noise with memory β, 0 of steps along one line.
 
     >>> ends = block_ends(np.arange(9.0)[:, None], np.ones(8), steps_per_block=5)  # a straight line
     >>> ends.anchor[-1].tolist(), ends.squared_distance[-1].tolist()  # at the ends of blocks 8 and 4
@@ -43,6 +46,7 @@ class BlockEnds:
     measured: npt.NDArray[np.int64]
     epoch: int
     sketch: Array | None = None
+    noise: Array | None = None
 
     @property
     def blocks(self) -> int:
@@ -66,6 +70,7 @@ class BlockEnds:
             self.measured[kept],
             self.epoch,
             None if self.sketch is None else self.sketch[kept],
+            None if self.noise is None else self.noise[kept],
         )
 
     def about(self, anchor: int) -> Array:

@@ -32,7 +32,7 @@ Array = npt.NDArray[np.float64]
 _FEWEST, _MOST = 8, 16
 _RULES_OUT_DRIFT, _SHOWS_RELAXATION = 3.0, 14.0
 _DOUBLINGS, _NOT_FALLEN = 3, 0.8
-_NO_NOISE = 1e-12
+_NO_NOISE, _NO_SHARE = 1e-12, 0.01
 BLOCKS_NEEDED = 4 * _FEWEST
 
 
@@ -112,6 +112,9 @@ def stationarity(
         return Stationarity(_not_measured(steps), steps=steps)
     if _silent(window):
         return Stationarity(_no_noise(steps), steps=steps)
+    share = _noise_share(window)
+    if share is not None and share < _NO_SHARE:
+        return Stationarity(_one_line(steps, share), steps=steps)
     anchor = anchor_of(int(ends.steps[0]), int(window.steps[0]), ends.epoch)
     gain, width = _gain(window.about(anchor), window, groups, level)
     gain_origin, width_origin = _gain(window.squared_norm, window, groups, level)
@@ -270,6 +273,14 @@ def _silent(window: BlockEnds) -> bool:
     return bool(squared <= _NO_NOISE * window.squared_norm[-1])
 
 
+def _noise_share(window: BlockEnds) -> float | None:
+    """Of |Δ|², from neighbouring steps; None where no pair was measured."""
+    if window.noise is None:
+        return None
+    turned, whole = window.noise[-1] - window.noise[0]
+    return float(turned / whole) if whole > 0 else None
+
+
 def _fallen(now: int, gain: float, width: float, earlier: Sequence[tuple[int, float, float]]) -> bool | None:
     """Whether the gain has fallen over the last three doublings of time; None if they are not on record."""
     before = [entry for entry in earlier if entry[0] <= now / 2**_DOUBLINGS]
@@ -316,3 +327,12 @@ def _no_noise(steps: tuple[int, int]) -> Verdict:
         "there is no noise to compare with, the relation is 0/0."
     )
     return Verdict(None, "no_noise", text, {"first_step": steps[0], "last_step": steps[1]})
+
+
+def _one_line(steps: tuple[int, int], share: float) -> Verdict:
+    text = (
+        f"the steps {steps[0]}-{steps[1]} follow one line, with less than {100 * _NO_SHARE:g} % of |Δ|² as noise: the "
+        "weights go downhill, and there is nothing that the drift could come to balance."
+    )
+    evidence = {"first_step": steps[0], "last_step": steps[1], "noise_share": share}
+    return Verdict(None, "no_noise", text, evidence)

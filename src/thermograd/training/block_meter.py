@@ -16,6 +16,7 @@ from thermograd.observables.plain_tensor import wide
 from thermograd.training.anchored_positions import FIELDS, AnchoredPositions
 from thermograd.training.block_record import Array, BlockEnd, by_part
 from thermograd.training.random_stride import RandomStride
+from thermograd.training.turning_steps import TurningSteps
 from thermograd.training.update_norms import UpdateNorms
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class BlockMeter:
         self._updates = UpdateNorms(tensors, rows)
         self._metric = UpdateNorms(tensors, rows)
         self._two_steps = UpdateNorms(tensors, rows)
+        self._turning = TurningSteps(tensors, rows)
         self._before: list[Tensor] | None = None
         self._two_before: list[Tensor] | None = None
         self._two_left = 0
@@ -117,8 +119,12 @@ class BlockMeter:
         """
         if self._two_left:
             self._two_left -= 1
-            if self._two_left == 0 and self._two_before is not None:
-                self._two_steps.add(torch._foreach_sub(self._view.local_parameters, self._two_before))
+            if self._two_left:
+                self._turning.midway(self._view.local_parameters)
+            elif self._two_before is not None:
+                whole = list(torch._foreach_sub(self._view.local_parameters, self._two_before))
+                self._two_steps.add(whole)
+                self._turning.end(self._two_before, whole)
                 self._two_before = None
         if not self._measured.due(step):
             return
@@ -172,6 +178,7 @@ class BlockMeter:
             self._updates.packed(),
             self._metric.packed(),
             self._two_steps.packed(),
+            self._turning.packed(),
         ]
         loss = (self._loss_so_far() + self._host_loss)[None].to(positions)
         packed = [*shared, sketch, loss, noise.packed().to(positions)]
@@ -181,7 +188,7 @@ class BlockMeter:
         ends = np.cumsum([entry.numel() for entry in packed])[:-1]
         host = np.split(sums.cpu().numpy().astype(float), ends)
         end, first_bad = self._end(step, last, host)
-        for norms in (self._updates, self._metric, self._two_steps):
+        for norms in (self._updates, self._metric, self._two_steps, self._turning):
             norms.clear()
         noise.clear()
         self._loss = torch.zeros_like(self._loss)
@@ -190,7 +197,7 @@ class BlockMeter:
         return end, first_bad
 
     def _end(self, step: int, last: BlockEnd | None, host: list[Array]) -> tuple[BlockEnd, int]:
-        positions, updates, metric, two_steps, sketch, loss, noise = host
+        positions, updates, metric, two_steps, turning, sketch, loss, noise = host
         part_of, parts = self._view.part_of, len(self._view.parts)
         ranks = 1 if self._group is None else torch.distributed.get_world_size(self._group)
         squares = by_part(updates[:-2] * self._scale(), part_of, parts)
@@ -204,6 +211,7 @@ class BlockMeter:
             metric_measured=metric[-2] / ranks,
             loss=_known(loss[0] / ranks, self.losses),
             two_steps=np.array([two_steps[:-2].sum(), self._two_steps.measured]),
+            turning=turning,
             noise=noise / [1, 1, ranks],
             sketch=sketch,
         )
@@ -244,6 +252,7 @@ class BlockMeter:
             "updates": self._updates.state_dict(),
             "metric": self._metric.state_dict(),
             "two_steps": self._two_steps.state_dict(),
+            "turning": self._turning.state_dict(),
             "two_before": [] if self._two_before is None else [value.clone() for value in self._two_before],
             "two_left": self._two_left,
             "measured_steps": list(self._measured_steps),
@@ -266,6 +275,7 @@ class BlockMeter:
         for name in ("updates", "metric", "two_steps"):
             getattr(self, f"_{name}").load_state_dict(state[name])
         weights = self._view.local_parameters
+        self._turning.load_state_dict(state["turning"], weights)
         kept = [value.to(weight.device) for value, weight in zip(state["two_before"], weights, strict=False)]
         self._two_before, self._two_left = kept or None, int(state["two_left"])
         self._measured_steps = [int(step) for step in state["measured_steps"]]
@@ -304,6 +314,7 @@ def _summed(last: BlockEnd, end: BlockEnd) -> BlockEnd:
         metric_measured=last.metric_measured + end.metric_measured,
         loss=last.loss + end.loss,
         two_steps=last.two_steps + end.two_steps,
+        turning=last.turning + end.turning,
         noise=last.noise + end.noise,
         sketch=end.sketch,
     )

@@ -31,6 +31,7 @@ class BlockEnd:
         metric_measured: over how many steps.
         loss: sum and number of the recorded losses, (2,).
         two_steps: sum and number of squared displacements over two steps, (2,).
+        turning: Σ|Δ₂ − Δ₁|² and Σ|Δ₂ + Δ₁|² over pairs of neighbouring steps, (2,).
         noise: sums of the per-sample trace, the squared gradient, and their number, (3,).
         sketch: of all weights, (buckets,).
     """
@@ -44,6 +45,7 @@ class BlockEnd:
     metric_measured: float
     loss: Array
     two_steps: Array
+    turning: Array
     noise: Array
     sketch: Array
 
@@ -106,6 +108,8 @@ class BlockRecord:
             The record with the parts summed.
         """
         positions = np.where(weight > 0, self.column("positions"), 0.0) @ weight
+        apart, along = self.column("turning").T
+        memory = 1 + float(factor[weight > 0].max(initial=1.0))
         return BlockEnds(
             steps=self.column("step").astype(np.int64),
             squared_distance=positions[:, :2],
@@ -114,6 +118,7 @@ class BlockRecord:
             squared_update=self.column("updates") @ (weight * factor),
             measured=self.column("measured")[:, 0].astype(np.int64),
             epoch=self.epoch,
+            noise=np.column_stack([memory * apart, apart + along]),
             sketch=None if not self.ends[0].sketch.size else self.column("sketch"),
         )
 
