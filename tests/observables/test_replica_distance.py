@@ -146,7 +146,7 @@ def test_every_engine_records_the_same():
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"coordinates": 0}, "coordinates is 0; it must be a whole number, 1 or larger, or None"),
+        ({"coordinates": 0}, "coordinates is 0; it must be a whole number, 1 or larger"),
         ({"coordinates": True}, "coordinates is True"),
         ({"seed": -1}, "seed is -1; it must be a whole number, 0 or larger$"),
     ],

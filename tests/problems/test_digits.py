@@ -71,7 +71,7 @@ def test_accuracies_of_the_tame_setting():
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"train_samples": 1298}, "there are 1 to 1297"),
+        ({"train_samples": 1298}, "a whole number from 1 to 1297"),
         ({"train_samples": 1.5}, "train_samples is 1.5"),
         ({"flipped": 1.5}, "flipped is 1.5"),
         ({"hidden": (0,)}, "layer widths"),

@@ -125,7 +125,7 @@ def test_the_door_at_overlap_zero_is_warned_of(mixture):
         ({"steps": 0}, "steps is 0; it must be a whole number, 1 or larger"),
         ({"steps": 2.5}, "steps is 2.5"),
         ({"temperature": -1.0}, "temperature is -1.0"),
-        ({"replicas": 3}, "replicas is 3; use 1 or 2"),
+        ({"replicas": 3}, "replicas is 3; it must be a whole number from 1 to 2"),
         ({"response_paths": 1, "replicas": 2}, "response_paths is 1"),
         ({"seeds": 0}, "seeds is 0"),
         ({"seed": -1}, "seed is -1"),

@@ -11,6 +11,7 @@ from scipy import special
 
 from thermograd.errors import ConfigError
 from thermograd.numerics.block_average import block_average
+from thermograd.numerics.confidence_level import checked_level as checked_level
 from thermograd.numerics.skewed_mean import interval_of_a_mean, skewness_of
 
 Array = npt.NDArray[Any]
@@ -102,18 +103,6 @@ def student(level: float, pieces: float) -> float:
     12.7062
     """
     return float(special.stdtrit(pieces - 1, (1 + level) / 2))
-
-
-def checked_level(level: float) -> float:
-    """The level itself, if it is one.
-
-    Raises:
-        ConfigError: it is not between 0 and 1.
-    """
-    if not 0 < level < 1:
-        message = f"level is {level!r}; it must be between 0 and 1, as 0.95"
-        raise ConfigError(message)
-    return level
 
 
 def checked_trajectories(recorded: npt.ArrayLike, *, times: int = 1) -> Array:

@@ -72,7 +72,7 @@ class WithoutReplacement:
 
     def __post_init__(self) -> None:
         check_batch_size(self.batch_size)
-        if self.remainder not in {"drop", "spread"}:
+        if self.remainder not in ("drop", "spread"):
             message = f"remainder is {self.remainder!r}; use 'drop' or 'spread'"
             raise ValueError(message)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from thermograd.numerics.argument_kind import check_has
 from thermograd.numerics.log_times import Epochs
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ class BoundaryWidth:
     To first order it is the signed distance of a sample to the decision boundary, negative where it is on the wrong side.
     The margin is y f for targets y = ±1 and one output f, and the logit of the true class less the best other for
     classes. For the linear model f = w·x/√d it is exactly ⟨y f⟩/√(|w|²/d).
-    Where a margin does not depend on the inputs (dead units) the distance is infinite, and so is the mean.
+    Where a margin does not depend on the inputs (dead units) the distance is infinite, and so is the mean; NaN where such a
+    margin is 0, or two of them have opposite signs.
 
     Attributes:
         at: when.
@@ -75,14 +77,17 @@ def margin(outputs: Tensor, targets: Tensor) -> Tensor:
         targets: as many.
 
     Raises:
-        ValueError: outputs of another shape.
+        ValueError: outputs of another shape, or a label that is no class.
 
     >>> margin(torch.tensor([[2.0, 5.0, 1.0]]), torch.tensor([0])), margin(torch.tensor([3.0]), torch.tensor([-1.0]))
     (tensor([-3.]), tensor([-3.]))
     """
+    for name, value in (("outputs", outputs), ("targets", targets)):
+        check_has(name, value, "is_floating_point", "a tensor")
     classes = not targets.is_floating_point()
-    if classes and outputs.ndim == 2 and outputs.shape[1] > 1:
-        true = torch.nn.functional.one_hot(targets, outputs.shape[1]).bool()
+    if classes and outputs.ndim == 2 and outputs.shape[1] > 1 and targets.shape == outputs.shape[:1]:
+        _check_labels(targets, outputs.shape[1])
+        true = targets[:, None] == torch.arange(outputs.shape[1], device=targets.device)
         return torch.where(true, outputs, 0).sum(1) - outputs.masked_fill(true, -torch.inf).amax(1)
     if not classes and outputs.numel() == len(outputs) == targets.numel():
         return outputs.reshape(-1) * targets.reshape(-1)
@@ -91,6 +96,16 @@ def margin(outputs: Tensor, targets: Tensor) -> Tensor:
         f"{tuple(outputs.shape)} and {targets.dtype} targets {tuple(targets.shape)}"
     )
     raise ValueError(message)
+
+
+def _check_labels(targets: Tensor, classes: int) -> None:
+    low, high = (int(targets.min()), int(targets.max())) if len(targets) else (0, 0)
+    if not 0 <= low <= high < classes:
+        message = (
+            f"boundary_width needs labels from 0 to {classes - 1}, one for each of the {classes} outputs; the targets go "
+            f"from {low} to {high}"
+        )
+        raise ValueError(message)
 
 
 def _check_targets(targets: Tensor) -> None:

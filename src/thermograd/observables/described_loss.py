@@ -14,7 +14,7 @@ from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from thermograd.errors import ConfigError
-from thermograd.numerics.argument_kind import check_number
+from thermograd.numerics.argument_kind import check_has, check_number
 from thermograd.numerics.whole_number import check_whole_number
 from thermograd.observables.per_sample_loss import FLAT, Batch, Parameters, PerSampleLoss, Weights
 from thermograd.problems.functional import FunctionalProblem
@@ -72,8 +72,8 @@ def per_sample_loss(
 
 
 def _of_problem(problem: Problem, data: Any, parameters: Parameters | None) -> PerSampleLoss:
-    given = [value for value in (parameters.values() if isinstance(parameters, Mapping) else [parameters])]
-    device = given[0].device if isinstance(given[0], Tensor) else torch.device("cpu")
+    given = list(parameters.values()) if isinstance(parameters, Mapping) else [parameters]
+    device = next((value.device for value in given if isinstance(value, Tensor)), torch.device("cpu"))
     functional = FunctionalProblem(problem, "float64", str(device))
     weights, buffers = functional.draw_initial(0)
     functional = functional.with_buffers(buffers)
@@ -188,6 +188,12 @@ def _of_callable(loss: Callable[..., Tensor], data: Any, parameters: Parameters 
         message = "a function needs parameters=, a flat tensor or a dict of tensors"
         raise ConfigError(message)
     alone, named = not isinstance(data, tuple | list), isinstance(parameters, Mapping)
+    if isinstance(parameters, Mapping):
+        for name, value in parameters.items():
+            check_has(f"parameters {name!r}", value, "detach", "a tensor for each name")
+        if not parameters:
+            message = "parameters is empty; give a flat tensor, or a dict of tensors by name"
+            raise ConfigError(message)
 
     def losses(weights: Weights, batch: Batch) -> Tensor:
         return loss(weights if named else weights[FLAT], batch[0] if alone else batch)
@@ -196,8 +202,8 @@ def _of_callable(loss: Callable[..., Tensor], data: Any, parameters: Parameters 
         shapes = {name: tuple(value.shape) for name, value in parameters.items()}
         start = torch.cat([value.detach().reshape(-1) for value in parameters.values()]).double()
         return PerSampleLoss(losses, _data(data, start.device), start, shapes)
-    start = torch.as_tensor(parameters).detach().double()
-    if start.ndim != 1:
+    start = as_tensor("parameters", parameters).detach().double()
+    if start.ndim != 1 or not len(start):
         message = (
             f"parameters have shape {tuple(start.shape)}; a flat tensor (N,) is needed, or a dict of tensors"
         )

@@ -61,6 +61,6 @@ def check_centre(centre: str) -> None:
     Raises:
         ValueError: names what was got.
     """
-    if centre not in {"start", "zero"}:
+    if centre not in ("start", "zero"):
         message = f"centre is {centre!r}; use 'start' or 'zero'"
         raise ValueError(message)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import math
-import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from torch import Tensor
 from thermograd.estimators.displacement_of_a_run import code_points
 from thermograd.estimators.displacement_table import DisplacementTable
 from thermograd.numerics.two_time_schedule import TwoTimeSchedule
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.observables.anchor_image import AnchorImage, image_of
 from thermograd.observables.anchor_row import AnchorRow
 from thermograd.observables.parameter_groups import parameter_groups, summed
@@ -79,8 +79,12 @@ class DisplacementTracker:
 
         Args:
             step: optimiser steps completed.
+
+        Raises:
+            ValueError: no whole number.
         """
-        self._first = operator.index(step)
+        check_whole_number("step", step, 0)
+        self._first = int(step)
 
     def record(self, step: int, parameters: Any = None) -> None:
         """Note the weights at a step: distances from earlier ones that are due, and these, if it is a waiting time.
@@ -90,9 +94,10 @@ class DisplacementTracker:
             parameters: to be read instead of those held, with the same names and shapes.
 
         Raises:
-            ValueError: a step before the last one; or parameters that are not those of the start.
+            ValueError: a step before the last one, or none; or parameters that are not those of the start.
         """
-        now = operator.index(step)
+        check_whole_number("step", step, 0, 2**62)
+        now = int(step)
         if now < max(self._last, 0):
             message = (
                 f"record({now}) after record({self._last}): give the optimiser steps completed, in order"
@@ -159,10 +164,9 @@ class DisplacementTracker:
         Raises:
             ValueError: it is of other settings or parameters, names them; nothing is loaded then.
         """
-        if not {"of", "last", "rows"} <= state.keys():
-            message = (
-                f"this is no state of a two-time displacement: its keys are {', '.join(map(str, state))}"
-            )
+        keys = tuple(state) if isinstance(state, Mapping) else ()
+        if not {"of", "last", "rows"} <= set(keys) or not isinstance(state["of"], Mapping):
+            message = f"this is no state of a two-time displacement, but a {type(state).__name__}: its keys are {', '.join(map(str, keys)) or 'none'}"
             raise ValueError(message)
         own, found = self._identity(), state["of"]
         different = [

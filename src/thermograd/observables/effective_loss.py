@@ -6,7 +6,7 @@ arXiv 2306.03521, (16), with the regulariser carried by every sample).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -14,9 +14,12 @@ from torch import Tensor
 from torch.func import grad, hessian, vmap
 
 from thermograd.errors import ConfigError
+from thermograd.numerics.finite_number import check_finite_number
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.observables.described_loss import per_sample_loss
 from thermograd.observables.per_sample_loss import Parameters, PerSampleLoss, unflattened
 from thermograd.observables.refinement import newton
+from thermograd.problems.tensor_data import as_tensor
 
 
 def effective_loss(
@@ -98,9 +101,9 @@ def minimize_effective_loss(
 
 
 def _with_graph(known: PerSampleLoss, parameters: Parameters) -> Tensor:
-    if isinstance(parameters, Tensor):
-        return parameters.double()
-    return torch.cat([parameters[name].double().reshape(-1) for name in known.shapes])
+    if isinstance(parameters, Mapping):
+        return torch.cat([parameters[name].double().reshape(-1) for name in known.shapes])
+    return as_tensor("parameters", parameters).double()
 
 
 def _effective(known: PerSampleLoss, steps: int, learning_rate: float) -> Callable[[Tensor], Tensor]:
@@ -122,10 +125,9 @@ def _effective(known: PerSampleLoss, steps: int, learning_rate: float) -> Callab
 
 def _checked(known: PerSampleLoss, learning_rate: float, batch_size: int) -> int:
     """Steps per epoch."""
-    if not learning_rate > 0:
-        message = f"learning_rate is {learning_rate!r}; it must be positive"
-        raise ConfigError(message)
-    if not 1 <= batch_size <= known.samples or known.samples % batch_size:
+    check_finite_number("learning_rate", learning_rate, zero=False, error=ConfigError)
+    check_whole_number("batch_size", batch_size, 1, known.samples, error=ConfigError)
+    if known.samples % batch_size:
         message = f"batch_size is {batch_size!r}; it must divide the {known.samples} samples"
         raise ConfigError(message)
     return known.samples // batch_size

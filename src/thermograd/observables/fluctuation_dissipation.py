@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from thermograd.errors import NotApplicableError
+from thermograd.numerics.argument_kind import check_has
 from thermograd.observables.dissipation_and_fluctuation import DissipationAndFluctuation
 from thermograd.observables.plain_tensor import wide
 
@@ -176,7 +177,7 @@ def dissipation_and_fluctuation(optimizer: Optimizer, reference: Reference = Non
     >>> [round(float(value), 12) for value in dissipation_and_fluctuation(optimizer)]
     [18.0, 1.8]
     """
-    captured = _CAPTURED.pop(optimizer, None)
+    captured = _CAPTURED.pop(optimizer, None) if isinstance(optimizer, Optimizer) else None
     if captured is None:
         message = (
             "nothing was captured since the last call; call capture(optimizer) before each optimizer.step()"
@@ -215,11 +216,16 @@ def _centre_of(reference: Reference, parameters: tuple[Tensor, ...]) -> dict[Ten
             message = f"reference names {len(unknown)} tensor(s) that the optimizer does not train"
             raise ValueError(message)
     else:
+        given: object = reference
+        if not isinstance(given, Sequence):
+            message = f"reference is a {type(reference).__name__}; give one tensor per trainable parameter, or a dict from parameter to tensor"
+            raise ValueError(message)
         if len(reference) != len(parameters):
             message = f"reference has {len(reference)} tensors; the optimizer trains {len(parameters)}"
             raise ValueError(message)
         centre = dict(zip(parameters, reference, strict=True))
     for parameter, value in centre.items():
+        check_has("an entry of reference", value, "detach", "a tensor for each parameter")
         if value.shape != parameter.shape:
             message = (
                 f"reference is {tuple(value.shape)} for a parameter of shape {tuple(parameter.shape)}; give "

@@ -45,7 +45,7 @@ class GradientNorm:
     name: str = ""
 
     def __post_init__(self) -> None:
-        if self.batch not in _NAMES:
+        if self.batch not in tuple(_NAMES):
             message = f"batch is {self.batch!r}; use 'minibatch' or 'full'"
             raise ValueError(message)
         object.__setattr__(self, "name", self.name or _NAMES[self.batch])

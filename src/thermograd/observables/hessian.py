@@ -11,15 +11,19 @@ from torch import Tensor, nn
 
 from thermograd.errors import ConfigError
 from thermograd.estimators.spectral_density import SpectralDensity
-from thermograd.estimators.trajectory_pieces import checked_level
+from thermograd.numerics.argument_kind import check_has
+from thermograd.numerics.confidence_level import checked_level
 from thermograd.numerics.hutch_plus_plus import hutch_plus_plus
 from thermograd.numerics.krylov import lanczos, quadrature
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.observables.batch_shares import shares_of
 from thermograd.observables.hessian_eigenvalues import Eigenvalues, full_spectrum, outermost
 from thermograd.observables.hessian_products import HessianProducts
 from thermograd.observables.tracked_parameters import named
+from thermograd.problems.tensor_data import as_tensor
 from thermograd.quantities import Estimate
 
+LARGEST_SEED = 2**63 - 1
 _ROWS = 16  # of random signs at a time
 
 
@@ -44,7 +48,7 @@ class Hessian:
         seed: of the random state of forward passes.
 
     Raises:
-        ConfigError: a ValueError: no parameters, batches that are none, weights that do not fit.
+        ConfigError: a ValueError: no parameters, batches that are none, weights that do not fit, a seed that is none.
 
     >>> place = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
     >>> H = Hessian([place], lambda: 3 * place[0] ** 2 - place[1] ** 2 + place[0] * place[1])
@@ -63,6 +67,7 @@ class Hessian:
         seed: int = 0,
     ) -> None:
         _check_loss(loss)
+        check_whole_number("seed", seed, 0, LARGEST_SEED, error=ConfigError)
         known = _batches(batches)
         shares = shares_of(known, weights)
         self._products = HessianProducts(
@@ -97,10 +102,11 @@ class Hessian:
 
     def __matmul__(self, vector: Any) -> Any:
         """H v of a vector `(P,)` or of columns `(P, k)`, a tensor or an array; the result is of the same kind."""
-        given = torch.as_tensor(vector)
+        given = as_tensor("the vector", vector)
         if given.ndim not in {1, 2} or len(given) != self.shape[0] or given.is_complex():
             message = f"the vector has shape {tuple(given.shape)}; the Hessian is {self.shape}, so ({self.shape[0]},) or ({self.shape[0]}, k) real numbers fit"
             raise ConfigError(message)
+        self._products.look()
         rows = given.to(self._products.device, self._products.dtype).reshape(len(given), -1).T
         found = self._rows(rows).T.reshape(given.shape)
         return found.cpu().numpy() if isinstance(vector, np.ndarray) else found
@@ -132,7 +138,12 @@ class Hessian:
 
         Args:
             block: columns at a time.
+
+        Raises:
+            ConfigError: a ValueError: no whole number of columns.
         """
+        check_whole_number("block", block, 1, error=ConfigError)
+        self._products.look()
         found = self._dense(block)
         return (found + found.T) / 2
 
@@ -161,10 +172,13 @@ class Hessian:
             max_parameters: the most for all eigenvalues, which need 8 P² bytes several times.
 
         Raises:
-            ConfigError: k does not fit, or too many parameters for all eigenvalues.
+            ConfigError: an argument out of its range, or too many parameters for all eigenvalues.
         """
         size = self.shape[0]
+        self._products.look()
+        check_whole_number("seed", seed, 0, LARGEST_SEED, error=ConfigError)
         if k is None:
+            check_whole_number("max_parameters", max_parameters, 1, error=ConfigError)
             if size > max_parameters:
                 message = (
                     f"all {size} eigenvalues need {8e-9 * size**2:.2g} GB several times over; max_parameters is {max_parameters}. Ask "
@@ -194,13 +208,13 @@ class Hessian:
             level: two-sided.
 
         Raises:
-            ConfigError: fewer than 6 products, or a level that is none.
+            ConfigError: fewer than 6 products, or a level or a seed that is none.
         """
-        if matvecs < 6:
-            message = f"matvecs is {matvecs}; at least 6 products are needed for an error"
-            raise ConfigError(message)
+        check_whole_number("matvecs", matvecs, 6, of="products", error=ConfigError)
+        check_whole_number("seed", seed, 0, LARGEST_SEED, error=ConfigError)
         checked_level(level)
         size = self.shape[0]
+        self._products.look()
         if size <= matvecs:
             total = float(self._dense(64).double().trace())
             return Estimate(total, (total, total), level=level, note=f"exact, from {size} products")
@@ -223,14 +237,13 @@ class Hessian:
             seed: of the random signs.
 
         Raises:
-            ConfigError: fewer than 2 probes, or no step.
+            ConfigError: fewer than 2 probes, no step, or a seed that is none.
         """
-        if probes < 2 or steps < 1:
-            message = (
-                f"probes is {probes} and steps {steps}; at least 2 probes and 1 step are needed for an error"
-            )
-            raise ConfigError(message)
+        check_whole_number("probes", probes, 2, error=ConfigError)
+        check_whole_number("steps", steps, 1, error=ConfigError)
+        check_whole_number("seed", seed, 0, LARGEST_SEED, error=ConfigError)
         size = self.shape[0]
+        self._products.look()
         steps, signs = min(steps, size), _Signs(size, seed, self._like)
         basis = torch.empty(steps, size, **self._like)
         nodes, weights, complete = np.zeros((probes, steps)), np.zeros((probes, steps)), True
@@ -351,5 +364,6 @@ def _batches(batches: Iterable[Any] | None) -> list[Any] | tuple[Any, ...] | Non
         raise ConfigError(message)
     if isinstance(batches, list | tuple):
         return batches
+    check_has("batches", batches, "__iter__", "a list of batches, or a DataLoader")
     with torch.random.fork_rng(devices=[]):  # a DataLoader draws from it
         return list(batches)

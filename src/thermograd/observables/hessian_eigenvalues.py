@@ -14,6 +14,8 @@ from torch import Tensor
 
 from thermograd.errors import ConfigError
 from thermograd.numerics.extreme_eigenpairs import ENDS, extreme_eigenpairs
+from thermograd.numerics.finite_number import check_finite_number
+from thermograd.numerics.whole_number import check_whole_number
 
 _SHOWN = 10
 
@@ -102,22 +104,19 @@ def outermost(
     if which not in ENDS:
         message = f"which is {which!r}; use one of {', '.join(map(repr, ENDS))}"
         raise ConfigError(message)
-    if not tolerance > 0:
-        message = f"tol is {tolerance}; it must be positive, as 1e-6"
-        raise ConfigError(message)
-    if not isinstance(count, int | np.integer):
-        message = f"k is {count!r}; it must be a whole number"
-        raise ConfigError(message)
+    check_finite_number("tol", tolerance, zero=False, error=ConfigError)
+    check_whole_number("k", count, 1, of="eigenvalues", error=ConfigError)
     wanted = 2 * count if which == "both" else count
-    if count < 1 or wanted > size:
+    if wanted > size:
         message = (
             f"k is {count} (which={which!r}); there are {size} parameters. k=None gives the full spectrum"
         )
         raise ConfigError(message)
+    if max_steps is not None:
+        check_whole_number(
+            "max_steps", max_steps, wanted, of="products, as many as eigenvalues", error=ConfigError
+        )
     steps = min(size, max(20 * wanted, 100) if max_steps is None else max_steps)
-    if steps < wanted:
-        message = f"max_steps is {max_steps}; {wanted} eigenvalues need at least as many"
-        raise ConfigError(message)
     generator, used = torch.Generator().manual_seed(seed), 0
 
     def random() -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from thermograd.errors import ConfigError
 from thermograd.observables.batch_shares import samples_of
+from thermograd.observables.kept_values import KeptValues
 from thermograd.observables.once_differentiable import once_differentiable_operation
 from thermograd.observables.undisturbed import undisturbed, without_hooks
 
@@ -86,6 +87,7 @@ class HessianProducts:
             value.device == self.device and value.dtype == self.dtype for value in self._leaves
         )
         self._graphs: dict[int, _Graph] = {}
+        self._values = KeptValues()
         self._seen: set[int] = set()  # batches whose loss and gradient were finite in this state
         self._seen_state: tuple[Any, ...] = ()
         self._checked = self._one_by_one = False
@@ -106,6 +108,13 @@ class HessianProducts:
     def close(self) -> None:
         """Forget the graphs."""
         self._graphs.clear()
+        self._values.clear()
+
+    def look(self) -> None:
+        """Forget graphs of other values than those of now; to be called before a series of products."""
+        if self.keeps_graphs and not self._values.still_those_of(self._tensors()):
+            self._graphs.clear()
+            self._seen.clear()
 
     @property
     def together(self) -> int:
@@ -166,10 +175,16 @@ class HessianProducts:
 
     def _state(self) -> tuple[Any, ...]:
         """Which values parameters and buffers have, and in which mode the layers are."""
-        layers = () if self._module is None else tuple(self._module.modules())
-        tensors = [*self._leaves, *(b for layer in layers for b in layer._buffers.values() if b is not None)]
-        versions = [(value.data_ptr(), value._version) for value in tensors]
-        return tuple(versions), tuple(layer.training for layer in layers)
+        versions = [(value.data_ptr(), value._version) for value in self._tensors()]
+        return tuple(versions), tuple(layer.training for layer in self._layers())
+
+    def _tensors(self) -> list[Tensor]:
+        """Parameters and buffers."""
+        buffers = (b for layer in self._layers() for b in layer._buffers.values() if b is not None)
+        return [*self._leaves, *buffers]
+
+    def _layers(self) -> tuple[nn.Module, ...]:
+        return () if self._module is None else tuple(self._module.modules())
 
     def _differentiated(self, place: int, state: tuple[Any, ...], fresh: Callable[[], None]) -> _Graph:
         """The gradient of a batch with its graph."""

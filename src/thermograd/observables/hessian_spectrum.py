@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from thermograd.numerics.log_times import Logarithmic
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.observables.hessian import Hessian
 from thermograd.observables.hessian_products import NotFiniteError
 from thermograd.observables.per_sample_loss import PerSampleLoss, unflattened
@@ -71,12 +72,9 @@ class HessianSpectrum:
     name: str = "hessian_spectrum"
 
     def __post_init__(self) -> None:
-        if self.k is not None and self.k < 1:
-            message = f"k is {self.k!r}; it must be 1 or larger, or None"
-            raise ValueError(message)
-        if self.probes < 2:
-            message = f"probes is {self.probes!r}; it must be 2 or larger"
-            raise ValueError(message)
+        if self.k is not None:
+            check_whole_number("k", self.k, 1, of="eigenvalues")
+        check_whole_number("probes", self.probes, 2)
 
     def measure(self, weights: Weights, problem: FunctionalProblem, oracle: Oracle) -> dict[str, Tensor]:
         """The spectrum of one trajectory, by field.

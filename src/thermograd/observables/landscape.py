@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from thermograd.errors import ConfigError
+from thermograd.numerics.argument_kind import checked_numbers
 from thermograd.numerics.whole_number import check_whole_number
 from thermograd.observables.described_loss import per_sample_loss
 from thermograd.observables.effective_loss import effective_loss as effective_loss
@@ -18,6 +19,7 @@ from thermograd.observables.effective_loss import minimize_effective_loss as min
 from thermograd.observables.per_sample_loss import Parameters, PerSampleLoss
 from thermograd.observables.refinement import DENSE, newton, newton_conjugate_gradients
 from thermograd.observables.top_directions import top_directions
+from thermograd.problems.tensor_data import as_tensor
 from thermograd.quantities import Landscape
 
 Array = npt.NDArray[Any]
@@ -137,6 +139,7 @@ def sample_hessian_vectors(
     [[1.0, 1.0], [3.0, 3.0]]
     """
     known = per_sample_loss(loss, data, parameters, **options)
+    vectors = as_tensor("vectors", vectors)
     if vectors.ndim == 1:
         return torch.cat(list(known.sample_hessian_vectors(known.start, _direction(known, vectors))))
     if vectors.shape != (known.samples, known.size):
@@ -154,13 +157,22 @@ def gradients(loss: Any, data: Any = None, *, points: npt.ArrayLike, **options: 
         points: `(..., N)`.
         **options: criterion, regulariser, weight_decay, chunk; see `landscape`.
 
+    Raises:
+        ConfigError: a ValueError: no points, or points of another number of parameters.
+
     >>> gradients(lambda place, batch: batch * place.square().sum(), torch.ones(3), points=[[1.0], [2.0]]).tolist()
     [[2.0], [4.0]]
     """
-    places = np.asarray(points, np.float64)
+    places = checked_numbers("points", points)
+    if not places.ndim or not places.size:
+        message = f"points have shape {places.shape}; give one or more points (..., parameters)"
+        raise ConfigError(message)
     flat = torch.from_numpy(places.reshape(-1, places.shape[-1]).copy())
     own = not callable(loss) or isinstance(loss, torch.nn.Module)
     known = per_sample_loss(loss, data, None if own else flat[0], **options)
+    if flat.shape[1] != known.size:
+        message = f"points have shape {places.shape}; the loss has {known.size} parameters, the last axis"
+        raise ConfigError(message)
     found = known.gradients(flat.to(known.start))
     return found.cpu().numpy().reshape(places.shape)
 
@@ -228,6 +240,7 @@ def _in_directions(known: PerSampleLoss, point: Tensor, count: int, third: bool)
 
 
 def _direction(known: PerSampleLoss, vector: Tensor) -> Tensor:
+    vector = as_tensor("vector", vector)
     if vector.shape != (known.size,):
         message = f"vector has shape {tuple(vector.shape)}; the loss has {known.size} parameters"
         raise ConfigError(message)

@@ -59,6 +59,6 @@ def check_split(split: str) -> None:
     Raises:
         ValueError: names what was got.
     """
-    if split not in {"train", "test"}:
+    if split not in ("train", "test"):
         message = f"split is {split!r}; use 'train' or 'test'"
         raise ValueError(message)

@@ -10,6 +10,8 @@ import torch
 from scipy.optimize import minimize
 from torch import Tensor
 
+from thermograd.errors import ConfigError
+
 DENSE = 2000  # parameters up to which the whole Hessian is made
 _STEPS = 200
 _ROUNDING = 1e-12
@@ -30,13 +32,16 @@ def newton(
         gradient: `(N,)`.
         hessian: `(N, N)`.
         start: `(N,)`.
+
+    Raises:
+        ConfigError: a ValueError: the Hessian is NaN or infinite somewhere on the way.
     """
     point, level, slope = start, value(start), gradient(start)
     for _ in range(_STEPS):
         size = float(slope.norm())
         if size < _ROUNDING * (1 + abs(float(level))):
             return point
-        curvatures, basis = torch.linalg.eigh(hessian(point))
+        curvatures, basis = torch.linalg.eigh(_finite(hessian(point)))
         floor = curvatures.abs().max() * 1e-10
         step = basis @ ((basis.T @ slope) / curvatures.abs().clamp(min=floor))
         gain, length = float(step @ slope), 1.0
@@ -48,13 +53,13 @@ def newton(
             found = value(nearest)
         slope = gradient(nearest)
         stalled = length <= 1e-9 or (gain < slack and float(slope.norm()) >= size / 2)
-        if stalled and float(slope.norm()) >= size:
+        if stalled and not float(slope.norm()) < size:  # NaN is no progress either
             break
         point, level = nearest, found
         if stalled:
             break
     size = float(gradient(point).norm())
-    if size > 1e-8 * (1 + abs(float(level))):
+    if not size <= 1e-8 * (1 + abs(float(level))):
         _warn(size)
     return point
 
@@ -88,9 +93,19 @@ def newton_conjugate_gradients(
     )
     point = tensor(found.x)
     size = float(gradient(point).norm())
-    if size > 1e-6 * (1 + abs(float(found.fun))):
+    if not size <= 1e-6 * (1 + abs(float(found.fun))):
         _warn(size)
     return point
+
+
+def _finite(hessian: Tensor) -> Tensor:
+    if not hessian.isfinite().all():
+        message = (
+            "the second derivative of the loss is NaN or infinite at a point on the way to the minimum, so refine=True cannot "
+            "go on. Train on before, or leave refine=True out"
+        )
+        raise ConfigError(message)
+    return hessian
 
 
 def _warn(size: float) -> None:

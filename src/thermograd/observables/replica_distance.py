@@ -11,6 +11,7 @@ import torch
 from torch.nn.functional import linear
 
 from thermograd.numerics.log_times import Epochs
+from thermograd.numerics.whole_number import check_whole_number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,12 +55,9 @@ class ReplicaDistance:
     name: str = "replica_distance"
 
     def __post_init__(self) -> None:
-        for name, value, least in (("coordinates", self.coordinates, 1), ("seed", self.seed, 0)):
-            whole = isinstance(value, int) and not isinstance(value, bool) and value >= least
-            if not whole and not (name == "coordinates" and value is None):
-                also = ", or None for all weights" if name == "coordinates" else ""
-                message = f"{name} is {value!r}; it must be a whole number, {least} or larger{also}"
-                raise ValueError(message)
+        if self.coordinates is not None:
+            check_whole_number("coordinates", self.coordinates, 1)
+        check_whole_number("seed", self.seed, 0)
 
     def measure(self, weights: Weights, problem: FunctionalProblem, oracle: Oracle) -> Tensor:
         """The coordinates of one trajectory, `(k,)`, in float64."""

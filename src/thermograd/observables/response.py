@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from thermograd.numerics.finite_number import check_finite_number
+
 
 def response(
     above: Mapping[str, Tensor], below: Mapping[str, Tensor], signs: Mapping[str, Tensor], field: float
@@ -27,13 +29,29 @@ def response(
     Returns:
         Float64, the leading axis of the tensors (windows), then one entry for each name.
 
+    Raises:
+        ValueError: other names or shapes, or a field that is not positive.
+
     >>> signs = {"w": torch.tensor([[1.0, -1.0, 1.0]])}
     >>> moved = {"w": 0.01 * 0.1 * signs["w"]}  # ε = 0.01, learning rate 0.1
     >>> response(moved, {"w": -moved["w"]}, signs, 0.01)
     tensor([[0.3000]], dtype=torch.float64)
     """
+    check_finite_number("field", field, zero=False)
+    shapes = [
+        {str(name): tuple(getattr(value, "shape", ())) for name, value in dict(part).items()}
+        if isinstance(part, Mapping)
+        else type(part).__name__
+        for part in (above, below, signs)
+    ]
+    if not signs or shapes[0] != shapes[2] or shapes[1] != shapes[2] or () in shapes[2].values():
+        message = (
+            f"above, below and signs have names and shapes {shapes[0]}, {shapes[1]} and {shapes[2]}; all three are tensors by "
+            "name, of the same shapes (windows, ...)"
+        )
+        raise ValueError(message)
     sums = [
         ((above[name] - below[name]) * sign).reshape(len(sign), -1).sum(1, dtype=torch.float64)
         for name, sign in signs.items()
     ]
-    return torch.stack(sums, dim=1) / (2 * field)
+    return torch.stack(sums, dim=1) / (2 * float(field))

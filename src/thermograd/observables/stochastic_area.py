@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch.nn.functional import linear
 
+from thermograd.numerics.argument_kind import checked_numbers
 from thermograd.numerics.log_times import Epochs, Every
 from thermograd.numerics.whole_number import check_whole_number
 from thermograd.observables.displacement import check_centre
@@ -56,7 +57,7 @@ class StochasticArea:
         name: name of the records.
 
     Raises:
-        ValueError: an unknown centre, or directions of a wrong shape.
+        ValueError: an unknown centre, or directions that are no numbers or of a wrong shape.
 
     >>> rule, corners = StochasticArea(centre="zero"), ([1.0, 0.0], [0.0, 1.0], [-1.0, 0.0])
     >>> places = [{"w": torch.tensor(corner)} for corner in corners]
@@ -87,7 +88,7 @@ class StochasticArea:
                 )
                 raise ValueError(message)
             return
-        given = np.asfortranarray(self.directions, np.float64)
+        given = np.asfortranarray(checked_numbers("directions", self.directions))
         if given.ndim != 2 or 0 in given.shape or not np.isfinite(given).all():
             message = f"directions has shape {given.shape}; it must be (parameters, k) finite numbers"
             raise ValueError(message)

@@ -121,8 +121,10 @@ def named(parameters: Any) -> dict[str, Tensor]:
 def _rows(trajectories: int | Sequence[int] | None) -> int | None:
     if trajectories is None:
         return None
-    count = int(trajectories) if isinstance(trajectories, int | np.integer) else len(trajectories)
-    if count < 1 or isinstance(trajectories, bool):
+    whole = isinstance(trajectories, int | np.integer) and not isinstance(trajectories, bool)
+    listed = isinstance(trajectories, Sequence | np.ndarray) and not isinstance(trajectories, str)
+    count = int(trajectories) if whole else len(trajectories) if listed else 0  # type: ignore[arg-type]  # as was just seen
+    if count < 1:
         message = f"trajectories is {trajectories!r}; give their number, 1 or larger, or their numbers"
         raise ValueError(message)
     return count

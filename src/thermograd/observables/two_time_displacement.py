@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from thermograd.numerics.argument_kind import checked_numbers
+from thermograd.numerics.finite_number import check_finite_number
 from thermograd.numerics.whole_number import check_whole_number
 from thermograd.observables.displacement_tracker import DisplacementTracker
 from thermograd.observables.parameter_groups import GROUPINGS
@@ -82,10 +83,7 @@ class TwoTimeDisplacement:
 
     def __post_init__(self) -> None:
         for name in ("waiting_per_decade", "lags_per_decade"):
-            value = getattr(self, name)
-            if not (isinstance(value, int | float) and math.isfinite(value) and value > 0):
-                message = f"{name} is {value!r}; it must be a positive number"
-                raise ValueError(message)
+            check_finite_number(name, getattr(self, name), zero=False)
         for name, least in (
             ("first_waiting", 0),
             ("max_anchors", 2),
@@ -127,7 +125,7 @@ class TwoTimeDisplacement:
                 f"directions= goes with sketch=None and by='all'; got sketch={self.sketch}, by={self.by!r}"
             )
             raise ValueError(message)
-        given = np.ascontiguousarray(self.directions, np.float64)
+        given = np.ascontiguousarray(checked_numbers("directions", self.directions))
         if given.ndim != 2 or 0 in given.shape:
             message = f"directions has shape {given.shape}; it must be (parameters, k)"
             raise ValueError(message)

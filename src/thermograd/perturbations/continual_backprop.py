@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
+from thermograd.numerics.finite_number import is_finite_number
 from thermograd.numerics.whole_number import check_whole_number
 from thermograd.perturbations.optimizer_state import cleared_where
 
@@ -70,8 +71,9 @@ class ContinualBackprop:
 
     def __post_init__(self) -> None:
         for name, upper in (("replacement_rate", 1.0), ("decay", math.nextafter(1.0, 0.0))):
-            if not 0 <= getattr(self, name) <= upper:
-                message = f"{name} is {getattr(self, name)!r}; it must be between 0 and 1"
+            value = getattr(self, name)
+            if not is_finite_number(value) or not 0 <= value <= upper:
+                message = f"{name} is {value!r}; it must be a number from 0 to {'below ' * (upper < 1)}1"
                 raise ValueError(message)
         check_whole_number("maturity", self.maturity, 0, of="calls")
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from thermograd.numerics.argument_kind import check_number
 from thermograd.perturbations.optimizer_state import cleared
 
 if TYPE_CHECKING:
@@ -48,9 +48,7 @@ class ShrinkAndPerturb:
 
     def __post_init__(self) -> None:
         for name in ("shrink", "perturb"):
-            if not math.isfinite(getattr(self, name)):
-                message = f"{name} is {getattr(self, name)!r}; it must be a finite number"
-                raise ValueError(message)
+            check_number(name, getattr(self, name))
         if self.implementation not in _IMPLEMENTATIONS:
             message = f"implementation is {self.implementation!r}; use 'text' or 'reference_code'"
             raise ValueError(message)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
+from thermograd.numerics.argument_kind import check_number
+from thermograd.numerics.finite_number import check_finite_number
 from thermograd.numerics.whole_number import check_whole_number
 
 if TYPE_CHECKING:
@@ -46,13 +48,13 @@ class WarmRestart:
     growth: float = 1
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.high) and 0 <= self.low <= self.high):
+        check_finite_number("high", self.high)
+        check_finite_number("low", self.low)
+        if self.low > self.high:
             message = f"high is {self.high!r} and low is {self.low!r}; learning rates with 0 <= low <= high are needed"
             raise ValueError(message)
         check_whole_number("period", self.period, 1, of="steps")
-        if not (math.isfinite(self.growth) and self.growth >= 1):
-            message = f"growth is {self.growth!r}; it must be a factor, 1 or larger"
-            raise ValueError(message)
+        check_number("growth", self.growth, 1)
 
     def apply(self, weights: Weights, state: State, context: Context) -> tuple[Weights, State]:
         """The same weights with the learning rate of this step."""
@@ -77,7 +79,10 @@ class WarmRestart:
 
     def rate(self, since: int, restarts: int) -> float:
         """The learning rate `since` steps after the last restart, `restarts` of them so far."""
-        share = min(since / (self.period * self.growth**restarts), 1.0)
+        try:
+            share = min(since / (self.period * self.growth**restarts), 1.0)
+        except OverflowError:  # a period beyond all numbers, of which next to nothing has passed
+            share = 0.0
         return self.low + 0.5 * (self.high - self.low) * (1 + math.cos(math.pi * share))
 
     def not_covered(self, interval: int) -> str | None:

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from thermograd.numerics.finite_number import is_finite_number
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.problems.digits_images import read_digits
 from thermograd.problems.perceptron import check_initial, checked_hidden, parameter_count, perceptron
 from thermograd.problems.problem import Problem
@@ -47,10 +49,8 @@ class Digits:
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden", checked_hidden(self.hidden))
         check_initial(self.initial)
-        if not isinstance(self.train_samples, int) or not 1 <= self.train_samples <= _POOL:
-            message = f"train_samples is {self.train_samples}; there are 1 to {_POOL}"
-            raise ValueError(message)
-        if not 0 <= self.flipped <= 1:
+        check_whole_number("train_samples", self.train_samples, 1, _POOL)
+        if not is_finite_number(self.flipped) or not 0 <= self.flipped <= 1:
             message = f"flipped is {self.flipped!r}; it must be a share between 0 and 1"
             raise ValueError(message)
 

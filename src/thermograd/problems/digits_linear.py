@@ -40,10 +40,7 @@ class DigitsLinear:
     dtype: str = "float64"
 
     def __post_init__(self) -> None:
-        check_whole_number("train_samples", self.train_samples, 1)
-        if self.train_samples > _IMAGES:
-            message = f"train_samples is {self.train_samples}; there are {_IMAGES}"
-            raise ValueError(message)
+        check_whole_number("train_samples", self.train_samples, 1, _IMAGES)
 
     def build(self) -> Problem:
         """The problem with its data.

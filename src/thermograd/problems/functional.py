@@ -169,7 +169,7 @@ class FunctionalProblem:
         Raises:
             ValueError: unknown split, or the problem has no test data.
         """
-        if name not in {"train", "test"}:
+        if name not in ("train", "test"):
             message = f"split is {name!r}; use 'train' or 'test'"
             raise ValueError(message)
         data = self.train if name == "train" else self.test

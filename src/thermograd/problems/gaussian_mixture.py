@@ -73,6 +73,9 @@ class GaussianMixture:
         Mixture.of(self)
         for name, least in (("dimension", 2), ("data_seed", 0)):
             check_whole_number(name, getattr(self, name), least)
+        if not math.isfinite(self.sample_ratio * self.dimension):
+            message = f"sample_ratio {self.sample_ratio:g} times dimension {self.dimension} is no finite number of samples"
+            raise ValueError(message)
         if self.samples < self.clusters:
             message = (
                 f"sample_ratio {self.sample_ratio:g} times dimension {self.dimension} is {self.samples} samples, fewer than "

@@ -11,7 +11,7 @@ from torch import nn
 from thermograd.numerics.whole_number import check_whole_number
 from thermograd.problems.data_folder import LabelledImages, first_images
 from thermograd.problems.mnist_images import CLASSES, PIXELS, read_mnist
-from thermograd.problems.perceptron import parameter_count, perceptron
+from thermograd.problems.perceptron import checked_hidden, parameter_count, perceptron
 from thermograd.problems.problem import Data, Problem
 
 
@@ -45,10 +45,9 @@ class MNIST:
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hidden", tuple(self.hidden))
-        sizes = {"train_samples": self.train_samples, "test_samples": self.test_samples}
-        for name, size in (sizes | {f"hidden[{n}]": width for n, width in enumerate(self.hidden)}).items():
-            check_whole_number(name, size, 1)
+        object.__setattr__(self, "hidden", checked_hidden(self.hidden))
+        for name in ("train_samples", "test_samples"):
+            check_whole_number(name, getattr(self, name), 1)
 
     def build(self) -> Problem:
         """The problem with its data.

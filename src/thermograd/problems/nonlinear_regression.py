@@ -10,6 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from thermograd.numerics.argument_kind import checked_numbers
+from thermograd.numerics.finite_number import check_finite_number
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.problems.problem import Problem
 
 
@@ -66,10 +69,10 @@ class NonlinearRegression:
 
 
 def check_bump(problem: Any) -> None:
-    """The data of a regression are given both or not at all, and their noise is positive; they become tuples.
+    """The data of a regression are given both or not at all, their noise is positive, their seed a seed; they become tuples.
 
     Args:
-        problem: a frozen dataclass with `x`, `y` and `noise`.
+        problem: a frozen dataclass with `x`, `y`, `noise` and `seed`.
 
     Raises:
         ValueError: they are not.
@@ -77,13 +80,16 @@ def check_bump(problem: Any) -> None:
     if (problem.x is None) != (problem.y is None):
         message = "give both x and y, or neither"
         raise ValueError(message)
-    if not problem.noise > 0:
-        message = f"noise is {problem.noise!r}; it must be positive"
-        raise ValueError(message)
+    check_finite_number("noise", problem.noise, zero=False)
+    check_whole_number("seed", problem.seed, 0)
+    if problem.x is None:
+        return
     for name in ("x", "y"):
-        given = getattr(problem, name)
-        if given is not None:
-            object.__setattr__(problem, name, tuple(float(value) for value in given))
+        given = checked_numbers(name, getattr(problem, name))
+        if given.ndim != 1:
+            message = f"{name} has shape {given.shape}; give a list of numbers, one a sample"
+            raise ValueError(message)
+        object.__setattr__(problem, name, tuple(given.tolist()))
 
 
 def bump(problem: Any) -> tuple[Tensor, Tensor]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
+import numpy as np
 from torch import nn
 
 INITIAL = ("pytorch", "glorot")
@@ -53,16 +54,22 @@ def checked_hidden(hidden: Sequence[int]) -> tuple[int, ...]:
     """Widths of hidden layers as a tuple.
 
     Raises:
-        ValueError: one is not a whole number from 1.
+        ValueError: no such list, or one is not a whole number from 1.
 
     >>> checked_hidden([8, 4])
     (8, 4)
     """
-    widths = tuple(hidden)
-    if any(not isinstance(width, int) or width < 1 for width in widths):
+    given: object = hidden
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        message = f"hidden is {hidden!r}; give layer widths in a tuple, (16,) for a single hidden layer"
+        raise ValueError(message)
+    widths = tuple(given)
+    if any(
+        isinstance(width, bool) or not isinstance(width, int | np.integer) or width < 1 for width in widths
+    ):
         message = f"hidden is {widths!r}; layer widths are whole numbers, 1 or larger"
         raise ValueError(message)
-    return widths
+    return tuple(int(width) for width in widths)
 
 
 def check_initial(initial: str) -> None:

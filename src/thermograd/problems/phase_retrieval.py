@@ -14,6 +14,7 @@ from thermograd.numerics.whole_number import check_whole_number
 from thermograd.problems.data_folder import first_images, present_files
 from thermograd.problems.digits import Digits
 from thermograd.problems.mnist_images import DATA_SET, FORMS, read_mnist
+from thermograd.problems.perceptron import checked_hidden
 from thermograd.problems.problem import Problem
 
 _DATA = ("auto", "mnist", "digits")
@@ -77,10 +78,7 @@ class PhaseRetrieval:
         if self.data == "auto":
             object.__setattr__(self, "data", "mnist" if present_files(DATA_SET, FORMS) else "digits")
         if self.hidden is not None:
-            object.__setattr__(self, "hidden", tuple(self.hidden))
-            if any(not isinstance(width, int) or width < 1 for width in self.hidden):
-                message = f"hidden is {self.hidden!r}; layer widths are whole numbers, 1 or larger"
-                raise ValueError(message)
+            object.__setattr__(self, "hidden", checked_hidden(self.hidden))
         for name, least in (("train_samples", 2), ("test_samples", 1)):
             count = getattr(self, name)
             if count is not None:

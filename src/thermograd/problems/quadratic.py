@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from thermograd.numerics.finite_number import is_finite_number
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.problems.problem import Problem
 
 
@@ -22,7 +25,7 @@ class Quadratic:
         dtype: see `Problem`.
 
     Raises:
-        ValueError: no curvature, or one below 0; fewer than one sample.
+        ValueError: no curvature, or one below 0; fewer than one sample; a negative seed.
 
     >>> Quadratic(samples=5).build().train[0].shape
     torch.Size([5, 3])
@@ -34,13 +37,13 @@ class Quadratic:
     dtype: str = "float64"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "curvatures", tuple(self.curvatures))
-        if not self.curvatures or not all(np.isfinite(h) and h >= 0 for h in self.curvatures):
-            message = f"curvatures is {self.curvatures!r}; give finite numbers, 0 or larger"
+        given = tuple(self.curvatures) if isinstance(self.curvatures, Iterable) else ()
+        if not given or not all(is_finite_number(h) and h >= 0 for h in given):
+            message = f"curvatures is {self.curvatures!r}; give a tuple of finite numbers, 0 or larger"
             raise ValueError(message)
-        if self.samples < 1:
-            message = f"samples is {self.samples}; it must be 1 or larger"
-            raise ValueError(message)
+        object.__setattr__(self, "curvatures", given)
+        check_whole_number("samples", self.samples, 1)
+        check_whole_number("seed", self.seed, 0)
 
     def build(self) -> Problem:
         """The problem with its data."""

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from thermograd.errors import ConfigError
 from thermograd.quantities import Landscape, Prediction
-from thermograd.theory.training_settings import TrainingSettings
+from thermograd.theory.training_settings import TrainingSettings, check_landscape
 
 Array = npt.NDArray[Any]
 
@@ -62,6 +62,7 @@ def effective_minimum(landscape: Landscape, *, learning_rate: float, batch_size:
     >>> effective_minimum(land, learning_rate=0.1, batch_size=1).value.round(6).tolist()  # −0.005 an epoch, of 0.1925
     [-0.025974]
     """
+    check_landscape(landscape)
     settings = TrainingSettings(
         samples=landscape.samples,
         learning_rate=learning_rate,

@@ -8,10 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd.errors import ConfigError
+from thermograd.numerics.argument_kind import checked_numbers
+from thermograd.numerics.finite_number import check_finite_number
 from thermograd.quantities import Landscape, Prediction, Verdict
 from thermograd.theory.gaussian import Gaussian
 from thermograd.theory.sample_parabolas import improper
-from thermograd.theory.training_settings import check_positive
+from thermograd.theory.training_settings import check_landscape, check_positive
 
 Array = npt.NDArray[Any]
 
@@ -36,6 +38,7 @@ def exact_posterior(landscape: Landscape, temperature: float = 1.0) -> Predictio
     >>> found.mean.tolist(), found.covariance.tolist()
     ([-0.5], [[0.5]])
     """
+    check_landscape(landscape)
     check_positive("temperature", temperature)
     refused = improper(landscape)
     if refused is not None:
@@ -69,13 +72,12 @@ def regression_posterior(
     >>> found.mean.tolist(), found.covariance.tolist()
     ([1.0], [[0.25]])
     """
-    inputs, outputs = np.asarray(features, np.float64), np.asarray(targets, np.float64)
+    inputs, outputs = checked_numbers("features", features), checked_numbers("targets", targets)
     if inputs.ndim != 2 or 0 in inputs.shape or outputs.shape != inputs.shape[:1]:
         message = f"features have shape {inputs.shape} and targets {outputs.shape}; give (M, N) and (M,)"
         raise ConfigError(message)
     check_positive("noise_std", noise_std)
-    if prior_precision:
-        check_positive("prior_precision", prior_precision)
+    check_finite_number("prior_precision", prior_precision, error=ConfigError)
     precision = 1 / noise_std**2
     landscape = Landscape(
         sample_gradients=-precision * len(inputs) * outputs[:, None] * inputs,

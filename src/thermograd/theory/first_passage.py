@@ -14,7 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd.errors import ConfigError
+from thermograd.numerics.argument_kind import check_has, checked_numbers
 from thermograd.numerics.bootstrap import percentile_interval
+from thermograd.numerics.confidence_level import checked_level
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.quantities import Estimate, Prediction
 
 __all__ = ["best_interval", "perturbed_mean", "restart_mean"]
@@ -49,17 +52,22 @@ def perturbed_mean(
         The curve over `at`, `valid` saying where the assumptions hold.
 
     Raises:
-        ConfigError: survival is not a survival function, an interval is beyond the horizon, or the number of
-            residual times is neither one nor that of the intervals.
+        ConfigError: survival is not a survival function, an interval is beyond the horizon, a time is negative or NaN, or
+            the number of residual times is neither one nor that of the intervals.
 
     >>> geometric = 0.9 ** np.arange(51)
     >>> perturbed_mean(geometric, 4.0, [10, 20]).value.round(4).tolist()  # 10 - 6 * 0.9 ** P
     [7.9079, 9.2705]
     """
     curve, samples, level = _survival(survival)
+    if measured_at is not None:
+        check_whole_number("measured_at", measured_at, 1, error=ConfigError)
     last = curve.size - 1 if measured_at is None else min(int(measured_at), curve.size - 1)
     at = _intervals(intervals, last, curve.size - 1)
-    tau, tau_samples = _value_and_samples(residual)
+    tau, tau_samples = _value_and_samples("residual", residual)
+    if not (tau >= 0).all():
+        message = f"residual is {residual!r}; a mean residual time is 0 or larger"
+        raise ConfigError(message)
     if tau.ndim and tau.shape != at.shape:
         message = f"residual must be one number or one per interval ({at.size}), got shape {tau.shape}"
         raise ConfigError(message)
@@ -69,7 +77,11 @@ def perturbed_mean(
         valid = np.ones(at.size, bool)
         rests_on = "the residual time at each interval (Eq. 3)"
     else:
-        from_here = max(float(_value_and_samples(relaxation_time)[0]), float(tau))
+        relaxed = _value_and_samples("relaxation_time", relaxation_time)[0]
+        if relaxed.ndim or not relaxed >= 0:
+            message = f"relaxation_time is {relaxation_time!r}; it must be one number, 0 or larger"
+            raise ConfigError(message)
+        from_here = max(float(relaxed), float(tau))
         valid = (at >= from_here) & (at <= (np.inf if measured_at is None else measured_at))
         rests_on = "a residual time that does not depend on the interval (Eq. 9)"
     return _prediction(value, drawn, level, _fewest_pieces(survival, residual), at, valid, rests_on)
@@ -113,9 +125,11 @@ def restart_mean(
     if waiting != "geometric":
         message = f"waiting must be 'fixed' or 'geometric', got {waiting!r}"
         raise ConfigError(message)
-    mean = np.atleast_1d(np.arange(1.0, curve.size) if intervals is None else np.asarray(intervals, float))
-    if not (mean >= 1).all():
-        message = f"mean waiting times are at least 1 step, got {mean.min()}"
+    mean = np.atleast_1d(
+        np.arange(1.0, curve.size) if intervals is None else checked_numbers("intervals", intervals)
+    )
+    if mean.ndim != 1 or not mean.size or not (mean >= 1).all():
+        message = f"mean waiting times are at least 1 step, got {mean.tolist()}"
         raise ConfigError(message)
     numerator, value = _restarted_at_random(curve, mean)
     beyond = (1.0 - 1.0 / mean) ** (curve.size - 1) * curve[-1]
@@ -135,12 +149,14 @@ def best_interval(prediction: Prediction, *, level: float = 0.95) -> Estimate:
         The interval; without resamples of the prediction, its own interval is the point itself.
 
     Raises:
-        ConfigError: not a curve, or no valid point with a finite mean.
+        ConfigError: not a curve, no valid point with a finite mean, or a level that is none.
 
     >>> half_arrive_at_3 = np.where(np.arange(31) < 3, 1.0, 0.5)
     >>> float(best_interval(restart_mean(half_arrive_at_3)).value)
     3.0
     """
+    check_has("prediction", prediction, "valid", "what perturbed_mean or restart_mean returns")
+    checked_level(level)
     at = np.asarray(prediction.at)
     valid = np.ones(at.shape, bool) if prediction.valid is None else np.asarray(prediction.valid, bool)
     value = np.asarray(prediction.value)
@@ -150,8 +166,14 @@ def best_interval(prediction: Prediction, *, level: float = 0.95) -> Estimate:
     best = at[np.argmin(np.where(valid, value, np.inf))]
     if prediction.samples is None:
         return Estimate(best, (best, best), level=level, note="no resamples to take an interval from")
-    samples = at[np.argmin(np.where(valid, prediction.samples, np.inf), axis=1)]
-    return Estimate(best, percentile_interval(samples, level), level=level, samples=samples)
+    candidates = np.where(valid, prediction.samples, np.inf)
+    samples = at[np.argmin(candidates, axis=1)]
+    hopeless = ~np.isfinite(candidates).any(axis=1)
+    note = ""
+    if hopeless.any():
+        samples = np.where(hopeless, np.inf, samples)
+        note = f"in {100 * hopeless.mean():.2g} % of resamples no interval has a finite mean: counted as infinite"
+    return Estimate(best, percentile_interval(samples, level), level=level, note=note, samples=samples)
 
 
 def _with_residual(survival: Array, tau: Array, at: Array) -> Array:
@@ -192,14 +214,14 @@ def _pair(
     return _with_residual(curves, taus if tau.ndim else taus[:, None], at)
 
 
-def _value_and_samples(quantity: Quantity) -> tuple[Array, Array | None]:
+def _value_and_samples(name: str, quantity: Quantity) -> tuple[Array, Array | None]:
     if isinstance(quantity, Estimate | Prediction):
         return np.asarray(quantity.value, float), quantity.samples
-    return np.asarray(quantity, float), None
+    return checked_numbers(name, quantity), None
 
 
 def _survival(quantity: Quantity) -> tuple[Array, Array | None, float]:
-    curve, samples = _value_and_samples(quantity)
+    curve, samples = _value_and_samples("survival", quantity)
     level = quantity.level if isinstance(quantity, Estimate) else 0.95
     good = curve.ndim == 1 and curve.size > 1 and bool((np.diff(curve) <= 1e-12).all())
     if not good or not -1e-12 <= curve[-1] <= curve[0] <= 1 + 1e-12:
@@ -227,12 +249,14 @@ def _fault(curve: Array) -> str:
 
 
 def _intervals(intervals: npt.ArrayLike | None, last: int, horizon: int) -> npt.NDArray[np.int64]:
-    given = np.arange(1, last + 1) if intervals is None else np.atleast_1d(np.asarray(intervals))
-    whole = given.astype(np.int64)
-    if given.ndim != 1 or (whole != given).any() or (whole < 1).any() or (whole > horizon).any():
+    if intervals is None:
+        return np.arange(1, last + 1)
+    given = np.atleast_1d(checked_numbers("intervals", intervals))
+    fits = (given >= 1) & (given <= horizon) & (np.floor(given) == given)
+    if given.ndim != 1 or not given.size or not fits.all():
         message = f"intervals must be whole numbers from 1 to the horizon {horizon}, got {given.tolist()}"
         raise ConfigError(message)
-    return whole
+    return given.astype(np.int64)
 
 
 def _fewest_pieces(*quantities: Quantity) -> float:

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd.errors import ConfigError
+from thermograd.numerics.argument_kind import checked_numbers
+from thermograd.numerics.finite_number import is_finite_number
 from thermograd.quantities import Prediction
 
 __all__ = ["quadratic"]
@@ -116,8 +118,8 @@ def relaxation_times(step: Array, momentum: float) -> Array:
 
 
 def _modes(curvatures: npt.ArrayLike, noise: npt.ArrayLike) -> tuple[Array, Array]:
-    h = np.atleast_1d(np.asarray(curvatures, float))
-    s = np.asarray(noise, float)
+    h = np.atleast_1d(checked_numbers("curvatures", curvatures))
+    s = checked_numbers("noise", noise)
     if h.ndim != 1 or h.size == 0 or s.shape not in {(), h.shape}:
         message = (
             "curvatures must be a list of one number per mode, and noise as many or a single one; got "
@@ -141,12 +143,11 @@ def _modes(curvatures: npt.ArrayLike, noise: npt.ArrayLike) -> tuple[Array, Arra
 
 
 def _number(name: str, value: float, below: float = np.inf) -> float:
-    number = float(value)
-    if not 0 <= number < below:
+    if not is_finite_number(value) or not 0 <= value < below:
         limit = "a finite number, 0 or larger" if below == np.inf else f"from 0 to below {below:g}"
         message = f"{name} is {value!r}; it must be {limit}"
         raise ConfigError(message)
-    return number
+    return float(value)
 
 
 def _check_stable(h: Array, rate: float, mu: float, nu: float) -> None:

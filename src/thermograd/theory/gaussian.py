@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd.errors import ConfigError
+from thermograd.numerics.argument_kind import check_has, checked_numbers
 from thermograd.numerics.lyapunov import square_matrix
 
 Array = npt.NDArray[Any]
@@ -36,7 +37,7 @@ class Gaussian:
     covariance: Array
 
     def __post_init__(self) -> None:
-        mean, covariance = np.asarray(self.mean, np.float64), square_matrix("covariance", self.covariance)
+        mean, covariance = checked_numbers("mean", self.mean), square_matrix("covariance", self.covariance)
         if mean.shape != (len(covariance),) or not np.isfinite(mean).all():
             message = f"mean has shape {mean.shape}; it must be {(len(covariance),)} finite numbers, as the covariance"
             raise ConfigError(message)
@@ -74,7 +75,9 @@ def kl_divergence(p: Gaussian, q: Gaussian, unit: str = "bit") -> float:
     >>> round(kl_divergence(wide, target, unit="nat"), 6)  # (1 − log 2)/2
     0.153426
     """
-    if unit not in NATS:
+    for name, given in (("p", p), ("q", q)):
+        check_has(name, given, "covariance", "a Gaussian(mean, covariance)")
+    if unit not in tuple(NATS):
         message = f"unit is {unit!r}; it must be 'bit' or 'nat'"
         raise ConfigError(message)
     if p.mean.shape != q.mean.shape:

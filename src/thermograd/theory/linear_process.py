@@ -14,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd.errors import ConfigError
+from thermograd.numerics.argument_kind import checked_numbers
 from thermograd.numerics.lyapunov import Relaxation, RelaxationModes, relaxation_of, square_matrix
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.quantities import Prediction, Verdict
 from thermograd.theory.entropy import entropy_force, entropy_production
 from thermograd.theory.equilibrium import equilibrium_verdict
@@ -69,7 +71,11 @@ class Marginal:
 
     def _in_standard_deviations(self, points: npt.ArrayLike) -> tuple[Array, Array]:
         """Points from the mean, and the covariance, in units of the standard deviations."""
-        away = (np.asarray(points, np.float64) - self.mean) * self._scale
+        given = checked_numbers("points", points)
+        if given.shape[-1:] != self.mean.shape:
+            message = f"points have shape {given.shape}; the last axis must be that of the {len(self.mean)} coordinates"
+            raise ConfigError(message)
+        away = (given - self.mean) * self._scale
         return away, self.covariance * self._scale[:, None] * self._scale
 
     @property
@@ -145,7 +151,7 @@ class StationaryState:
         Raises:
             ConfigError: a ValueError: no such quantity, or the state does not have it.
         """
-        value = getattr(self, name, None)
+        value = getattr(self, str(name), None)
         if not isinstance(value, np.ndarray | float | int):
             message = f"this state has no quantity {name!r}; it has {', '.join(self._quantities())}"
             raise ConfigError(message)
@@ -157,7 +163,12 @@ class StationaryState:
         Args:
             count: number of draws.
             seed: non-negative integer.
+
+        Raises:
+            ConfigError: a ValueError: a number that is none of these.
         """
+        check_whole_number("count", count, 1, 2**31 - 1, error=ConfigError)
+        check_whole_number("seed", seed, 0, error=ConfigError)
         values, vectors = np.linalg.eigh(self.covariance)
         root = vectors * np.sqrt(np.maximum(values, 0.0))
         normal = np.random.default_rng(seed).standard_normal((count, len(values)))
@@ -169,7 +180,19 @@ class StationaryState:
         return self.marginal(*range(len(self.mean))).velocity(points)
 
     def marginal(self, *coordinates: int) -> Marginal:
-        """Density and current of some coordinates, the others averaged over; `marginal(5, 6)` is a plane."""
+        """Density and current of some coordinates, the others averaged over; `marginal(5, 6)` is a plane.
+
+        Args:
+            *coordinates: their numbers, from 0 on.
+
+        Raises:
+            ConfigError: a ValueError: none, or one that is not there.
+        """
+        if not coordinates:
+            message = f"no coordinate was given; name some of the {len(self.mean)}, as in marginal(0, 1)"
+            raise ConfigError(message)
+        for place in coordinates:
+            check_whole_number("coordinate", place, 0, len(self.mean) - 1, error=ConfigError)
         chosen = np.array(coordinates, dtype=int)
         block = np.ix_(chosen, chosen)
         return Marginal(self.mean[chosen], self.covariance[block], self.circulation[block])
@@ -236,13 +259,10 @@ def linear_process(
     if noise.shape != matrix.shape:
         message = f"noise_covariance has shape {noise.shape}; it must be {matrix.shape} as the propagator"
         raise ConfigError(message)
-    largest = np.abs(noise).max()
-    if np.abs(noise - noise.T).max() > 1e-10 * largest or np.diagonal(noise).min() < 0:
-        message = "noise_covariance is not symmetric with a diagonal of variances, so it is no covariance"
-        raise ConfigError(message)
-    centre = np.zeros(len(matrix)) if mean is None else np.asarray(mean, np.float64)
-    if centre.shape != (len(matrix),):
-        message = f"mean has shape {centre.shape}; it must be ({len(matrix)},)"
+    _check_covariance(noise)
+    centre = np.zeros(len(matrix)) if mean is None else checked_numbers("mean", mean)
+    if centre.shape != (len(matrix),) or not np.isfinite(centre).all():
+        message = f"mean has shape {centre.shape}; it must be ({len(matrix)},), finite numbers"
         raise ConfigError(message)
     relaxation = relaxation_of(np.eye(len(matrix)) - matrix)
     radius = float(np.abs(1 - relaxation.eigenvalues).max())
@@ -253,6 +273,18 @@ def linear_process(
         return Verdict(False, "unstable", text, {"spectral_radius": radius})
     facts = {"mean": centre, "rests_on": "linear drift and noise that does not depend on the state"}
     return settled(relaxation, (noise + noise.T) / 4, matrix, discrete=True, facts=facts)
+
+
+def _check_covariance(noise: Array) -> None:
+    """Symmetric, and without a direction of negative variance, both to rounding."""
+    rounding = 1e-10 * np.abs(noise).max()
+    if np.abs(noise - noise.T).max() > rounding:
+        message = "noise_covariance is not symmetric, so it is no covariance; give the covariance of the noise of one update"
+        raise ConfigError(message)
+    lowest = float(np.linalg.eigvalsh(noise)[0])
+    if lowest < -rounding:
+        message = f"noise_covariance has the eigenvalue {lowest:.4g}, so it is no covariance: no variance is negative"
+        raise ConfigError(message)
 
 
 def settled(

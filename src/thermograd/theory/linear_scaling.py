@@ -8,7 +8,7 @@ from thermograd.errors import ConfigError
 from thermograd.quantities import Landscape, Prediction, Verdict
 from thermograd.theory.curvature import curvature_modes, diffusing, flat, no_noise, not_a_minimum, unstable
 from thermograd.theory.minibatch_noise import batch_variance
-from thermograd.theory.training_settings import TrainingSettings
+from thermograd.theory.training_settings import TrainingSettings, check_landscape, check_positive
 
 
 def linear_scaling(
@@ -42,6 +42,15 @@ def linear_scaling(
     >>> round(linear_scaling(land, learning_rate=0.1, batch_size=1, factor=2, time="continuous").value, 6)
     0.666667
     """
+    check_landscape(landscape)
+    check_positive("factor", factor)
+    TrainingSettings(
+        samples=landscape.samples,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        distinct=distinct,
+        time=time,
+    )
     scaled = batch_size * factor
     if not np.isclose(scaled, round(scaled), rtol=1e-12):
         message = f"factor is {factor!r}: factor times batch_size is {scaled:g}, it must be a whole number"

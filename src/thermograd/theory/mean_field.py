@@ -14,6 +14,7 @@ import numpy as np
 
 from thermograd.discover import nearest
 from thermograd.errors import ConfigError, DivergedError
+from thermograd.numerics.argument_kind import check_has
 from thermograd.numerics.one_blas_thread import one_blas_thread
 from thermograd.theory.mean_field_joined import joined
 from thermograd.theory.mean_field_mixture import Mixture
@@ -165,6 +166,7 @@ def solve_each(
     Raises:
         ConfigError: a ValueError: a point without a problem, or with an argument that `solve` does not have.
     """
+    check_has("points", points, "__iter__", "a list of the arguments of solve, one mapping a point")
     tasks = [_task(place, point) for place, point in enumerate(points)]
     if executor is None:
         return [_solve_task(task) for task in tasks]
@@ -174,6 +176,7 @@ def solve_each(
 def _task(place: int, point: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of a point; of the problem only the mixture, so that a worker needs no torch."""
     known = [name for name in solve.__annotations__ if name != "return"]
+    check_has(f"point {place}", point, "items", "a mapping of the arguments of solve by name")
     for name in point:
         if name not in known:
             message = f"point {place} has {name!r}, which solve does not take. {nearest(name, known)}"

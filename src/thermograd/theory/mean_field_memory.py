@@ -40,9 +40,15 @@ class SampleResponses:
     @staticmethod
     def bytes_for(paths: int, steps: int, depth: int) -> int:
         """Memory that is needed at most, about 2 depth² paths without a cut and 4 depth² paths with one."""
-        rows = [_rows(first, steps, depth) for first in range(0, steps, _TOGETHER)]
-        alive = -(-(depth + 1) // _TOGETHER) + 1
-        held = max(sum(rows[first : first + alive]) for first in range(max(1, len(rows) - alive + 1)))
+        alive = min(
+            -(-(depth + 1) // _TOGETHER) + 1, -(-steps // _TOGETHER)
+        )  # arrays held at once, the first are longest
+        whole = min(
+            max((steps - depth) // _TOGETHER, 0), alive
+        )  # of them, those the end of the run does not cut short
+        cut = alive - whole
+        begins = _TOGETHER * (whole + alive - 1) * cut // 2  # the sum of their first pushes
+        held = whole * (depth + _TOGETHER) + cut * steps - begins
         return 4 * paths * (held * _TOGETHER + min(depth, steps) + 2 * _TOGETHER)
 
     def advance(self, step: int, response: Array, curvature: Array) -> tuple[int, Array]:

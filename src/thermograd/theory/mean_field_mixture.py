@@ -13,6 +13,7 @@ from scipy.special import erfc
 
 from thermograd.discover import nearest
 from thermograd.errors import ConfigError
+from thermograd.numerics.argument_kind import checked_numbers
 
 Array = npt.NDArray[Any]
 
@@ -56,7 +57,7 @@ class Mixture:
         if self.loss not in LOSSES:
             message = f"loss is {self.loss!r}. {nearest(str(self.loss), LOSSES)}"
             raise ConfigError(message)
-        if self.clusters not in {2, 3}:
+        if self.clusters not in (2, 3):
             message = f"clusters is {self.clusters!r}; use 2 (linear output) or 3 (door)"
             raise ConfigError(message)
         for name in ("sample_ratio", "cluster_variance", "initial_norm_squared"):
@@ -64,11 +65,11 @@ class Mixture:
         for name in ("door_width", "margin", "weight_decay"):
             _check_number(name, getattr(self, name), least=0.0)
         _check_number("initial_overlap", self.initial_overlap)
-        if self.initial_overlap**2 > self.initial_norm_squared:
+        if abs(self.initial_overlap) > math.sqrt(self.initial_norm_squared):
             message = (
                 f"initial_overlap is {self.initial_overlap:g} and initial_norm_squared {self.initial_norm_squared:g}; "
                 "no vector has an overlap whose square is larger than its squared norm. Give initial_norm_squared >= "
-                f"{self.initial_overlap**2:g}"
+                f"{self.initial_overlap * self.initial_overlap:g}"
             )
             raise ConfigError(message)
 
@@ -142,8 +143,8 @@ def generalization_error(overlap: npt.ArrayLike, norm_squared: npt.ArrayLike, pr
     [0.5, 0.0]
     """
     mixture = Mixture.of(problem)
-    along = np.asarray(overlap, np.float64)
-    norm = np.asarray(norm_squared, np.float64)
+    along = checked_numbers("overlap", overlap)
+    norm = checked_numbers("norm_squared", norm_squared)
     if (norm < 0).any():
         message = f"norm_squared is {float(norm.min()):g} somewhere; it is a squared length, 0 or larger"
         raise ConfigError(message)

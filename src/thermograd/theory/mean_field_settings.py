@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from thermograd.errors import ConfigError, MemoryLimitError
+from thermograd.numerics.finite_number import check_finite_number
 from thermograd.numerics.whole_number import check_whole_number
 from thermograd.store.free_memory import free_memory
 from thermograd.theory.mean_field_memory import SampleResponses
@@ -45,13 +46,10 @@ class SolverSettings:
 
     def __post_init__(self) -> None:
         check_positive("learning_rate", self.learning_rate)
-        if self.temperature:
-            check_positive("temperature", self.temperature)
+        check_finite_number("temperature", self.temperature, error=ConfigError)
         for name, least in (("steps", 1), ("paths", 2), ("seeds", 1), ("seed", 0)):
             check_whole_number(name, getattr(self, name), least, error=ConfigError)
-        if self.replicas not in {1, 2}:
-            message = f"replicas is {self.replicas!r}; use 1 or 2"
-            raise ConfigError(message)
+        check_whole_number("replicas", self.replicas, 1, 2, error=ConfigError)
         check_whole_number("response_paths", self.response_paths, self.replicas, error=ConfigError)
         if self.memory is not None:
             check_whole_number("memory", self.memory, 1, error=ConfigError)

@@ -11,6 +11,8 @@ from scipy.special import stdtrit
 
 from thermograd.discover import nearest
 from thermograd.errors import ConfigError
+from thermograd.numerics.confidence_level import checked_level
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.quantities import Prediction
 
 Array = npt.NDArray[Any]
@@ -88,14 +90,15 @@ class MeanField:
             level: two-sided confidence of the interval; with one solution it is infinite.
 
         Raises:
-            ConfigError: a ValueError: no such quantity, a time it is not known at, a pair for a curve.
+            ConfigError: a ValueError: no such quantity, a time it is not known at, a pair for a curve, a level that is none.
         """
-        values = getattr(self, name, None)
+        checked_level(level)
+        values = getattr(self, str(name), None)
         if not isinstance(values, np.ndarray):
             known = [
                 key for key in (*vars(self), "norm_squared") if isinstance(getattr(self, key), np.ndarray)
             ]
-            message = f"this solution has no quantity {name!r}. {nearest(name, known)}"
+            message = f"this solution has no quantity {name!r}. {nearest(str(name), known)}"
             raise ConfigError(message)
         at = None
         if time is not None:
@@ -127,11 +130,13 @@ class MeanField:
         Raises:
             ConfigError: a ValueError: no lag is left.
         """
+        check_whole_number("waiting_time", waiting_time, 0, self.steps - 1, error=ConfigError)
+        check_whole_number("period", period, 1, error=ConfigError)
         lags = self.steps - waiting_time - period + 1
-        if waiting_time < 0 or period < 1 or lags < 1:
+        if lags < 1:
             message = (
-                f"waiting_time is {waiting_time!r} and period {period!r}; they must be whole numbers from 0 and 1 on, "
-                f"together at most the {self.steps} steps that were solved"
+                f"waiting_time is {waiting_time!r} and period {period!r}; together they must be at most the {self.steps} "
+                "steps that were solved"
             )
             raise ConfigError(message)
         displacement, response = np.zeros((2, len(self.overlap), lags))
@@ -154,7 +159,11 @@ class MeanField:
 def _place(name: str, time: int | tuple[int, int], shape: tuple[int, ...]) -> tuple[int, ...]:
     """Index of a time, which must be one of the known."""
     place = time if isinstance(time, tuple) else (time,)
-    if len(place) != len(shape) or not all(0 <= step < size for step, size in zip(place, shape, strict=True)):
+    known = len(place) == len(shape) and all(
+        isinstance(step, int | np.integer) and 0 <= step < size
+        for step, size in zip(place, shape, strict=True)
+    )
+    if not known:
         most = ", ".join(f"0 to {size - 1}" for size in shape)
         message = f"time is {time!r}; {name} is known at {most}" + (
             " (a pair of steps)" if len(shape) == 2 else ""

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from thermograd.quantities import Landscape, Prediction
 from thermograd.theory.effective_loss import sample_products
-from thermograd.theory.training_settings import TrainingSettings
+from thermograd.theory.training_settings import TrainingSettings, check_landscape
 
 Array = npt.NDArray[Any]
 
@@ -50,6 +50,7 @@ def reshuffled_diffusion(
     >>> reshuffled_diffusion(land, learning_rate=1.0, batch_size=1).value.tolist()  # (K₂G₁ − K₁G₂)²/8
     [[0.5]]
     """
+    check_landscape(landscape)
     settings = TrainingSettings(
         samples=landscape.samples,
         learning_rate=learning_rate,

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq
 
-from thermograd.theory.sampling_settings import check_algorithm, check_whole
+from thermograd.errors import ConfigError
+from thermograd.numerics.argument_kind import checked_numbers
+from thermograd.numerics.whole_number import check_whole_number
+from thermograd.theory.sampling_settings import check_algorithm
 from thermograd.theory.training_settings import check_positive
 
 Array = npt.NDArray[Any]
@@ -47,7 +49,7 @@ def variance_excess(
         The excess, a number or an array.
 
     Raises:
-        ConfigError: a ValueError: an unknown algorithm, or a number of steps below 1.
+        ConfigError: a ValueError: an unknown algorithm, a number of steps below 1, or what are no numbers.
 
     >>> round(variance_excess("sgld", 100.0, learning_rate=1e-4, steps_per_epoch=20), 6)
     0.1
@@ -55,7 +57,8 @@ def variance_excess(
     0.000333
     """
     first, third = _coefficients(algorithm, steps_per_epoch)
-    extent = steps_per_epoch * np.asarray(learning_rate, np.float64) * np.asarray(curvature, np.float64)
+    rate, bent = checked_numbers("learning_rate", learning_rate), checked_numbers("curvature", curvature)
+    extent = steps_per_epoch * rate * bent
     excess: Array = first * extent + third * extent**3
     return excess if excess.ndim else float(excess)
 
@@ -92,7 +95,7 @@ def step_size(algorithm: str, curvature: float, *, steps_per_epoch: int, bias: f
 def _coefficients(algorithm: str, steps_per_epoch: int) -> tuple[float, float]:
     """Of nηh and of its cube."""
     check_algorithm(algorithm)
-    check_whole("steps_per_epoch", steps_per_epoch)
+    check_whole_number("steps_per_epoch", steps_per_epoch, 1, error=ConfigError)
     return {
         "sgld": (1 / 2, 0.0),
         "sgld_without_replacement": (1 / (2 * steps_per_epoch), 1 / 24),

@@ -19,7 +19,7 @@ from thermograd.theory.minibatch_noise import minibatch_diffusion, noise_at
 from thermograd.theory.reshuffled_diffusion import reshuffled_diffusion_of
 from thermograd.theory.sample_parabolas import SampleParabolas, improper
 from thermograd.theory.sampling_settings import CORRECTED, SamplingSettings
-from thermograd.theory.training_settings import TrainingSettings
+from thermograd.theory.training_settings import TrainingSettings, check_landscape
 
 Array = npt.NDArray[Any]
 
@@ -60,6 +60,7 @@ def fokker_planck_distribution(
     >>> round(float(found.covariance[0, 0]), 6)  # (1/h)(1 + D/η), D = η² 8/4
     0.275
     """
+    check_landscape(landscape)
     settings = SamplingSettings(
         algorithm=algorithm,
         samples=landscape.samples,

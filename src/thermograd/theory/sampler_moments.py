@@ -12,12 +12,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from thermograd.errors import ConfigError
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.quantities import Landscape, Prediction, Verdict
 from thermograd.theory.epoch_moments import EpochMoments, epoch_moments
 from thermograd.theory.epoch_orders import disjoint_pairs
 from thermograd.theory.gaussian import Gaussian
 from thermograd.theory.sample_parabolas import SampleParabolas, improper
 from thermograd.theory.sampling_settings import SamplingSettings
+from thermograd.theory.training_settings import check_landscape
 
 Array = npt.NDArray[Any]
 
@@ -87,6 +90,9 @@ def stationary_distribution(
     >>> round(float(found.covariance[0, 0]), 6)  # 1/h, and (ηh)² η² S/4 of the order over 1 − (1 − ηh)⁴
     0.250678
     """
+    check_landscape(landscape)
+    check_whole_number("orders", orders, 1, error=ConfigError)
+    check_whole_number("seed", seed, 0, error=ConfigError)
     settings = SamplingSettings(
         algorithm=algorithm,
         samples=landscape.samples,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd.errors import ConfigError
-from thermograd.numerics.finite_number import check_finite_number, is_finite_number
+from thermograd.numerics.finite_number import check_finite_number
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.theory.training_settings import check_positive
 
 Array = npt.NDArray[Any]
@@ -56,7 +56,7 @@ class SamplingSettings:
         check_positive("learning_rate", self.learning_rate)
         check_temperature(self.temperature)
         size = self.batch_size
-        check_whole("batch_size", size, self.samples)
+        check_whole_number("batch_size", size, 1, self.samples, error=ConfigError)
         if self.algorithm.startswith("sgworld") and self.steps_per_epoch < 2:
             message = (
                 f"batch_size is {size!r} of {self.samples} samples: SGWORLD needs at least 2 batches an epoch, so take "
@@ -118,21 +118,3 @@ def check_temperature(value: float) -> None:
         ConfigError: a ValueError: it is not.
     """
     check_finite_number("temperature", value, error=ConfigError)
-
-
-def check_whole(name: str, value: float, largest: float = math.inf) -> None:
-    """Refuse what is not a whole number from 1 to `largest`.
-
-    Args:
-        name: of the argument.
-        value: its value.
-        largest: of what is allowed.
-
-    Raises:
-        ConfigError: a ValueError: it is not.
-    """
-    if not is_finite_number(value) or not 1 <= value <= largest or value != int(value):
-        message = f"{name} is {value!r}; it must be a whole number from 1" + (
-            f" to {largest} (the samples)" if largest < math.inf else ""
-        )
-        raise ConfigError(message)

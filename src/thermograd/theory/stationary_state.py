@@ -38,7 +38,7 @@ from thermograd.theory.multiplicative_noise import mean_diffusion
 from thermograd.theory.reshuffled_diffusion import reshuffled_diffusion_of
 from thermograd.theory.reshuffled_epoch import reshuffled_epoch
 from thermograd.theory.state_of_a_landscape import completed
-from thermograd.theory.training_settings import TrainingSettings
+from thermograd.theory.training_settings import TrainingSettings, check_landscape
 
 __all__ = [
     "StationaryState",
@@ -105,7 +105,7 @@ def predict(
       inverse temperature 60
       rests on a quadratic loss with noise that does not depend on the weights; distinct samples in a batch, ...
     """
-    _check_landscape(landscape)
+    check_landscape(landscape)
     settings = TrainingSettings(
         samples=landscape.samples,
         learning_rate=learning_rate,
@@ -157,6 +157,7 @@ def diffusion(
     >>> diffusion(land, learning_rate=0.1, batch_size=1).value.round(6).tolist()  # (η²/2) (1/m − 1/M) S
     [[0.005]]
     """
+    check_landscape(landscape)
     settings = TrainingSettings(
         samples=landscape.samples,
         learning_rate=learning_rate,
@@ -168,12 +169,6 @@ def diffusion(
     if settings.replacing:
         return minibatch_diffusion(landscape, settings)
     return reshuffled_diffusion_of(landscape, settings)
-
-
-def _check_landscape(landscape: object) -> None:
-    if not isinstance(landscape, Landscape):
-        message = f"landscape is a {type(landscape).__name__}; give what tg.landscape(model, data, ...) returns, or a tg.Landscape"
-        raise ConfigError(message)
 
 
 def _check_combination(landscape: Landscape, settings: TrainingSettings, multiplicative: bool) -> None:

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from thermograd.errors import ConfigError
+from thermograd.numerics.argument_kind import check_has
 from thermograd.numerics.finite_number import is_finite_number
 
 MINIBATCHING = ("with_replacement", "without_replacement")
+LARGEST = 1e75
+"""Of positive numbers: its fourth power is a number still, and so is that of one over it."""
 TIMES = ("discrete", "continuous")
 FORMS = {
     "with_replacement": ("exact", "large_sample"),
@@ -115,9 +118,32 @@ def check_positive(name: str, value: float) -> None:
     Traceback (most recent call last):
     thermograd.errors.ConfigError: learning_rate is 0; it must be a positive finite number
     """
-    if not is_finite_number(value) or value <= 0:
-        message = f"{name} is {value!r}; it must be a positive finite number"
-        raise ConfigError(message)
+    if is_finite_number(value) and 1 / LARGEST <= value <= LARGEST:
+        return
+    beyond = f" from {1 / LARGEST:g} to {LARGEST:g}" if is_finite_number(value) and value > 0 else ""
+    message = f"{name} is {value!r}; it must be a positive finite number{beyond}"
+    raise ConfigError(message)
+
+
+def check_landscape(landscape: object) -> None:
+    """Refuse what is no landscape.
+
+    Args:
+        landscape: the argument of that name.
+
+    Raises:
+        ConfigError: a ValueError: it is not.
+
+    >>> check_landscape([1.0])
+    Traceback (most recent call last):
+    thermograd.errors.ConfigError: landscape is a list; give what tg.landscape(model, data, ...) returns, or a tg.Landscape
+    """
+    check_has(
+        "landscape",
+        landscape,
+        "sample_gradients",
+        "what tg.landscape(model, data, ...) returns, or a tg.Landscape",
+    )
 
 
 def check_time(word: str) -> None:
