@@ -86,5 +86,7 @@ def test_what_is_refused(parabolas):
     with pytest.raises(ConfigError, match="features have shape"):
         regression_posterior([1.0], [1.0], noise_std=1.0, prior_precision=1.0)
     for change in ({"noise_std": 0.0}, {"prior_precision": -1.0}):
-        with pytest.raises(ConfigError, match="it must be a (positive finite number|finite number, 0 or larger)"):
+        with pytest.raises(
+            ConfigError, match=r"it must be a (positive finite number|finite number, 0 or larger)"
+        ):
             regression_posterior([[1.0]], [1.0], **({"noise_std": 1.0, "prior_precision": 1.0} | change))
