@@ -217,3 +217,19 @@ def test_curvlinops_agrees(classes, network):
     ours = tg.Hessian(model, lambda batch: cross_entropy(model(batch[0]), batch[1]), parts)
     vector = torch.randn(43, dtype=torch.float64)
     torch.testing.assert_close(ours @ vector, theirs @ vector, rtol=1e-10, atol=1e-12)
+
+
+def test_values_changed_behind_the_back_of_autograd_are_seen():
+    """H of Σ w⁴ is 12 w²: after `.data` is set, as averages of weights do, the graph of before is of no use."""
+    weight = nn.Parameter(torch.tensor([1.0, 2.0], dtype=torch.float64))
+    hessian = tg.Hessian([weight], lambda: weight.pow(4).sum())
+    ones = torch.ones(2, dtype=torch.float64)
+    assert (hessian @ ones).tolist() == [12.0, 48.0]
+    weight.data.copy_(torch.tensor([3.0, 1.0]))
+    assert (hessian @ ones).tolist() == [108.0, 12.0]
+    weight.data.mul_(2)
+    assert hessian.trace().value == 480
+    weight.data.mul_(0.5)
+    assert hessian.eigenvalues().values.tolist() == [12.0, 108.0]
+    weight.data.mul_(0)
+    assert hessian.dense().tolist() == [[0.0, 0.0], [0.0, 0.0]]

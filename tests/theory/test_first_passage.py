@@ -260,3 +260,13 @@ def test_the_smallest_residual_time_need_not_win():
     often, seldom = perturbed_mean(survival, 6.0, [10, 50]), perturbed_mean(survival, 5.0, [10, 50])
     assert often.value[0] < 0.6 * seldom.value[1]
     assert (often.value > seldom.value).all()  # where both have the same interval it does win
+
+
+def test_resamples_in_which_nobody_arrives_have_no_best_interval():
+    """One of ten arrives, at 7: no interval but 7 is ever best, and in (9/10)¹⁰ of the resamples there is none."""
+    times = np.full(10, 12)
+    times[3] = 7
+    best = best_interval(restart_mean(survival_function(FirstPassageTimes(times, times == 7, 12, "epoch"))))
+    assert (best.value, best.low, best.high) == (7, 7, np.inf)
+    assert np.isinf(best.samples).mean() == pytest.approx(0.9**10, abs=0.05)
+    assert "% of resamples no interval has a finite mean" in best.note

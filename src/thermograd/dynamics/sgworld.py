@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from thermograd.dynamics.sgld import check_langevin
+from thermograd.numerics.argument_kind import check_flag
 
 if TYPE_CHECKING:
     from thermograd.protocols import Oracle, State, Weights
@@ -65,10 +66,7 @@ class SGWORLD:
         if self.variant not in _VARIANTS:
             message = f"variant is {self.variant!r}; use 'corrected' or 'published'"
             raise ValueError(message)
-        correction: object = self.correction
-        if not isinstance(correction, bool):
-            message = f"correction is {self.correction!r}; it must be True or False"
-            raise ValueError(message)
+        check_flag("correction", self.correction)
 
     def refuses(self, minibatching: Any) -> str | None:
         """Why it cannot use a minibatching; None if it can.

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from thermograd import minibatching  # torch is loaded with the sampler, when one is asked for
 from thermograd.minibatching.batch_size import full_batch
 from thermograd.numerics import fisher_yates, philox
+from thermograd.numerics.argument_kind import check_flag
 from thermograd.numerics.finite_number import is_finite_number
 from thermograd.protocols import Batch
 
@@ -59,7 +60,7 @@ class Persistent:
         fixed_size: whether every batch has the same number of samples.
 
     Raises:
-        ValueError: a fraction outside (0, 1], or a persistence too short for it.
+        ValueError: a fraction outside (0, 1], a persistence too short for it, or a flag that is none.
 
     >>> rule = Persistent(fraction=0.1, persistence=100)
     >>> rule.correlation_time, rule.correlation
@@ -80,6 +81,7 @@ class Persistent:
                 "samples in a batch"
             )
             raise ValueError(message)
+        check_flag("fixed_size", self.fixed_size)
         if self.persistence is not None:
             self._check_persistence(self.persistence)
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from thermograd.minibatching.batch_size import check_batch_size, fitting, full_batch
 from thermograd.numerics import fisher_yates, philox
+from thermograd.numerics.argument_kind import check_flag
 from thermograd.protocols import Batch
 
 _ENTRIES_AHEAD = 2**19
@@ -63,7 +64,7 @@ class WithReplacement:
         distinct: whether the samples of one batch are distinct.
 
     Raises:
-        ValueError: a batch size below 1.
+        ValueError: a batch size below 1, or a flag that is none.
 
     >>> batch, _ = WithReplacement(batch_size=3).draw(None, 0, [0, 1], 5, 3)
     >>> np.sort(batch.indices).tolist()
@@ -75,6 +76,7 @@ class WithReplacement:
 
     def __post_init__(self) -> None:
         check_batch_size(self.batch_size)
+        check_flag("distinct", self.distinct)
 
     def steps_per_epoch(self, samples: int) -> int:
         """⌊M/m⌋ updates."""

@@ -52,6 +52,25 @@ def check_number(name: str, value: object, least: float = -math.inf) -> None:
         raise ConfigError(message)
 
 
+def check_flag(name: str, value: object) -> None:
+    """Refuse what is neither True nor False.
+
+    Args:
+        name: of the argument.
+        value: its value.
+
+    Raises:
+        ConfigError: a ValueError: it is not.
+
+    >>> check_flag("distinct", "no")
+    Traceback (most recent call last):
+    thermograd.errors.ConfigError: distinct is 'no'; it must be True or False
+    """
+    if not isinstance(value, bool | np.bool_):
+        message = f"{name} is {value!r}; it must be True or False"
+        raise ConfigError(message)
+
+
 def checked_numbers(name: str, value: object) -> npt.NDArray[Any]:
     """The argument as an array of float64, NaN and infinity included.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from thermograd.numerics.argument_kind import check_number
 from thermograd.problems.tensor_data import as_tensor, long_labels
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ class Problem:
                 "for example torch.nn.CrossEntropyLoss(reduction='none')"
             )
             raise ValueError(message)
+        if not callable(self.regulariser):
+            check_number("regulariser", self.regulariser)
         if self.dtype not in DTYPES:
             message = f"dtype is {self.dtype!r}; use one of {', '.join(DTYPES)}"
             raise ValueError(message)
