@@ -152,3 +152,10 @@ def test_the_state_of_another_sampler_is_refused():
     for other in (RULES[0].batch_sampler(samples=54), RULES[4].batch_sampler(samples=53)):
         with pytest.raises(ValueError, match=r"state is that of another sampler: it has .*\(1, 53\)"):
             other.load_state_dict(state)
+
+
+@pytest.mark.parametrize("state", [None, {"step": 3}, []])
+def test_what_is_no_state_is_named(state):
+    sampler = Persistent(0.5, fixed_size=True).batch_sampler(samples=6)
+    with pytest.raises(ValueError, match="no state of a batch sampler"):
+        sampler.load_state_dict(state)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Earthquake:
     """θ ← θ − η ∇L(θ + ζ z) with z standard normal, a new one at every step.
 
-    Of Adhikari, Kabakcioglu, Strang, Yuret, Hinczewski (arXiv 2306.03521, section 4.5). Around a minimum with Hessian H the
+    Of Adhikari, Kabakçıoğlu, Strang, Yuret, Hinczewski (arXiv 2306.03521, section 4.5). Around a minimum with Hessian H the
     noise is D = η²ζ²H²/2 and the covariance ηζ²H (2 − ηH)⁻¹: nothing circulates, and to lowest order in ηH it
     is a Boltzmann distribution of inverse temperature 2/(ηζ²) on the parabola with Hessian H⁻¹. The gradient is that of all samples, whatever the minibatching,
     which only says how many updates make an epoch.

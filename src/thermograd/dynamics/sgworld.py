@@ -25,7 +25,7 @@ _VARIANTS = ("corrected", "published")
 class SGWORLD:
     """Langevin dynamics without replacement, with the drift of a reshuffled epoch corrected.
 
-    Adhikari, Kabakcioglu, Strang, Yuret, Hinczewski (arXiv 2306.03521, section 4.6 and Fig 5). Every sample counts once an epoch, so
+    Adhikari, Kabakçıoğlu, Strang, Yuret, Hinczewski (arXiv 2306.03521, section 4.6 and Fig 5). Every sample counts once an epoch, so
     that the noise of the minibatches cancels to first order. What is left is a drift, the gradient of
 
         δL = −(η c/4) (|∇U|² − tr S/M),   c = n² (1 − Σ_t (m_t/M)²) = n(n − 1) for n batches of the same size

@@ -104,9 +104,10 @@ class BatchSampler(Sampler[list[int]]):
         Raises:
             ValueError: it is of another one.
         """
-        if not isinstance(state, dict) or not {"step", "seed", "skipped", "state"} <= state.keys():
-            got = ", ".join(map(str, state)) if isinstance(state, dict) else type(state).__name__
-            message = f"this is no state of a batch sampler, but {got}; give what state_dict() returns"
+        given: object = state
+        if not isinstance(given, dict) or not {"step", "seed", "skipped", "state"} <= given.keys():
+            told = ", ".join(map(str, given)) if isinstance(given, dict) else type(given).__name__
+            message = f"this is no state of a batch sampler, but {told}; give what state_dict() returns"
             raise ValueError(message)
         arrays = {name: np.asarray(value) for name, value in state["state"].items()}
         own, got = _shapes(self._process.state), _shapes(arrays)

@@ -10,6 +10,7 @@ from .gradient_norm import GradientNorm as GradientNorm
 from .hessian import Hessian as Hessian
 from .hessian_products import HessianProducts as HessianProducts
 from .hessian_spectrum import HessianSpectrum as HessianSpectrum
+from .kept_values import KeptValues as KeptValues
 from .loss import Loss as Loss
 from .parameter_sketch import ParameterSketch as ParameterSketch
 from .per_sample_loss import PerSampleLoss as PerSampleLoss

@@ -30,8 +30,8 @@ class StochasticArea:
     """Σ δ, Σ δδᵀ and the area Σ ½ δ∧Δδ that the weights have swept, in k coordinates, over the updates so far.
 
     δ = θ − c before an update, Δδ the update, (δ∧Δδ)_ij = δ_i Δδ_j − Δδ_i δ_j. In a stationary state the area per update
-    is the circulation C = (ΣAᵀ − AΣ)/2 of Adhikari, Kabakcioglu, Strang, Yuret, Hinczewski (arXiv 2306.03521, (26)
-    to (28)), antisymmetric. The cost of an update is a few passes over the weights and k² numbers.
+    is the circulation C = (ΣAᵀ − AΣ)/2 of Adhikari, Kabakçıoğlu, Strang, Yuret, Hinczewski (arXiv 2306.03521, (25);
+    as an area (26) and (28)), antisymmetric. The cost of an update is a few passes over the weights and k² numbers.
 
     Records, each per trajectory and time, in float64 whatever the training is in:
 

@@ -16,7 +16,7 @@ _IMAGES = 1797
 class DigitsLinear:
     """ℓ_i = |y_i − W x_i|², R = λ Σ W², on the first of the 1797 digits of scikit-learn, 2×2 pixels averaged into one.
 
-    The linear classifier of Adhikari, Kabakcioglu, Strang, Yuret, Hinczewski (arXiv 2306.03521) on smaller images. Every
+    The linear classifier of Adhikari, Kabakçıoğlu, Strang, Yuret, Hinczewski (arXiv 2306.03521) on smaller images. Every
     sample is quadratic, so that theory of the linear process is exact but for the dependence of the noise on W.
 
     Attributes:

@@ -15,7 +15,7 @@ from thermograd.problems.problem import Problem
 class MnistLinear:
     """ℓ_i = |y_i − W x_i|², R = λ Σ W², on images of 7×7, each pixel the mean of 4×4 of MNIST.
 
-    The linear classifier of Adhikari, Kabakcioglu, Strang, Yuret, Hinczewski (arXiv 2306.03521): train_samples=60_000,
+    The linear classifier of Adhikari, Kabakçıoğlu, Strang, Yuret, Hinczewski (arXiv 2306.03521): train_samples=60_000,
     `WithReplacement(batch_size=100)`, `SGD(1e-4)`. The data are read from the folder that THERMOGRAD_DATA names.
 
     Attributes:

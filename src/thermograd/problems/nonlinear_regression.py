@@ -18,7 +18,7 @@ from thermograd.problems.problem import Problem
 
 @dataclass(frozen=True)
 class NonlinearRegression:
-    """The 7-parameter network of Adhikari, Kabakcioglu, Strang, Yuret, Hinczewski (arXiv 2306.03521).
+    """The 7-parameter network of Adhikari, Kabakçıoğlu, Strang, Yuret, Hinczewski (arXiv 2306.03521).
 
     l_i(θ) = M (y_i − f_θ(x_i))² / (2·noise²), so that M·(1/M)Σ l_i is the negative log likelihood,
     R(θ) = λ Σ θ² with λ = 10. Data, unless given: x_i = −3 + 0.03 i, i = 0 ... 199,
