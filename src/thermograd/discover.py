@@ -27,6 +27,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
     >>> nearest("learning_rte", ["learning_rate", "momentum"])
     "Did you mean 'learning_rate'? Known: learning_rate, momentum"
+    >>> nearest("lr", ["learning_rate", "momentum"])  # initials count
+    "Did you mean 'learning_rate'? Known: learning_rate, momentum"
     >>> nearest("zzz", ["momentum"])
     'Known: momentum'
     >>> nearest("--bogus", ["--out"])  # the dashes of an option make it no nearer
@@ -34,7 +36,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """
     names = sorted(known)
     bare = {entry.lstrip("-"): entry for entry in names}
-    close = difflib.get_close_matches(name.lstrip("-"), bare, n=1)
+    initials = ["".join(word[:1] for word in re.split(r"[_-]", entry)) for entry in bare]
+    close = [
+        entry for entry, short in zip(bare, initials, strict=True) if len(short) > 1 and short == name.lower()
+    ]
+    close = close or difflib.get_close_matches(name.lstrip("-"), bare, n=1)
     guess = f"Did you mean {bare[close[0]]!r}? " if close else ""
     return f"{guess}Known: {', '.join(names)}"
 

@@ -81,6 +81,7 @@ def test_without_cyclopts_there_is_one_line():
         (["run", "a.toml", "--workers", "many"], "many"),
         (["resume"], "thermograd resume --help"),
         (["list", "plgins"], "Did you mean 'plugins'?"),
+        (["reproduce", "aging", "fig2"], "'fig2' is more than reproduce takes; an option begins with --"),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_2(words, said, capsys, tmp_path, monkeypatch):

@@ -27,6 +27,11 @@ def test_a_misspelt_field_inside_a_table_is_judged_by_its_kind():
     )
 
 
+def test_a_queue_named_as_the_kind_of_an_executor_leads_to_those_that_use_it():
+    found = problems('epochs = 2\n[problem]\nkind = "quadratic"\n[executor]\nkind = "slurm"\n')
+    assert found["executor.kind"].endswith("For slurm: dask with cluster = 'slurm', or submitit")
+
+
 def test_a_field_that_no_file_can_hold_is_said_to_be_one():
     found = problems(
         'epochs = 2\n[problem]\nkind = "quadratic"\n[[observe]]\nkind = "two_time_displacement"\ndirections = [[1.0]]\n'

@@ -11,6 +11,7 @@ from thermograd.perturbations import Reset
 from thermograd.problems import Digits, Quadratic
 
 X, Y = torch.randn(20, 3), torch.randint(4, (20,))
+LOADER = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(X, Y))
 LOSS = nn.CrossEntropyLoss(reduction="none")
 
 
@@ -64,7 +65,15 @@ class Unused(nn.Module):
         ({"observe": "loss"}, "observe is 'loss'; it must be a list"),
         ({"observe": [Summing()]}, "which is no accumulator: it needs a name, at and every"),
         ({"observe": [DissipationAndFluctuation(every=3)]}, "which is no accumulator"),
-        ({"observe": [DissipationAndFluctuation]}, "which is no accumulator"),
+        (
+            {"observe": [DissipationAndFluctuation]},
+            r"no accumulator; give an object of it: Dissipation\w+\(\)$",
+        ),
+        ({"dynamics": SGD}, r"^dynamics is the class SGD; give an object of it: SGD\(\)$"),
+        (
+            {"dynamics": torch.optim.SGD([torch.zeros(1)])},
+            r"^dynamics is a torch.SGD; it must .* such as SGD\(\) of thermograd.dynamics$",
+        ),
         ({"device": "gpu"}, "device is 'gpu'; use 'cpu' or 'cuda'"),
         pytest.param(
             {"device": "cuda"},
@@ -95,6 +104,10 @@ def test_bad_settings_are_named_at_once(options, says):
         ({"problem": linear(model=Bare())}, "Bare has parameters but no reset_parameters.*factory"),
         ({"problem": linear(model=Unused)}, "'idle.weight', 'idle.bias' \\(unused in forward\\)"),
         ({"problem": linear(model=lambda: 3)}, "must return a torch.nn.Module"),
+        (
+            {"problem": linear(model=nn.Linear)},
+            "model is the class Linear, which needs arguments .*a factory",
+        ),
     ],
 )
 def test_what_the_data_decide_is_refused_before_a_step(options, says):
@@ -112,6 +125,9 @@ def test_what_the_data_decide_is_refused_before_a_step(options, says):
         ({"train": (X, Y[:7])}, "20 inputs but 7 targets"),
         ({"train": (torch.cat([X[:3], X[:1] * float("nan")]), Y[:4])}, r"first at index \(3, 0\)"),
         ({"test": (X,)}, "must be a pair"),
+        ({"train": LOADER.dataset}, r"; give train=dataset\.tensors$"),
+        ({"train": LOADER}, r"; give train=loader\.dataset\.tensors$"),
+        ({"train": [*zip(X, Y, strict=True)]}, r"got a list$"),
         ({"model": None}, "exactly one of model and forward"),
         ({"loss": "mse"}, "loss is 'mse'"),
         ({"model": None, "forward": lambda w, x: x}, "forward= needs initial="),

@@ -11,6 +11,7 @@ from thermograd.dynamics import SGD, SGLD
 from thermograd.errors import ConfigError
 from thermograd.estimators import aging, first_passage, posterior, stationary_state, stochastic_area
 from thermograd.numerics.argument_kind import check_number
+from thermograd.perturbations import Reset
 from thermograd.problems import Quadratic
 
 LAND = tg.Landscape(sample_gradients=[[1.0], [-1.0]], hessian=[[1.0]])
@@ -49,6 +50,18 @@ WRONG = {
     "noise_std is 'x'": lambda: tg.posterior_predictive(DRAWS, MODULE, np.ones((1, 1)), noise_std="x"),
     "parameters is a list; give arrays by name": lambda: tg.PosteriorDraws([1.0]),
     "target is None": lambda: tg.PerturbationStudy(target=None),
+    "candidate 'a' is 'shrink'; give one of": lambda: tg.PerturbationStudy(
+        target=0.9, candidates={"a": "shrink"}
+    ),
+    r"candidate 'a' is the class SGD; give an object of it: SGD\(\)$": lambda: tg.PerturbationStudy(
+        target=0.9, candidates={"a": SGD}
+    ),
+    "^model is a torch.SGD; give the torch.nn.Module": lambda: tg.Perturber(
+        torch.optim.SGD(MODULE.parameters()), MODULE, Reset(), every=1
+    ),
+    "^experiment is a Problem; give a thermograd.Experiment$": lambda: tg.run(
+        tg.Problem(model=MODULE, loss=torch.nn.MSELoss(), train=(np.ones((1, 1)), np.ones((1, 1))))
+    ),
     r"direction is \[\]": lambda: tg.PerturbationStudy(target=0.9, direction=[]),
     "sample_gradients is a str, not numbers": lambda: tg.Landscape(sample_gradients="x", hessian=[[1.0]]),
     "shapes is a list; give a dict": lambda: tg.Landscape(

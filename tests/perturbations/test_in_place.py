@@ -213,7 +213,7 @@ class Scaled(nn.Module):
             "'sum' of Adagrad does not",
         ),
         (lambda: (mlp(), None), Reset(), "optimizer is None"),
-        (lambda: (mlp, torch.optim.SGD(mlp().parameters(), 0.1)), Reset(), "model is <function"),
+        (lambda: (mlp, torch.optim.SGD(mlp().parameters(), 0.1)), Reset(), "model is a function"),
         (lambda: (mlp(), torch.optim.SGD(mlp().parameters(), 0.1)), Reset(), "not the model's"),
     ],
 )

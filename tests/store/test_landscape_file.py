@@ -5,7 +5,7 @@ import pytest
 
 from thermograd.errors import ConfigError, DamagedDataError, NewerFormatError
 from thermograd.quantities import Landscape
-from thermograd.store.landscape_file import _ARRAYS
+from thermograd.store.landscape_file import LANDSCAPE_ARRAYS
 from thermograd.theory.stationary_state import predict
 
 
@@ -31,7 +31,7 @@ def test_what_is_saved_comes_back_and_predicts_the_same(land, tmp_path):
     file = tmp_path / "land.npz"
     land.save(file)
     again = Landscape.load(file)
-    for name in _ARRAYS:
+    for name in LANDSCAPE_ARRAYS:
         np.testing.assert_array_equal(getattr(again, name), getattr(land, name))
     assert (again.loss, again.gradient_covariance_trace, again.note) == (0.25, 3.5, "by hand")
     assert list(again.shapes.items()) == [("b", (1, 2)), ("a", ())]

@@ -279,7 +279,7 @@ def test_bad_arguments(options, says):
 def test_a_class_instead_of_a_perturbation_and_a_foreign_state():
     model = nn.Linear(2, 1)
     optimizer = torch.optim.SGD(model.parameters())
-    with pytest.raises(ValueError, match="perturbation is <class"):
+    with pytest.raises(ValueError, match="perturbation is the class"):
         tg.Perturber(model, optimizer, ShrinkAndPerturb, every=1)
     state = tg.Perturber(model, optimizer, ShrinkAndPerturb(), every=1).state_dict()
     with pytest.raises(ValueError, match="every: 1 there, 2 here"):

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
-from cyclopts.exceptions import MissingArgumentError, UnknownCommandError, UnknownOptionError
+from cyclopts.exceptions import (
+    MissingArgumentError,
+    UnknownCommandError,
+    UnknownOptionError,
+    UnusedCliTokensError,
+)
 
 import thermograd
 from thermograd.discover import nearest
@@ -98,6 +103,11 @@ def run_verb(words: Sequence[str]) -> int:
         raise UsageError(message) from error
     except MissingArgumentError as error:
         message = f"{_missing(error, words)} See thermograd {words[0] if words else ''} --help"
+        raise UsageError(message) from error
+    except UnusedCliTokensError as error:
+        extra = " ".join(error.unused_tokens or ())
+        options = f"; an option begins with --: thermograd {words[0]} --help" if words else ""
+        message = f"{extra!r} is more than {words[0] if words else 'thermograd'} takes{options}"
         raise UsageError(message) from error
     except CycloptsError as error:
         message = f"{' '.join(str(error).split())} See thermograd {words[0] if words else ''} --help"

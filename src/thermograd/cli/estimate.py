@@ -57,7 +57,7 @@ def estimate(
     from thermograd.cli.recorded_log import LogOptions
 
     if source.startswith("-") or name.startswith("-"):
-        message = f"SOURCE and NAME come first, then the options: got {source} {name}"
+        message = f"SOURCE and NAME come first, then the options: got {source} {name}. What NAME may be: thermograd list estimates"
         raise ConfigError(message)
     options = LogOptions(metric, scale, steps_per_epoch, counts_from)
     estimate_on_log(source, name, option, options, as_json=json, csv=csv)

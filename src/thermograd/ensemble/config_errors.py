@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from thermograd.discover import nearest
+from thermograd.ensemble.executors.choice import kind_of_queue
 from thermograd.errors import ConfigError
 from thermograd.store.printable import printable
 
@@ -93,7 +94,9 @@ def _message(error: Mapping[str, Any], got: Any, table: Any, known: Mapping[str,
             return f"unknown field{owner}. {nearest(name, fields)}"
         case "union_tag_invalid":
             expected = re.findall(r"'([^']*)'", error["ctx"]["expected_tags"])
-            return f"unknown kind {error['ctx']['tag']!r}. {nearest(str(error['ctx']['tag']), expected)}"
+            tag = str(error["ctx"]["tag"])
+            queue = kind_of_queue(tag) if error["loc"][0] == "executor" else ""
+            return f"unknown kind {tag!r}. {nearest(tag, expected)}{queue}"
         case "union_tag_not_found":
             return "the table has no 'kind'"
         case "literal_error" if error["loc"][-1] == "kind":

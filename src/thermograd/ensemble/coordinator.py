@@ -138,6 +138,9 @@ class Coordinator:
             launch.say(
                 f"{len(pending)} of {self._header.blocks} blocks are given out; to look at them: {look}"
             )
+        place = getattr(self._kind, "place", "")
+        if place:
+            launch.say(place)
         idle = fewer_blocks(self._header, self._kind.workers) if self._kind.remote else None
         if idle is not None:
             launch.say(idle)
@@ -148,8 +151,9 @@ class Coordinator:
         if getattr(self._kind, "threads_per_worker", threads) != threads:
             launch.say(f"threads_per_worker stays {threads}, with which the run began")
         until = launch.until if self._kind.remote else None
-        executor, generation = self._manifest.executor, self._manifest.generation
-        with Interruption(self._path, generation, launch.say, until, executor) as interruption:
+        manifest = self._manifest
+        resumed_by = (manifest.executor, manifest.python_objects)
+        with Interruption(self._path, manifest.generation, launch.say, until, *resumed_by) as interruption:
             self._board = BlockBoard(storage, self._trainer, self._kind, launch, meter, interruption)
             train = train_block if self._kind.remote else self._board.train_here
             Dispatch(self._path, self._manifest.generation, self._kind, train, self._board).work(pending)

@@ -17,6 +17,7 @@ from thermograd.discover import nearest
 from thermograd.dynamics.sgd import SGD
 from thermograd.ensemble.seeds import initial_weights
 from thermograd.minibatching.without_replacement import WithoutReplacement
+from thermograd.numerics.argument_kind import instead_of_class, value_in_words
 from thermograd.numerics.whole_number import check_whole_number
 from thermograd.observables.accuracy import Accuracy
 from thermograd.observables.loss import Loss
@@ -333,7 +334,13 @@ def _check_parts(experiment: Experiment) -> None:
         part = getattr(experiment, name)
         missing = [method for method in methods if not callable(getattr(part, method, None))]
         if (missing and (part is not None or name != "save_weights")) or isinstance(part, type):
-            message = f"{name} is {part!r}; it must be an object with {', '.join(methods)}()"
+            message = f"{name} is {value_in_words(part)}"
+            message += instead_of_class(part) or f"; it must be an object with {', '.join(methods)}()"
+            message += (
+                ""
+                if isinstance(part, type) or name != "dynamics"
+                else ", such as SGD() of thermograd.dynamics"
+            )
             raise ValueError(message)
     refusal = getattr(experiment.dynamics, "refuses", lambda _: None)(experiment.minibatching)
     if refusal is not None:
@@ -384,7 +391,8 @@ def _check_observables(observables: Sequence[Any]) -> None:
             needs = "a name, at and every (Times such as Epochs(1)), start(), accumulate() and read()"
             needs = needs if sums else "a name, at (Times such as Epochs(1)) and measure()"
             what = "accumulator" if sums else "observable"
-            message = f"observe holds {entry!r}, which is no {what}: it needs {needs}"
+            message = f"observe holds {value_in_words(entry)}, which is no {what}"
+            message += instead_of_class(entry) or f": it needs {needs}"
             raise ValueError(message)
         if names.count(name) > 1:
             message = f"two observables have the name {name!r}; give one of them another name"

@@ -27,6 +27,7 @@ class Interruption:
         say: told once that the run is stopping.
         until: step at which workers elsewhere are to stop.
         executor: words of the command line that choose who trains the blocks, for whoever resumes.
+        python_objects: of the experiment, which the command line cannot resume.
     """
 
     def __init__(
@@ -36,13 +37,14 @@ class Interruption:
         say: Callable[[str], None],
         until: int | None = None,
         executor: Sequence[str] = (),
+        python_objects: Sequence[str] = (),
     ) -> None:
         self.signal: int | None = None
         self._file = run / FILE
         self._run = run
         self._generation = generation
         self._until = until
-        self._resume = resume_command(run, executor)
+        self._resume = resume_command(run, executor, python_objects)
         self._say = say
         self._previous: dict[int, Any] = {}
         self._looked = time.monotonic()

@@ -17,7 +17,7 @@ from thermograd.ensemble.ensemble_study import EnsembleTraining
 from thermograd.ensemble.executors.choice import executor_of
 from thermograd.errors import ConfigError
 from thermograd.estimators.first_passage import FirstPassageTimes, first_passage_times
-from thermograd.numerics.argument_kind import check_number
+from thermograd.numerics.argument_kind import check_number, instead_of_class, value_in_words
 from thermograd.numerics.whole_number import check_whole_number
 from thermograd.perturbations.description import described, is_perturbation
 from thermograd.perturbations.reset import Reset
@@ -89,7 +89,7 @@ class PerturbationStudy:
             raise ValueError(message)
         candidates: object = self.candidates
         if not isinstance(candidates, Mapping):
-            message = f"candidates is {candidates!r}; give a dict from names to perturbations"
+            message = f"candidates is {value_in_words(candidates)}; give a dict from names to perturbations"
             raise ValueError(message)
         for name, candidate in self.candidates.items():
             if name == "nothing" or (name == "reset" and not isinstance(candidate, Reset)):
@@ -97,7 +97,7 @@ class PerturbationStudy:
                     f"the name {name!r} is taken: doing nothing and restarting always compete; use another"
                 )
                 raise ValueError(message)
-            if isinstance(candidate, type):
+            if not is_perturbation(candidate):
                 _refuse(name, candidate)
         for name in ("interval", "trajectories", "horizon"):
             value = getattr(self, name)
@@ -258,5 +258,6 @@ class PerturbationStudy:
 
 
 def _refuse(name: str, candidate: Any) -> NoReturn:
-    message = f"candidate {name!r} is {candidate!r}; give a perturbation, or a function like one"
+    message = f"candidate {name!r} is {value_in_words(candidate)}"
+    message += instead_of_class(candidate) or "; give one of thermograd.perturbations, or a function like one"
     raise ValueError(message)

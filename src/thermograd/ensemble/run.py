@@ -15,7 +15,7 @@ from thermograd.ensemble.progress_line import shown
 from thermograd.ensemble.sink_log import SinkLog
 from thermograd.ensemble.training_loop import Trainer, divergence_note
 from thermograd.errors import ConfigError, ExperimentMismatchError
-from thermograd.numerics.argument_kind import check_path
+from thermograd.numerics.argument_kind import check_path, value_in_words
 from thermograd.numerics.whole_number import check_whole_number
 from thermograd.store.memory import MemoryStorage
 from thermograd.store.run import Run
@@ -146,7 +146,7 @@ def _storage(experiment: Experiment | None, resume: Run | None, name: str | None
 
 def _required(experiment: Experiment | None) -> Experiment:
     if not isinstance(experiment, Experiment):
-        got = "a config" if hasattr(experiment, "experiment") else repr(experiment)
+        got = "a config" if hasattr(experiment, "experiment") else value_in_words(experiment)
         what = ", its .experiment" if hasattr(experiment, "experiment") else ""
         message = f"experiment is {got}; give a thermograd.Experiment{what}"
         raise ValueError(message)

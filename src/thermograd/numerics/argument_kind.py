@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from thermograd.errors import ConfigError
 
+_LONGEST = 80
+
 
 def check_has(name: str, value: object, attribute: str, give: str) -> None:
     """Refuse what is not the kind of object that is worked with.
@@ -115,6 +117,33 @@ def check_path(name: str, value: object) -> None:
     if not isinstance(value, str | os.PathLike):
         message = f"{name} is {_kind(value)}; give a path, as text or a pathlib.Path"
         raise ConfigError(message)
+
+
+def value_in_words(value: object) -> str:
+    """What was got, in a few words of one line, however long its `repr` is.
+
+    >>> value_in_words("sgd"), value_in_words(dict), value_in_words([1] * 99)
+    ("'sgd'", 'the class dict', 'a list')
+    >>> value_in_words(np.ones(99))  # with its package: a name may mean another thing here
+    'a numpy.ndarray'
+    """
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    text = repr(value)
+    if len(text) <= _LONGEST and text.isprintable() and " at 0x" not in text:
+        return text
+    kind = type(value)
+    home = kind.__module__.partition(".")[0]
+    return f"a {kind.__name__}" if home in {"builtins", "thermograd"} else f"a {home}.{kind.__name__}"
+
+
+def instead_of_class(value: object) -> str:
+    """The end of a refusal where a class was given in place of an object of it, "" otherwise.
+
+    >>> instead_of_class(dict), instead_of_class({})
+    ('; give an object of it: dict()', '')
+    """
+    return f"; give an object of it: {value.__name__}()" if isinstance(value, type) else ""
 
 
 def _kind(value: object) -> str:

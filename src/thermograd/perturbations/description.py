@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from thermograd.numerics.argument_kind import instead_of_class, value_in_words
 from thermograd.numerics.whole_number import check_whole_number
 
 
@@ -30,8 +31,8 @@ def check_use(perturbation: Any, seed: Any) -> None:
         ValueError: says what was got and what is allowed.
     """
     if not is_perturbation(perturbation):
-        message = (
-            f"perturbation is {perturbation!r}; give one of thermograd.perturbations, or a function like one"
+        message = f"perturbation is {value_in_words(perturbation)}" + (
+            instead_of_class(perturbation) or "; give one of thermograd.perturbations, or a function like one"
         )
         raise ValueError(message)
     check_whole_number("seed", seed, 0, 2**64 - 1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from thermograd.numerics.argument_kind import value_in_words
 from thermograd.problems.redraw import drawn_with_seed
 
 if TYPE_CHECKING:
@@ -214,10 +215,12 @@ class LiveState:
 
 def _check_kinds(model: Any, optimizer: Any) -> None:
     if not isinstance(model, nn.Module):
-        message = f"model is {model!r}; give the torch.nn.Module that is trained"
+        message = f"model is {value_in_words(model)}; give the torch.nn.Module that is trained"
         raise ValueError(message)
     if not (hasattr(optimizer, "param_groups") and hasattr(optimizer, "state")):
-        message = f"optimizer is {optimizer!r}; give the torch.optim.Optimizer that trains the model"
+        message = (
+            f"optimizer is {value_in_words(optimizer)}; give the torch.optim.Optimizer that trains the model"
+        )
         raise ValueError(message)
     if isinstance(optimizer, _NOT_CLEARED):
         message = (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from thermograd.numerics.argument_kind import check_number
+from thermograd.numerics.argument_kind import check_number, value_in_words
 from thermograd.problems.tensor_data import as_tensor, long_labels
 
 if TYPE_CHECKING:
@@ -110,7 +110,9 @@ def built(problem: Any) -> Problem:
 def _checked(name: str, data: Any) -> Data:
     """Inputs and targets as tensors: same length, not empty, no NaN or infinity."""
     if not isinstance(data, tuple | list) or len(data) != 2:
-        message = f"{name} must be a pair (inputs, targets); got {type(data).__name__}"
+        message = (
+            f"{name} must be a pair (inputs, targets); got {value_in_words(data)}{_tensors_of(name, data)}"
+        )
         raise ValueError(message)
     inputs, targets = (
         as_tensor(f"{name} {part}", one) for part, one in zip(("inputs", "targets"), data, strict=True)
@@ -132,3 +134,13 @@ def _checked(name: str, data: Any) -> Data:
             message = f"{name} {part} are complex; give their real and imaginary parts as columns"
             raise ValueError(message)
     return inputs.detach(), long_labels(targets).detach()
+
+
+def _tensors_of(name: str, data: Any) -> str:
+    """Where the pair is, for who gave what a training loop goes over."""
+    loader = isinstance(data, torch.utils.data.DataLoader)
+    dataset = data.dataset if loader else data
+    where = "loader.dataset.tensors" if loader else "dataset.tensors"
+    if isinstance(dataset, torch.utils.data.TensorDataset) and len(dataset.tensors) == 2:
+        return f"; give {name}={where}"
+    return "" if not isinstance(dataset, torch.utils.data.Dataset) else "; stack its samples into two tensors"

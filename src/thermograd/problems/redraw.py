@@ -34,7 +34,8 @@ def drawn_with_seed(
 
     Raises:
         ValueError: a part has parameters but no `reset_parameters`, the module cannot be copied, or the
-            factory returned no module.
+            factory returned no module, or is a class that needs arguments.
+        TypeError: of the factory itself.
 
     >>> same = [drawn_with_seed(7, model).weight for model in (lambda: nn.Linear(2, 1), nn.Linear(2, 1))]
     >>> torch.equal(*same)
@@ -43,7 +44,13 @@ def drawn_with_seed(
     with seeded(torch_seed):
         if isinstance(model, nn.Module):
             return _reset_copy(model, keep_buffers=keep_buffers)
-        module: object = model()
+        try:
+            module: object = model()
+        except TypeError as failure:
+            if not isinstance(model, type):
+                raise
+            message = f"model is the class {model.__name__}, which needs arguments ({failure}); {_FACTORY}"
+            raise ValueError(message) from failure
     if not isinstance(module, nn.Module):
         message = f"the model factory returned {type(module).__name__}; it must return a torch.nn.Module"
         raise ValueError(message)

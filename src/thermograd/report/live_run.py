@@ -218,7 +218,15 @@ class LiveRun:
         shown = "" if self._trouble is None else self._trouble[1]
         return {
             "text": shown
-            or state_in_words(self._state, finished, len(blocks), counts, self.path, self._manifest.executor),
+            or state_in_words(
+                self._state,
+                finished,
+                len(blocks),
+                counts,
+                self.path,
+                self._manifest.executor,
+                self._manifest.python_objects,
+            ),
             "progress": float(seen.sum()) / total if self._header.steps else float(finished == len(blocks)),
             "blocks": len(blocks),
             "committed": ledger.committed.tolist(),

@@ -15,6 +15,7 @@ def state_in_words(
     outcome: Mapping[str, int],
     path: Path,
     executor: Sequence[str] = (),
+    python_objects: Sequence[str] = (),
 ) -> str:
     """What a person wants to know first, and what to do.
 
@@ -25,6 +26,7 @@ def state_in_words(
         outcome: trajectories that are `finished`, `diverged`, `failed` and `pending`.
         path: the run directory.
         executor: words that choose who trains the blocks, as at the last start.
+        python_objects: of the experiment, which no command can resume.
 
     Returns:
         One or two sentences.
@@ -33,7 +35,7 @@ def state_in_words(
     'Interrupted: 3 of 16 blocks finished. Go on with: thermograd resume runs/a'
     """
     done = f"{finished} of {blocks} block{'s' * (blocks != 1)} finished"
-    resume = resume_command(path, executor)
+    resume = resume_command(path, executor, python_objects)
     if state == "interrupted":
         return f"Interrupted: {done}. Go on with: {resume}"
     if state == "failed":

@@ -103,7 +103,10 @@ def go_on_command(run: Run) -> str:
     """The command that goes on with a run as it was started, "" if there is nothing to go on with or somebody is at it."""
     if run.path is None or run.complete or run.state == "running":
         return ""
-    return resume_command(run.path, [str(word) for word in run.manifest.get("executor") or ()])
+    executor, objects = (
+        [str(word) for word in run.manifest.get(key) or ()] for key in ("executor", "python_objects")
+    )
+    return resume_command(run.path, executor, objects)
 
 
 def _go_on(run: Run) -> str:

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
+import re
 from functools import cache
 
 from thermograd.discover import nearest
@@ -56,12 +57,15 @@ def stages(name: str, experiment: str | None, settings: Settings) -> Stages:
     """
     known = available()
     if name not in known:
-        message = f"no reproduction {name!r}. {_elsewhere(name)}{nearest(name, [*known, 'all'])}"
+        listed = nearest(name, [*known, "all"])
+        message = (
+            f"no reproduction {name!r}. {_elsewhere(name, titles=not listed.startswith('Did you'))}{listed}"
+        )
         raise ConfigError(message)
     experiments = known[name]
     chosen = next(iter(experiments)) if experiment is None else experiment
     if chosen not in experiments:
-        message = f"{name} has no experiment {chosen!r}. {nearest(chosen, experiments)}"
+        message = f"{name} has no experiment {chosen!r}. {_of_figure(chosen, experiments)}{nearest(chosen, experiments)}"
         raise ConfigError(message)
     entry = experiments[chosen]
     for option in ("live", "full"):
@@ -73,15 +77,40 @@ def stages(name: str, experiment: str | None, settings: Settings) -> Stages:
     return entry.run(settings)
 
 
-def _elsewhere(name: str) -> str:
-    """Where a name is found that is no reproduction: an experiment of one, or a word of what one is about."""
+def _elsewhere(name: str, *, titles: bool) -> str:
+    """Where a name is found that is no reproduction: an experiment of one, or, in titles, a word of what one is about."""
     word = name.lower()
     for found, experiments in available().items():
         if word in experiments:
             return f"It is an experiment: thermograd reproduce {found} --experiment {word}. "
-    papers = {found: subject(found) for found in available()} if len(word) > 3 else {}
+    papers = {found: subject(found) for found in available()} if titles and len(word) > 3 else {}
     named = [f"{found} ({about})" for found, about in papers.items() if word in about.lower()]
     return f"Did you mean {named[0]}? " if named else ""
+
+
+def _of_figure(name: str, experiments: Experiments) -> str:
+    """Which experiments have a figure, where a figure was named, as fig2 or 2a."""
+    figure = re.fullmatch(r"(?:fig(?:ure|s)?)?[ ._-]*(\d+[a-z]?)", name.lower())
+    if figure is None:
+        return ""
+    found = [known for known, entry in experiments.items() if _shows(entry.summary, figure[1])]
+    return f"Figure {figure[1]}: {' or '.join(found)}. " if found else ""
+
+
+def _shows(summary: str, figure: str) -> bool:
+    """Whether a figure is among those a summary begins with.
+
+    >>> _shows("Figs 2 to 4, A.1: seven parameters", "3"), _shows("Fig 2a: digits", "2"), _shows("5 of them", "5")
+    (True, True, False)
+    """
+    begins = re.search(r"Figs? ([^:;]*):", summary)
+    listed = begins[1] if begins else ""
+    for first, part, last in re.findall(r"(?<![.\d])(\d+)([a-z]?)(?: to (\d+))?", listed):
+        if figure in {first, first + part} or (
+            last and figure.isdigit() and int(first) <= int(figure) <= int(last)
+        ):
+            return True
+    return False
 
 
 def _not_settable(name: str, experiment: str, experiments: Experiments) -> str:

@@ -193,7 +193,7 @@ def figures(runs: Sequence[Sequence[Recorded]]) -> list[Figure]:
 
 def _near_1(found: Estimate, relaxations: float) -> Verdict:
     """Whether a ratio is 1, as far as this training can tell."""
-    trained = f"trained for {relaxations:.2g} relaxation times 1/(ηλ) of the weight decay"
+    trained = f"trained for {relaxations:.2g} times the relaxation time 1/(ηλ) of the weight decay"
     low, high = found.low - 1, found.high - 1
     if max(abs(low), abs(high)) < TOLERANCE:
         return Verdict(True, "ratio_is_1", f"within {100 * TOLERANCE:g} % of 1; {trained}")

@@ -140,6 +140,14 @@ def test_a_job_of_a_queue_gets_notice_and_is_cancelled_when_left(run, queue):
     assert all(map(gone, pids))  # cancelling is told to the queue, which takes its time
 
 
+def test_jobs_that_no_queue_takes_are_said_to_be_processes_here(monkeypatch):
+    monkeypatch.setattr(shutil, "which", {"srun": None}.get)
+    assert "processes of this machine, 3 at a time" in Submitit(workers=3).place
+    assert Submitit(cluster="local").place == ""
+    monkeypatch.setattr(shutil, "which", {"srun": "/bin/srun"}.get)
+    assert Submitit().place == ""
+
+
 def test_what_is_not_there(run, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ConfigError, match=r"executor\.cluster: 'slurm' is not there: .*srun"):

@@ -65,9 +65,7 @@ def executor_of(choice: Any) -> ExecutorKind:
 def _named(kind: str, options: Mapping[str, Any]) -> ExecutorKind:
     known = executor_kinds()
     if kind not in known:
-        queue = f". For {kind}: dask with cluster = {kind!r}" if kind in _QUEUES else ""
-        queue += ", or submitit" if kind == "slurm" else ""
-        error = _error("kind", f"unknown kind {kind!r}. {nearest(kind, known)}{queue}")
+        error = _error("kind", f"unknown kind {kind!r}. {nearest(kind, known)}{kind_of_queue(kind)}")
         raise error
     fields = [entry.name for entry in dataclasses.fields(known[kind]) if entry.init]
     for name in options:
@@ -86,6 +84,16 @@ def _named(kind: str, options: Mapping[str, Any]) -> ExecutorKind:
         error = _error(name if name in fields else "", str(refused))
         raise error from refused
     return made
+
+
+def kind_of_queue(name: str) -> str:
+    """The end of a refusal where a queue system was named as the kind, "" otherwise.
+
+    >>> kind_of_queue("slurm"), kind_of_queue("thread")
+    (". For slurm: dask with cluster = 'slurm', or submitit", '')
+    """
+    queue = f". For {name}: dask with cluster = {name!r}" if name in _QUEUES else ""
+    return queue + (", or submitit" if name == "slurm" else "")
 
 
 def _given(choice: Any) -> ExecutorKind:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import shutil
 import tempfile
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
@@ -94,6 +95,16 @@ class Submitit:
         )
         with contextlib.closing(blocks):
             yield blocks
+
+    @property
+    def place(self) -> str:
+        """Where the jobs run, if nobody chose it and there is no queue; else ""."""
+        if self.cluster or shutil.which("srun"):  # as submitit chooses
+            return ""
+        return (
+            f"no Slurm here (no srun on the PATH): the jobs are processes of this machine, {self.workers or _HERE_WORKERS} "
+            "at a time; cluster = 'slurm' refuses that"
+        )
 
     def alone(self, run: Path) -> contextlib.AbstractContextManager[SubmititBlocks]:
         """One job at a time."""
