@@ -136,7 +136,7 @@ def _intervals(page: str) -> list[tuple[str, ...]]:
 def verdicts(page: str) -> Iterator[str]:
     """Every false alarm that was counted, and what was not."""
     yield (
-        "Here each is spoken about data of which it is not so, and what is counted is how often. In brackets is the 95 % Clopper-Pearson "
+        "Each verdict is asked about data of which it is not true, and what is counted is how often it is said all the same. In brackets is the 95 % Clopper-Pearson "
         "interval of the share. *Cannot decide* is never wrong and not counted. Rates are for one look unless looks are named."
     )
     counted = _verdicts(page)

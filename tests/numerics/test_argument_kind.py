@@ -50,9 +50,6 @@ WRONG = {
     "noise_std is 'x'": lambda: tg.posterior_predictive(DRAWS, MODULE, np.ones((1, 1)), noise_std="x"),
     "parameters is a list; give arrays by name": lambda: tg.PosteriorDraws([1.0]),
     "target is None": lambda: tg.PerturbationStudy(target=None),
-    "candidate 'a' is 'shrink'; give one of": lambda: tg.PerturbationStudy(
-        target=0.9, candidates={"a": "shrink"}
-    ),
     r"candidate 'a' is the class SGD; give an object of it: SGD\(\)$": lambda: tg.PerturbationStudy(
         target=0.9, candidates={"a": SGD}
     ),

@@ -97,7 +97,7 @@ class PerturbationStudy:
                     f"the name {name!r} is taken: doing nothing and restarting always compete; use another"
                 )
                 raise ValueError(message)
-            if not is_perturbation(candidate):
+            if isinstance(candidate, type):  # a study that is driven may have candidates of its own kind
                 _refuse(name, candidate)
         for name in ("interval", "trajectories", "horizon"):
             value = getattr(self, name)
