@@ -91,6 +91,21 @@ def test_a_folder_that_may_not_be_written_to_is_refused_before_any_work(paper, c
     assert capsys.readouterr().err.startswith("--out locked/new: you may not write in locked")
 
 
+@pytest.mark.parametrize(("words", "holds"), [([], (None, True)), (["--full"], (None, None))])
+def test_what_is_decided_or_at_full_size_is_not_told_to_be_larger(paper, capsys, words, holds):
+    paper(*holds)
+    assert main(["reproduce", "paper", *words]) == 0
+    assert "--full" not in capsys.readouterr().err
+
+
+def test_where_no_row_can_be_decided_the_larger_size_is_named(paper, capsys):
+    paper(None, None)
+    assert main(["reproduce", "paper"]) == 0
+    assert "no row can be decided at this size: --full is the paper's" in capsys.readouterr().err
+    assert main(["reproduce", "paper", "--experiment", "fixed"]) == 0  # which knows no --full
+    assert "no row can be decided" not in capsys.readouterr().err
+
+
 def test_the_author_of_a_paper_leads_to_its_reproduction(capsys):
     assert main(["reproduce", "Yaida"]) == 2
     assert "Did you mean fluctuation_dissipation" in capsys.readouterr().err

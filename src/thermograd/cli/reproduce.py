@@ -77,8 +77,23 @@ def reproduce(
         terminal.say(str(page))
     else:
         _show(found)
+        if not full:
+            _say_what_decides(found, name, experiment)
         terminal.result(str(page))
     return INCOMPLETE if found.contradicted else DONE
+
+
+def _say_what_decides(found: Reproduction, name: str, experiment: str | None) -> None:
+    """How to go on where the size at which it was made decides no row at all."""
+    from thermograd.reproductions.catalogue import available  # here, so that --help needs no torch
+
+    experiments = available()[name]
+    entry = experiments[experiment or next(iter(experiments))]
+    if "full" in entry.options and found.rows and all(row.verdict.holds is None for row in found.rows):
+        others = ", or a longer training by --set epochs=..." if "epochs" in entry.settable else ""
+        terminal.say(
+            f"no row can be decided at this size: --full is the paper's, hours to days of a few cores{others}"
+        )
 
 
 def _changes(given: tuple[str, ...]) -> dict[str, str]:

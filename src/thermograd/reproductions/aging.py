@@ -15,7 +15,7 @@ _FULL = frozenset({"full"})
 
 EXPERIMENTS: Experiments = {
     "trimers": ReproductionExperiment(
-        "Figs 1, 2, 7, A.1, A.3: three depths on which bond a triatomic cluster ends with; made here, no data folder needed",
+        "Figs 1, 2, 7, A.1, A.3: networks of three depths learn with which bond three atoms end; made here, no data folder needed",
         aging_trimers.trimers,
         _FULL,
     ),
