@@ -208,7 +208,7 @@ def test_a_tail_that_is_not_exponential_is_said():
     ("call", "message"),
     [
         (lambda: restricted_mean(CENSORED, horizon=8), "from 1 to 7"),
-        (lambda: restricted_mean(CENSORED, resamples=0), "at least 1"),
+        (lambda: restricted_mean(CENSORED, resamples=0), "resamples is 0"),
         (lambda: restricted_mean(CENSORED, level=95), "level is 95; it must be between 0 and 1, as 0.95"),
         (lambda: extrapolated_mean(CENSORED, tail_start=7), "inside the record"),
         (lambda: survival_function(FirstPassageTimes([], [], 3)), "no trajectory"),

@@ -143,7 +143,7 @@ def test_a_trajectory_that_diverged_is_left_out():
         ([-1, 2, 3], [1.0, 2.0, 3.0], {}, "0 or larger"),
         ([100, 101, 102], [3.0, 2.0, 1.0], {}, "fill 1 bins of 1/8 decade; 3 are needed"),
         ([1, 10, 100], [3.0, 2.0, 1.0], {"remaining": 1.0}, "remaining is 1.0"),
-        ([1, 10, 100], [3.0, 2.0, 1.0], {"per_decade": 0}, "per_decade 0"),
+        ([1, 10, 100], [3.0, 2.0, 1.0], {"per_decade": 0}, "per_decade is 0"),
         ([1, 10, 100], [3.0, 2.0, 1.0], {"level": 2}, "level is 2"),
     ],
 )

@@ -68,7 +68,7 @@ def test_a_selection_keeps_what_was_measured_at_it():
         ({"directional_virial": np.ones((2, 4))}, "direction"),
         ({"measured": [3, 1]}, "increasing"),
         ({"measured": [1, 4]}, "below 4"),
-        ({"measured": [0.5]}, "increasing"),
+        ({"measured": [0.5]}, "whole numbers"),
         ({"weights": [1, 1]}, "must be"),
         ({"weights": [1, 1, 1, -1]}, "below 0"),
         ({"epochs": [1, 2, 2, 3]}, "increasing"),

@@ -48,9 +48,11 @@ def test_equal_counts_of_other_outcomes_give_other_draws():
     assert (first != second).any()
 
 
-@pytest.mark.parametrize(("counts", "resamples"), [([0, 0], 5), ([1, 2], -1)])
-def test_nothing_to_draw_from_is_an_error(counts, resamples):
-    with pytest.raises(ValueError, match="at least one piece"):
+@pytest.mark.parametrize(
+    ("counts", "resamples", "words"), [([0, 0], 5, "at least one piece"), ([1, 2], -1, "resamples is -1")]
+)
+def test_nothing_to_draw_from_is_an_error(counts, resamples, words):
+    with pytest.raises(ValueError, match=words):
         resampled_counts(np.array(counts), resamples, seed=0)
 
 

@@ -26,6 +26,8 @@ from thermograd.estimators.stable_thresholds import dependence_on_threshold, sta
 from thermograd.estimators.threshold_times import FEWEST, ThresholdTimes, threshold_times
 from thermograd.estimators.trajectory_pieces import checked_level, joined, student
 from thermograd.estimators.unusable_thresholds import nothing_moves, why_unusable
+from thermograd.numerics.finite_number import is_finite_number
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.quantities import Estimate, Verdict
 from thermograd.quantity_figure import figure_of
 
@@ -318,9 +320,7 @@ def _summary(exponent: Estimate, trajectories: int, waiting_times: Steps, ends: 
 
 
 def _check(*, resamples: int, margin: float) -> None:
-    if resamples < 2:
-        message = f"resamples is {resamples}; a bootstrap needs 2 at least, 1000 are usual"
-        raise ConfigError(message)
-    if not 0 <= margin < 0.5:
+    check_whole_number("resamples", resamples, 2, error=ConfigError)
+    if not is_finite_number(margin) or not 0 <= margin < 0.5:
         message = f"margin is {margin}; it must be from 0 to below 0.5"
         raise ConfigError(message)

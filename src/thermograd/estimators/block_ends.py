@@ -7,6 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from thermograd.errors import ConfigError
+from thermograd.numerics.finite_number import is_finite_number
+from thermograd.numerics.real_numbers import real_numbers
+from thermograd.numerics.whole_number import check_whole_number
+
 Array = npt.NDArray[np.float64]
 
 
@@ -110,18 +115,23 @@ def block_ends(
         The ends; the sketch is θ itself.
 
     Raises:
-        ValueError: the shapes do not belong together.
+        ConfigError: a ValueError: the shapes do not belong together, or an argument out of its range.
 
     >>> block_ends([[0.0], [1.0], [2.0]], [1.0, 1.0], steps_per_block=5).squared_norm.tolist()
     [0.0, 1.0, 4.0]
     """
-    theta, squared = np.asarray(positions, float), np.asarray(squared_updates, float)
+    theta, squared = real_numbers("positions", positions), real_numbers("squared_updates", squared_updates)
     if theta.ndim != 2 or squared.shape != (len(theta) - 1,):
         message = (
             f"positions {theta.shape} and squared_updates {squared.shape} do not belong together; give "
             "positions (blocks + 1, parameters) and squared_updates (blocks,)"
         )
-        raise ValueError(message)
+        raise ConfigError(message)
+    check_whole_number("steps_per_block", steps_per_block, 1, 2**31 - 1, error=ConfigError)
+    check_whole_number("most", most, 1, of="blocks", error=ConfigError)
+    if not is_finite_number(momentum) or not 0 <= momentum < 1:
+        message = f"momentum is {momentum!r}; it must be from 0 to below 1"
+        raise ConfigError(message)
     stride = 1
     while (len(theta) - 1) // stride >= most:
         stride *= 2

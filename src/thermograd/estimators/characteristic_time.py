@@ -13,6 +13,7 @@ from thermograd.errors import ConfigError
 from thermograd.estimators.displacement_crossings import DisplacementCrossings
 from thermograd.estimators.displacement_curves import DisplacementCurves, displacement_curves
 from thermograd.estimators.displacement_table import DisplacementTable
+from thermograd.numerics.real_numbers import real_numbers
 
 Array = npt.NDArray[np.float64]
 Steps = npt.NDArray[np.int64]
@@ -105,10 +106,18 @@ def characteristic_time(
     """
     checked_average(average)
     curves = displacement_curves(table, group=group, per=per)
-    checked_thresholds([threshold], curves)
+    checked_thresholds([_one_number(threshold)], curves)
     deltas = curves.each if average == "each" else curves.mean
     times, lower, upper = DisplacementCrossings(deltas, curves.lags).at(float(threshold))
     return CharacteristicTime(curves.waiting_times, times, lower, upper, np.isnan(times))
+
+
+def _one_number(threshold: object) -> float:
+    number = real_numbers("threshold", threshold)  # type: ignore[arg-type]  # what it is, is found out there
+    if number.shape != ():
+        message = f"threshold is {threshold!r}; it must be one positive number"
+        raise ConfigError(message)
+    return float(number)
 
 
 def checked_average(average: str) -> str:
@@ -117,7 +126,7 @@ def checked_average(average: str) -> str:
     Raises:
         ConfigError: a ValueError: another word.
     """
-    if average not in AVERAGES:
+    if not isinstance(average, str) or average not in AVERAGES:
         message = f"average is {average!r}; use 'displacement' (of the mean displacement) or 'each' (of every trajectory)"
         raise ConfigError(message)
     return average
@@ -129,7 +138,7 @@ def checked_thresholds(thresholds: npt.ArrayLike, curves: DisplacementCurves) ->
     Raises:
         ConfigError: a ValueError: none, or one that is not a positive number; says which displacements were measured.
     """
-    levels = np.unique(np.asarray(thresholds, np.float64))
+    levels = np.unique(real_numbers("thresholds", thresholds))
     if not levels.size or not (np.isfinite(levels) & (levels > 0)).all():
         low, high = curves.range
         message = f"threshold is {thresholds!r}; it must be positive. Displacements from {low:.3g} to {high:.3g} were measured"

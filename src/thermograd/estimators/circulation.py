@@ -17,6 +17,7 @@ from thermograd.estimators.trajectory_pieces import (
     joined,
     rounding_note,
 )
+from thermograd.numerics.real_numbers import real_numbers
 from thermograd.quantities import Estimate
 
 Array = npt.NDArray[Any]
@@ -95,7 +96,7 @@ def swept(product: Array) -> Array:
 
 
 def _checked(conditional_displacement: npt.ArrayLike, points: Array) -> Array:
-    drift = np.asarray(conditional_displacement, np.float64)
+    drift = real_numbers("conditional_displacement", conditional_displacement)
     drift = drift[None] if drift.ndim == 2 else drift
     if drift.shape != points.shape or not np.isfinite(drift).all():
         message = (

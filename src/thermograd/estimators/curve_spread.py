@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from thermograd.errors import ConfigError
 from thermograd.estimators.displacement_curves import DisplacementCurves, Window, displacement_curves
 from thermograd.estimators.displacement_table import DisplacementTable, as_table
 from thermograd.estimators.trajectory_pieces import checked_level, joined
 from thermograd.numerics.bootstrap import percentile_interval
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.quantities import Estimate
 from thermograd.quantity_figure import figure_of
 
@@ -105,6 +107,7 @@ def curve_spread(
     curves up to 0.66 apart in ln Δ, at lag 1; they merge at lag 32 (16 to 32 at 95 %) (one run) (t_w 1…8)
     """
     checked_level(level)
+    check_whole_number("resamples", resamples, 2, error=ConfigError)
     window = _default(table) if waiting is None else waiting
     curves = displacement_curves(table, group=group, per=per, waiting=window, from_step=1, fewest=_FEWEST)
     spread = _spread(curves.mean)

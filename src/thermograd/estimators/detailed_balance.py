@@ -10,6 +10,7 @@ import numpy.typing as npt
 from thermograd.errors import ConfigError
 from thermograd.estimators.trajectory_pieces import ENOUGH_PIECES, ROUNDING, student
 from thermograd.numerics.argument_kind import check_has
+from thermograd.numerics.finite_number import is_finite_number
 from thermograd.quantities import Estimate, Verdict
 
 Array = npt.NDArray[Any]
@@ -45,7 +46,7 @@ def detailed_balance(circulation: Estimate, *, scale: float | None = None) -> Ve
     if values.ndim != 2 or values.shape[0] != values.shape[1] or len(values) < 2:
         message = f"circulation has shape {values.shape}; it must be (N, N) with at least 2 parameters"
         raise ConfigError(message)
-    if scale is not None and not 0 < scale < np.inf:
+    if scale is not None and not (is_finite_number(scale) and scale > 0):
         message = f"scale is {scale!r}; it must be positive and finite, a circulation that would be large"
         raise ConfigError(message)
     rows, columns = np.triu_indices(len(values), 1)

@@ -13,6 +13,7 @@ from scipy.special import betaincinv, expit, logit
 from thermograd.errors import ConfigError
 from thermograd.estimators.fluctuation_theorems import checked_entropy
 from thermograd.estimators.trajectory_pieces import checked_level, joined, mean_of_pieces
+from thermograd.numerics.finite_number import is_finite_number
 from thermograd.quantities import Estimate
 
 Array = npt.NDArray[Any]
@@ -133,7 +134,7 @@ class _Pairs:
 
 
 def _pairs(entropy: Array, bins: int) -> _Pairs:
-    if bins < 3 or bins % 2 == 0:
+    if not is_finite_number(bins) or bins < 3 or bins % 2 != 1:
         message = f"bins is {bins!r}; it must be odd, 3 or more: one bin at 0 and pairs beside it"
         raise ConfigError(message)
     ordered = np.sort(entropy, axis=None)

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd.errors import ConfigError
-from thermograd.estimators.displacement_curves import DisplacementCurves, displacement_curves
+from thermograd.estimators.displacement_curves import DisplacementCurves, displacement_curves, two_ends
 from thermograd.estimators.displacement_table import DisplacementTable
 from thermograd.estimators.trajectory_pieces import checked_level, joined, student
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.quantities import Estimate
 from thermograd.quantity_figure import figure_of
 
@@ -102,6 +103,7 @@ def diffusion(
     ([2.0], [0.005])
     """
     checked_level(level)
+    check_whole_number("resamples", resamples, 2, error=ConfigError)
     curves = displacement_curves(table, group=group, per=per)
     window = _window(lags, curves)
     gamma, logarithm = _fit(curves.mean, curves.lags, window)
@@ -111,7 +113,7 @@ def diffusion(
         ]
         pieces = np.full(gamma.shape, curves.trajectories)
         wider = np.sqrt(pieces / (pieces - 1))
-        errors = [wider * np.concatenate(parts).std(axis=0) for parts in zip(*drawn, strict=True)]
+        errors = [wider * _deviation(np.concatenate(parts)) for parts in zip(*drawn, strict=True)]
     else:
         pieces, *errors = _left_out(curves, window)
     # An error of a single piece is not known.
@@ -136,14 +138,17 @@ def diffusion(
 def _window(lags: tuple[float | None, float | None] | str, curves: DisplacementCurves) -> Flags:
     """Which lags count at each waiting time, `(W, L)`."""
     time, waiting = curves.lags[None, :], curves.waiting_times[:, None]
-    if lags == "short":
+    if isinstance(lags, str) and lags == "short":
         return np.asarray(10 * time <= waiting)
-    if lags == "long":
+    if isinstance(lags, str) and lags == "long":
         return np.asarray(time >= waiting)
-    if isinstance(lags, str) or len(lags) != 2:
+    if isinstance(lags, str):
         message = f"lags is {lags!r}; give (first, last) in steps, either None, or 'short' or 'long'"
         raise ConfigError(message)
-    low, high = (end if end is not None else free for end, free in zip(lags, (0.0, np.inf), strict=True))
+    low, high = (
+        end if end is not None else free
+        for end, free in zip(two_ends("lags", lags, ", or 'short' or 'long'"), (0.0, np.inf), strict=True)
+    )
     return np.asarray((time >= low) & (time <= high) & (waiting >= 0))
 
 
@@ -159,6 +164,12 @@ def _fit(deltas: Array, lags: Steps, window: Flags, fewest: int = _FEWEST) -> tu
     enough = known.sum(axis=-1) >= fewest
     slope = np.divide((away * y).sum(axis=-1), power, out=np.full_like(power, np.nan), where=enough)
     return slope, height - slope * middle
+
+
+def _deviation(samples: Array) -> Array:
+    """Standard deviation of resamples; infinite where one of them has no fit, as where trajectories stand still."""
+    known = np.isfinite(samples).all(axis=0)
+    return np.where(known, np.where(known, samples, 0.0).std(axis=0), np.inf)
 
 
 def _left_out(curves: DisplacementCurves, window: Flags) -> tuple[Steps, Array, Array]:

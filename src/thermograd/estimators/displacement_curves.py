@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import numpy.typing as npt
@@ -158,12 +159,30 @@ def displacement_curves(
 
 
 def _window(waiting: Window | None) -> tuple[float, float]:
-    low, high = (None, None) if waiting is None else waiting
+    low, high = two_ends("waiting", waiting) if waiting is not None else (None, None)
     ends = (0.0 if low is None else float(low), np.inf if high is None else float(high))
     if not ends[0] <= ends[1]:
         message = f"waiting is {waiting}; it must be (first, last) waiting time in steps, either None"
         raise ConfigError(message)
     return ends
+
+
+def two_ends(name: str, given: object, also: str = "") -> Window:
+    """A window (first, last), either None.
+
+    Raises:
+        ConfigError: a ValueError: it is no pair of numbers.
+
+    >>> two_ends("waiting", (10, None))
+    (10, None)
+    """
+    pair = given if isinstance(given, tuple | list) and len(given) == 2 else ()
+    if not pair or not all(
+        end is None or (isinstance(end, Real) and not isinstance(end, bool)) for end in pair
+    ):
+        message = f"{name} is {given!r}; give (first, last) in steps, either None{also}"
+        raise ConfigError(message)
+    return pair[0], pair[1]
 
 
 def _emptiness(table: DisplacementTable, anywhere: Flags) -> str:

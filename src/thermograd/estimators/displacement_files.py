@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from thermograd.errors import ConfigError, DamagedDataError, NewerFormatError
+from thermograd.numerics.argument_kind import check_path
 from thermograd.store.npz_file import read_arrays, write_arrays
 from thermograd.store.printable import printable
 
@@ -26,6 +27,7 @@ def save_table(fields: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
     Raises:
         OSError: the disk refuses; an old file is untouched.
     """
+    check_path("path", path)
     write_arrays(path, {"format": np.array(_FORMAT), "version": np.array(_VERSION), **fields})
 
 
@@ -44,6 +46,7 @@ def read_table(path: str | os.PathLike[str], make: Callable[[Mapping[str, Any]],
         DamagedDataError: a ValueError: cut short or altered.
         NewerFormatError: written by a newer version.
     """
+    check_path("path", path)
     fields: dict[str, Any] = read_arrays(path, "DisplacementTable.save")
     if str(fields.pop("format", "")) != _FORMAT:
         held = printable(", ".join(fields)) or "nothing"

@@ -7,6 +7,8 @@ import numpy.typing as npt
 
 from thermograd.errors import ConfigError
 from thermograd.estimators.displacement_table import DisplacementTable
+from thermograd.numerics.real_numbers import real_numbers
+from thermograd.numerics.whole_numbers import whole_numbers
 
 Array = npt.NDArray[np.float64]
 Steps = npt.NDArray[np.int64]
@@ -45,8 +47,10 @@ def mean_square_displacement(
     ([10, 20], [[1.0, 25.0], [20.0, nan]])
     """
     points, steps = _checked(positions, times)
-    anchors = steps[:-1] if waiting_times is None else np.asarray(waiting_times)
-    spans = _spans(steps) if lags is None else np.asarray(lags)
+    anchors = (
+        steps[:-1] if waiting_times is None else np.atleast_1d(whole_numbers("waiting_times", waiting_times))
+    )
+    spans = _spans(steps) if lags is None else np.atleast_1d(whole_numbers("lags", lags))
     squared, infinite = np.full((len(points), anchors.size, spans.size), np.nan), 0
     for place, lag in enumerate(spans):
         rows = np.flatnonzero(np.isin(anchors, steps) & np.isin(anchors + lag, steps))
@@ -71,9 +75,9 @@ def mean_square_displacement(
 
 
 def _checked(positions: npt.ArrayLike, times: npt.ArrayLike) -> tuple[npt.NDArray[np.floating], Steps]:
-    given = np.asarray(positions)
+    given = np.asarray(positions) if _is_float(positions) else real_numbers("positions", positions)
     points = given[None] if given.ndim == 2 else given
-    steps = np.asarray(times)
+    steps = real_numbers("times", times)
     if points.ndim != 3 or 0 in points.shape or np.iscomplexobj(points):
         message = (
             f"positions are {given.dtype} of shape {given.shape}; they must be real, (trajectory, time, parameter), or "
@@ -83,8 +87,9 @@ def _checked(positions: npt.ArrayLike, times: npt.ArrayLike) -> tuple[npt.NDArra
     if steps.shape != points.shape[1:2] or steps.size < 2:
         message = f"times has shape {steps.shape}; it must be one step for each of the {points.shape[1]} positions, 2 or more"
         raise ConfigError(message)
-    whole = steps.astype(np.int64)
-    if (whole != steps).any() or whole[0] < 0 or (np.diff(whole) <= 0).any():
+    fits = np.isfinite(steps).all() and (steps == np.rint(steps)).all()
+    whole = whole_numbers("times", steps if fits else np.zeros(2))
+    if not fits or whole[0] < 0 or (np.diff(whole) <= 0).any():
         message = (
             f"times are {steps[:5].tolist()} ...; they must be whole numbers of steps from 0 on, increasing"
         )
@@ -93,9 +98,12 @@ def _checked(positions: npt.ArrayLike, times: npt.ArrayLike) -> tuple[npt.NDArra
     return points.astype(fine, copy=False), whole
 
 
+def _is_float(positions: npt.ArrayLike) -> bool:
+    return isinstance(positions, np.ndarray) and positions.dtype.kind == "f"
+
+
 def _is_coarse(positions: npt.ArrayLike) -> bool:
-    kind = np.asarray(positions).dtype
-    return kind.kind == "f" and kind.itemsize < 4
+    return isinstance(positions, np.ndarray) and positions.dtype.kind == "f" and positions.dtype.itemsize < 4
 
 
 def _spans(steps: Steps) -> Steps:

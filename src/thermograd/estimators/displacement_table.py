@@ -13,6 +13,11 @@ import numpy.typing as npt
 from thermograd.discover import nearest
 from thermograd.errors import ConfigError
 from thermograd.estimators.displacement_files import read_table, save_table
+from thermograd.numerics.argument_kind import check_has, check_number
+from thermograd.numerics.finite_number import is_finite_number
+from thermograd.numerics.real_numbers import real_numbers
+from thermograd.numerics.whole_number import check_whole_number
+from thermograd.numerics.whole_numbers import whole_numbers
 from thermograd.quantity_figure import figure_of
 
 Array = npt.NDArray[np.float64]
@@ -60,21 +65,26 @@ class DisplacementTable:
     infinite: int = 0
 
     def __post_init__(self) -> None:
-        squared = np.asarray(self.squared, np.float64)
+        check_has("groups", self.groups, "index", "names of the groups, such as ('all',)")
+        eps, missed, infinite = (_plain(getattr(self, name)) for name in ("eps", "missed", "infinite"))
+        check_number("eps", eps, 0)
+        check_whole_number("missed", missed, 0, error=ConfigError)
+        check_whole_number("infinite", infinite, 0, error=ConfigError)
+        squared = real_numbers("squared", self.squared)
         names = tuple(str(name) for name in self.groups)
-        error = np.broadcast_to(np.asarray(self.relative_error, np.float64), (len(names),))
-        norms = None if self.anchor_norms is None else np.asarray(self.anchor_norms, np.float64)
+        error = _of_groups(real_numbers("relative_error", self.relative_error), len(names))
+        norms = None if self.anchor_norms is None else real_numbers("anchor_norms", self.anchor_norms)
         checked = {
             "waiting_times": _times("waiting_times", self.waiting_times, 0),
             "lags": _times("lags", self.lags, 1),
             "squared": squared,
-            "sizes": np.asarray(self.sizes, np.int64),
+            "sizes": whole_numbers("sizes", self.sizes),
             "groups": names,
             "anchor_norms": norms,
             "relative_error": error,
-            "eps": float(self.eps),
-            "missed": int(self.missed),
-            "infinite": int(self.infinite),
+            "eps": float(eps),
+            "missed": int(missed),
+            "infinite": int(infinite),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -106,6 +116,7 @@ class DisplacementTable:
         >>> DisplacementTable.from_mapping({"waiting_times": [1], "lags": [1], "squared": [[[[2.0]]]], "sizes": [2]}).sizes
         array([2])
         """
+        check_has("mapping", mapping, "__getitem__", f"a mapping of {', '.join(_REQUIRED)}")
         missing = [name for name in _REQUIRED if name not in mapping]
         if missing:
             message = f"a table of displacements needs {', '.join(missing)}; the mapping has: {', '.join(map(str, mapping)) or 'nothing'}"
@@ -141,6 +152,7 @@ class DisplacementTable:
         Raises:
             ConfigError: a ValueError: another word, or "anchor" where no norms were recorded.
         """
+        check_has("per", per, "casefold", f"one of {', '.join(map(repr, _PER))}")
         if per == "parameter":
             return self.squared / self.sizes
         if per == "group":
@@ -162,7 +174,7 @@ class DisplacementTable:
         """
         if isinstance(group, str) and group in self.groups:
             return self.groups.index(group)
-        if not isinstance(group, str) and 0 <= group < len(self.groups):
+        if is_finite_number(group) and group == int(group) and 0 <= group < len(self.groups):
             return int(group)
         near = nearest(group, self.groups) if isinstance(group, str) else f"It has {', '.join(self.groups)}"
         message = f"this table has no group {group!r}. {near}"
@@ -250,12 +262,22 @@ def as_table(table: object) -> DisplacementTable:
     raise ConfigError(message)
 
 
-def _times(name: str, given: npt.ArrayLike, smallest: int) -> Steps:
-    times = np.asarray(given)
-    whole = times.astype(np.int64) if times.size else np.zeros(0, np.int64)
-    if times.ndim != 1 or (whole != times).any() or (np.diff(whole, prepend=smallest - 1) <= 0).any():
-        message = (
-            f"{name} are {times.tolist()}; they must be whole numbers of steps from {smallest} on, increasing"
-        )
+def _of_groups(error: Array, groups: int) -> Array:
+    if error.shape not in {(), (1,), (groups,)} or not (error >= 0).all():
+        message = f"relative_error is {error.tolist()}; it must be one number, 0 or larger, or one of each of {groups} groups"
         raise ConfigError(message)
-    return whole
+    return np.broadcast_to(error, (groups,))
+
+
+def _plain(value: Any) -> Any:
+    """A number itself where it comes as an array of no axes, as from a file."""
+    return value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
+
+
+def _times(name: str, given: npt.ArrayLike, smallest: int) -> Steps:
+    times = real_numbers(name, given)
+    rising = (np.diff(times, prepend=smallest - 1) > 0).all() if times.ndim == 1 else False
+    if not rising or not (times == np.rint(times)).all():
+        message = f"{name} are {np.asarray(given).tolist()}; they must be whole numbers of steps from {smallest} on, increasing"
+        raise ConfigError(message)
+    return whole_numbers(name, times)

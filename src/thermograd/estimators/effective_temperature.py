@@ -21,6 +21,10 @@ from thermograd.estimators.temperature_verdict import (
     not_stationary,
     one_temperature,
 )
+from thermograd.estimators.trajectory_pieces import checked_level
+from thermograd.numerics.argument_kind import check_has
+from thermograd.numerics.finite_number import is_finite_number
+from thermograd.numerics.real_numbers import real_numbers
 from thermograd.quantities import Estimate, Verdict
 
 __all__ = ["EffectiveTemperature", "estimate"]
@@ -126,6 +130,10 @@ def estimate(
     (0.5, 'single_temperature', [1, 2, 3, 4])
     """
     _check_options(noise_memory, tolerance, level)
+    if common is not None:
+        check_has(
+            "common", common, "found", "what common_drift(products, mean_square, lag, tolerance) returns"
+        )
     moved, shifted = _checked_rows(displacement, response)
     used = half_step_displacement(moved) if half_step else moved
     count = min(used.shape[1], shifted.shape[1])
@@ -299,7 +307,7 @@ def _checked_rows(displacement: npt.ArrayLike, response: npt.ArrayLike) -> tuple
 
 def _rows_of(name: str, given: npt.ArrayLike) -> Array:
     """`(row, lag)` of finite numbers."""
-    rows = np.atleast_2d(np.asarray(given, np.float64))
+    rows = np.atleast_2d(real_numbers(name, given))
     if rows.ndim != 2 or 0 in rows.shape:
         message = f"{name} has shape {np.shape(given)}; it must be (row, lag), or (lag,) for one row"
         raise ConfigError(message)
@@ -311,10 +319,18 @@ def _rows_of(name: str, given: npt.ArrayLike) -> Array:
 
 
 def _check_options(noise_memory: float, tolerance: float, level: float) -> None:
+    checked_level(level)
     allowed = {
-        "noise_memory": (noise_memory, 0 <= noise_memory < np.inf, "a number of steps, 0 or larger"),
-        "tolerance": (tolerance, 0 < tolerance < np.inf, "positive, 0.1 for ten per cent"),
-        "level": (level, 0 < level < 1, "between 0 and 1"),
+        "noise_memory": (
+            noise_memory,
+            is_finite_number(noise_memory) and noise_memory >= 0,
+            "a number of steps, 0 or larger",
+        ),
+        "tolerance": (
+            tolerance,
+            is_finite_number(tolerance) and tolerance > 0,
+            "positive, 0.1 for ten per cent",
+        ),
     }
     for name, (value, fits, wanted) in allowed.items():
         if not fits:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy import special
 
 from thermograd.estimators.trajectory_pieces import checked_level
+from thermograd.numerics.real_numbers import real_numbers
 from thermograd.quantities import Estimate
 
 Array = npt.NDArray[np.float64]
@@ -61,8 +62,8 @@ def exact_dissipation(
     (2.0, 1.0)
     """
     checked_level(level)
-    ends, height = np.asarray(steps, float), np.asarray(potential, float)
-    total, count = np.asarray(fluctuation, float), np.asarray(measured, float)
+    ends, height = real_numbers("steps", steps), real_numbers("potential", potential)
+    total, count = real_numbers("fluctuation", fluctuation), real_numbers("measured", measured)
     blocks = len(ends) - 1
     if blocks < 2:
         message = f"a window of {max(blocks, 0)} blocks; 2 blocks are needed"

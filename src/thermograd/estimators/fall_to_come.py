@@ -10,7 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special
 
+from thermograd.errors import ConfigError
 from thermograd.estimators.trajectory_pieces import checked_level
+from thermograd.numerics.argument_kind import check_number
+from thermograd.numerics.real_numbers import real_numbers
 
 Array = npt.NDArray[np.float64]
 _MEMORIES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
@@ -139,7 +142,8 @@ def fall_to_come(
         Fall, interval and pieces.
 
     Raises:
-        ValueError: lengths that differ, fewer than 4 entries, or times that do not rise from above 0 to `until`.
+        ConfigError: a ValueError: lengths that differ, fewer than 4 entries, losses that are not finite, or times that do
+            not rise from above 0 to `until`.
 
     >>> times = np.arange(32.0, 64.0)
     >>> found = fall_to_come(times, 3 - np.log(times) + 0.01 * (-1.0) ** times, now=64, until=128)
@@ -147,19 +151,23 @@ def fall_to_come(
     (True, 25)
     """
     checked_level(level)
-    places, record = np.asarray(times, float), np.asarray(losses, float)
+    now, until = (_finite(name, value) for name, value in (("now", now), ("until", until)))
+    places, record = real_numbers("times", times), real_numbers("losses", losses)
     if places.shape != record.shape or places.ndim != 1 or len(places) < _FEWEST:
         message = (
             f"times {places.shape} and losses {record.shape} must be two sequences of equal length, at least "
             f"{_FEWEST}"
         )
-        raise ValueError(message)
+        raise ConfigError(message)
     if not (places[0] > 0 and (np.diff(places) > 0).all() and places[-1] <= now < until):
         message = (
             f"times from {places[0]:g} to {places[-1]:g}, now {now:g}, until {until:g}: they must be positive and "
             "rise in this order"
         )
-        raise ValueError(message)
+        raise ConfigError(message)
+    if not np.isfinite(record).all():
+        message = "losses hold NaN or infinity; leave out the entries since the training diverged"
+        raise ConfigError(message)
     shapes = _shapes(float(places[0]), float(places[-1]))
     rounding = _ROUNDING * float(np.abs(record).max())
     found = _falls(np.stack([shape.at(places) for shape in shapes]), record - record.mean(), rounding)
@@ -178,6 +186,11 @@ def fall_to_come(
         for probability in (tail, 1 - tail)
     )
     return FallToCome(found.quantile(0.5, slowing, keeping), (min(lows), max(highs)), found.pieces())
+
+
+def _finite(name: str, value: float) -> float:
+    check_number(name, value)
+    return float(value)
 
 
 def _shapes(first: float, last: float) -> tuple[_Shape, ...]:

@@ -31,6 +31,8 @@ from thermograd.estimators.silent_passages import none_arrived, silent_mean, sil
 from thermograd.estimators.trajectory_pieces import checked_level
 from thermograd.numerics.argument_kind import check_has
 from thermograd.numerics.bootstrap import jackknife_acceleration, percentile_interval, resampled_counts
+from thermograd.numerics.finite_number import is_finite_number
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.quantities import Estimate
 
 __all__ = [
@@ -86,7 +88,7 @@ def survival_function(
     """
     check_has("passages", passages, "horizon", "what first_passage_times(values, target) returns")
     grid = np.arange(passages.horizon + 1)
-    _check(passages, level, resamples * grid.size)
+    _check(passages, level, resamples, least=0, table=grid.size)
     time, reached, counts = passages.outcomes()
     steps = kaplan_meier(time, reached, counts)
     samples = None
@@ -131,7 +133,7 @@ def restricted_mean(
     (20.80..., 33.0)
     """
     end = _horizon(passages, horizon)
-    _check(passages, level, 0, resamples)
+    _check(passages, level, resamples)
     time, reached, counts = passages.outcomes()
     mean = partial(mean_up_to, time, reached, horizon=end)
     value, note = float(mean(counts)), f"mean of min(T, {end})" if passages.censored_fraction > 0 else ""
@@ -183,10 +185,10 @@ def extrapolated_mean(
     """
     check_has("passages", passages, "horizon", "what first_passage_times(values, target) returns")
     start = passages.horizon // 2 if tail_start is None else tail_start
-    if not 0 <= start < max(passages.horizon, 1):
+    if not is_finite_number(start) or not 0 <= start < max(passages.horizon, 1) or start != int(start):
         message = f"tail_start must be from 0 to {passages.horizon - 1} (inside the record), got {start}"
         raise ConfigError(message)
-    _check(passages, level, 0, resamples)
+    _check(passages, level, resamples)
     time, reached, counts = passages.outcomes()
     mean = partial(mean_with_tail, time, reached, horizon=passages.horizon, tail_start=start)
     value = float(mean(counts))
@@ -329,23 +331,23 @@ def _resampled(
 def _horizon(passages: FirstPassageTimes, horizon: int | None) -> int:
     check_has("passages", passages, "horizon", "what first_passage_times(values, target) returns")
     end = passages.horizon if horizon is None else horizon
-    if not 0 < end <= passages.horizon or end != int(end):
+    if not is_finite_number(end) or not 0 < end <= passages.horizon or end != int(end):
         message = f"horizon must be a whole number from 1 to {passages.horizon}, as far as the runs were seen; got {end}"
         raise ConfigError(message)
     return int(end)
 
 
-def _check(passages: FirstPassageTimes, level: float, table: int, resamples: int | None = None) -> None:
+def _check(
+    passages: FirstPassageTimes, level: float, resamples: int, *, least: int = 1, table: int = 0
+) -> None:
     if not len(passages):
         message = "there is no trajectory to estimate from; at least one is needed"
         raise ConfigError(message)
     checked_level(level)
-    if resamples is not None and resamples < 1:
-        message = f"resamples must be at least 1, the interval comes from them; got {resamples}"
-        raise ConfigError(message)
-    if table > _LARGEST_TABLE:
+    check_whole_number("resamples", resamples, least, error=ConfigError)
+    if resamples * table > _LARGEST_TABLE:
         message = (
-            f"{table:.2g} resampled values would be kept; count time in epochs instead of steps, or pass "
+            f"{resamples * table:.2g} resampled values would be kept; count time in epochs instead of steps, or pass "
             "a smaller resamples (0: the band needs none)"
         )
         raise ConfigError(message)

@@ -11,6 +11,9 @@ import numpy.typing as npt
 from thermograd.errors import ConfigError
 from thermograd.estimators.first_passage_html import passages_html
 from thermograd.numerics.argument_kind import check_has, check_number
+from thermograd.numerics.finite_number import is_finite_number
+from thermograd.numerics.real_numbers import real_numbers
+from thermograd.numerics.whole_numbers import whole_numbers
 from thermograd.quantity_figure import figure_of
 
 Array = npt.NDArray[Any]
@@ -44,16 +47,18 @@ class FirstPassageTimes:
     unit: str = "epoch"
 
     def __post_init__(self) -> None:
-        time, reached = np.atleast_1d(np.asarray(self.time)), np.atleast_1d(np.asarray(self.reached, bool))
+        time, reached = (
+            np.atleast_1d(real_numbers(name, getattr(self, name))) for name in ("time", "reached")
+        )
         if time.ndim != 1 or time.shape != reached.shape:
             message = f"time and reached need the same shape (trajectory,), got {time.shape}, {reached.shape}"
             raise ConfigError(message)
-        whole = time.astype(np.int64)
-        if (whole != time).any() or (whole < 0).any() or self.horizon < 0:
+        fits = is_finite_number(self.horizon) and self.horizon == int(self.horizon) >= 0 and (time >= 0).all()
+        if not fits or not (time == np.rint(time)).all():
             message = "first-passage times and the horizon are whole numbers >= 0 (steps or epochs completed)"
             raise ConfigError(message)
-        object.__setattr__(self, "time", whole)
-        object.__setattr__(self, "reached", reached)
+        object.__setattr__(self, "time", whole_numbers("time", time))
+        object.__setattr__(self, "reached", reached.astype(bool))
         object.__setattr__(self, "horizon", int(self.horizon))
 
     def __len__(self) -> int:
@@ -142,10 +147,10 @@ def first_passage_times(
     """
     table = _table(values)
     at = _recording_times(times, table.shape[1])
-    if direction not in {"up", "down"}:
+    if not isinstance(direction, str) or direction not in {"up", "down"}:
         message = f"direction must be 'up' or 'down', got {direction!r}"
         raise ConfigError(message)
-    if isinstance(target, bool | str) or np.ndim(target) or not np.isfinite(np.asarray(target, np.float64)):
+    if not is_finite_number(target):
         message = f"target must be a finite number, got {target}"
         raise ConfigError(message)
     recorded = ~np.isnan(table)
@@ -214,6 +219,8 @@ def _table(values: npt.ArrayLike) -> npt.NDArray[np.floating[Any]]:
         raise ConfigError(message)
     try:
         table = np.asarray(values)
+        if table.dtype.kind == "c":
+            table = real_numbers("values", table)
         table = table if table.dtype.kind == "f" else table.astype(np.float64)
     except (TypeError, ValueError) as error:
         message = f"values must be a table (trajectory, time) of numbers with rows of equal length ({error})"
@@ -227,14 +234,14 @@ def _table(values: npt.ArrayLike) -> npt.NDArray[np.floating[Any]]:
 def _recording_times(times: npt.ArrayLike | None, count: int) -> npt.NDArray[np.int64]:
     if times is None:
         return np.arange(1, count + 1)
-    given = np.asarray(times)
+    given = real_numbers("times", times)
     if given.shape != (count,):
         message = f"times must hold one number per column ({count}), got shape {given.shape}"
         raise ConfigError(message)
-    whole = given.astype(np.int64)
-    if (whole != given).any() or whole[0] < 0:
+    if not (given == np.rint(given)).all() or given[0] < 0:
         message = "times must be whole numbers of steps or epochs completed, none negative"
         raise ConfigError(message)
+    whole = whole_numbers("times", given)
     falling = np.flatnonzero(np.diff(whole) <= 0)
     if falling.size:
         row = int(falling[0]) + 1

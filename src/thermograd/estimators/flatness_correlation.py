@@ -11,6 +11,7 @@ from scipy.special import ndtri
 
 from thermograd.errors import ConfigError
 from thermograd.estimators.trajectory_pieces import checked_level
+from thermograd.numerics.real_numbers import real_numbers
 from thermograd.quantities import Estimate
 
 Array = npt.NDArray[Any]
@@ -59,8 +60,8 @@ def flatness_correlation(
     (0.9, 0.9)
     """
     checked_level(level)
-    trace, gap = np.asarray(traces, np.float64), np.asarray(gaps, np.float64)
-    count = np.asarray(samples, np.float64)
+    trace, gap = real_numbers("traces", traces), real_numbers("gaps", gaps)
+    count = real_numbers("samples", samples)
     if trace.ndim != 1 or gap.shape != trace.shape or count.shape not in {(), trace.shape}:
         message = (
             f"traces {trace.shape}, gaps {gap.shape} and samples {count.shape} must be lists of equal length, samples "

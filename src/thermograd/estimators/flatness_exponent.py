@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from thermograd.errors import ConfigError
 from thermograd.estimators.trajectory_pieces import checked_level, student
+from thermograd.numerics.real_numbers import real_numbers
 from thermograd.quantities import Estimate
 
 
@@ -34,11 +35,11 @@ def flatness_exponent(
     0.5
     """
     checked_level(level)
-    height, variance = np.asarray(curvatures, np.float64), np.asarray(variances, np.float64)
+    height, variance = real_numbers("curvatures", curvatures), real_numbers("variances", variances)
     if height.ndim != 1 or height.shape != variance.shape:
         message = f"curvatures {height.shape} and variances {variance.shape} must be lists of equal length"
         raise ConfigError(message)
-    used = (height > 0) & (variance > 0)
+    used = (height > 0) & (variance > 0) & np.isfinite(height) & np.isfinite(variance)
     x, y = np.log(height[used]), np.log(variance[used])
     x -= x.mean() if x.size else 0.0
     power = float(x @ x)

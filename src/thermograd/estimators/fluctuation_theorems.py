@@ -21,6 +21,8 @@ from thermograd.estimators.trajectory_pieces import (
     joined,
     mean_of_pieces,
 )
+from thermograd.numerics.real_numbers import real_numbers
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.quantities import Estimate
 
 Array = npt.NDArray[Any]
@@ -56,9 +58,7 @@ def trajectory_entropy(
     >>> trajectory_entropy(turning, [[0.0, -2.0], [2.0, 0.0]], centre=[0.0, 0.0]).tolist()
     [[2.0, 2.0, 2.0]]
     """
-    if length < 1:
-        message = f"length is {length!r}; a window has at least 1 update"
-        raise ConfigError(message)
+    check_whole_number("length", length, 1, of="updates", error=ConfigError)
     points = checked_trajectories(trajectories, times=length + 1)
     force = checked_matrix("entropy_force", entropy_force, points)
     away = points - checked_centre(centre, points)
@@ -83,9 +83,7 @@ def entropy_production(sigma: npt.ArrayLike, *, length: int = 1, level: float = 
     1.0
     """
     checked_level(level)
-    if length < 1:
-        message = f"length is {length!r}; a window has at least 1 update"
-        raise ConfigError(message)
+    check_whole_number("length", length, 1, of="updates", error=ConfigError)
     found = mean_of_pieces(checked_entropy(sigma) / length)
     low, high = found.interval(level)
     return Estimate(
@@ -145,7 +143,7 @@ def checked_entropy(sigma: npt.ArrayLike) -> Array:
     Raises:
         ConfigError: another number of axes, fewer than 2 windows in all, or NaN (its first trajectory and window).
     """
-    recorded = np.asarray(sigma, np.float64)
+    recorded = real_numbers("sigma", sigma)
     entropy = recorded[None] if recorded.ndim == 1 else recorded
     if entropy.ndim != 2 or entropy.size < 2:
         message = f"sigma has shape {recorded.shape}; it must be (trajectory, window) with at least 2 windows in all"

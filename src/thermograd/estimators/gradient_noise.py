@@ -11,6 +11,8 @@ import numpy.typing as npt
 from scipy import special
 
 from thermograd.estimators.trajectory_pieces import checked_level
+from thermograd.numerics.argument_kind import check_number
+from thermograd.numerics.real_numbers import real_numbers
 from thermograd.quantities import Estimate, Verdict
 
 __all__ = ["GradientNoise", "gradient_noise_scale"]
@@ -121,13 +123,14 @@ def micro_batch_moments(
     >>> micro_batch_moments([2, 2], [9.0, 1.0], 4.0)  # gradients 3 and 1 of one parameter
     (4.0, 3.0)
     """
-    size, norms = np.asarray(sizes, float), np.asarray(squared_norms, float)
+    size, norms = real_numbers("sizes", sizes), real_numbers("squared_norms", squared_norms)
     if size.ndim != 1 or size.shape != norms.shape or size.size < 2 or (size <= 0).any():
         message = (
             f"sizes {size.tolist()} and squared_norms of shape {norms.shape} must be equally long lists of two "
             "micro-batches or more, of at least one sample each"
         )
         raise ValueError(message)
+    check_number("squared_norm_of_mean", squared_norm_of_mean)
     total = float(size.sum())
     trace = (float(size @ norms) - total * squared_norm_of_mean) / (size.size - 1)
     return trace, squared_norm_of_mean - trace / total
@@ -136,8 +139,11 @@ def micro_batch_moments(
 def _checked(
     trace_blocks: npt.ArrayLike, squared_gradient_blocks: npt.ArrayLike, counts: npt.ArrayLike | None
 ) -> tuple[Array, Array, Array]:
-    trace, squared = np.asarray(trace_blocks, float), np.asarray(squared_gradient_blocks, float)
-    count = np.ones(trace.shape) if counts is None else np.asarray(counts, float)
+    trace, squared = (
+        real_numbers("trace_blocks", trace_blocks),
+        real_numbers("squared_gradient_blocks", squared_gradient_blocks),
+    )
+    count = np.ones(trace.shape) if counts is None else real_numbers("counts", counts)
     if trace.ndim != 1 or trace.size == 0 or trace.shape != squared.shape or trace.shape != count.shape:
         message = (
             f"trace_blocks {trace.shape}, squared_gradient_blocks {squared.shape} and counts {count.shape} must be "

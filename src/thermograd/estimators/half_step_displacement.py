@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from thermograd.numerics.real_numbers import real_numbers
+
 Array = npt.NDArray[np.float64]
 
 
@@ -27,6 +29,6 @@ def half_step_displacement(displacement: npt.ArrayLike) -> Array:
     >>> (half_step_displacement(plain) / ((1 - a ** lags[:-1]) / 2)).round(12).tolist()
     [1.0, 1.0]
     """
-    given = np.asarray(displacement, np.float64)
+    given = np.atleast_1d(real_numbers("displacement", displacement))
     moved: Array = (given[..., :-1] + given[..., 1:] - given[..., :1]) / 2
     return moved

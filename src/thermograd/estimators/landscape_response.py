@@ -11,6 +11,8 @@ from scipy.optimize import brentq
 from scipy.special import chdtri, fdtri, ndtri, stdtrit
 
 from thermograd.errors import ConfigError
+from thermograd.numerics.finite_number import is_finite_number
+from thermograd.numerics.real_numbers import real_numbers
 from thermograd.quantities import Estimate, Verdict
 
 Array = npt.NDArray[Any]
@@ -127,14 +129,14 @@ def landscape_response(
     >>> print(fit.trace_hessian_noise)
     3.041 (2.977 to 3.063 at 95 %), from 3 pieces (low enough for a quadratic loss that bends unseen)
     """
-    if sampling not in {_INDEPENDENT, _RESHUFFLED}:
+    if not isinstance(sampling, str) or sampling not in {_INDEPENDENT, _RESHUFFLED}:
         message = f"sampling must be {_INDEPENDENT!r} or {_RESHUFFLED!r}, got {sampling!r}"
         raise ConfigError(message)
     for name, number in (("momentum", momentum), ("dampening", dampening)):
-        if not 0 <= number < 1:
+        if not is_finite_number(number) or not 0 <= number < 1:
             message = f"{name} is {number!r}; it must be from 0 to below 1"
             raise ConfigError(message)
-    if largest_curvature is not None and not 0 <= largest_curvature < np.inf:
+    if largest_curvature is not None and not (is_finite_number(largest_curvature) and largest_curvature >= 0):
         message = f"largest_curvature is {largest_curvature!r}; it must be finite, 0 or larger"
         raise ConfigError(message)
     rate, gradient, error = _checked(learning_rates, squared_gradients, standard_errors)
@@ -170,8 +172,11 @@ def landscape_response(
 def _checked(
     learning_rates: npt.ArrayLike, squared_gradients: npt.ArrayLike, standard_errors: npt.ArrayLike | None
 ) -> tuple[Array, Array, Array | None]:
-    rate, gradient = np.asarray(learning_rates, float), np.asarray(squared_gradients, float)
-    error = None if standard_errors is None else np.asarray(standard_errors, float)
+    rate, gradient = (
+        real_numbers("learning_rates", learning_rates),
+        real_numbers("squared_gradients", squared_gradients),
+    )
+    error = None if standard_errors is None else real_numbers("standard_errors", standard_errors)
     shapes = {rate.shape, gradient.shape} | (set() if error is None else {error.shape})
     if rate.ndim != 1 or len(shapes) > 1:
         message = f"learning_rates, squared_gradients and standard_errors must be equally long lists, got shapes {shapes}"

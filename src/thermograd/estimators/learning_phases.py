@@ -12,6 +12,9 @@ from thermograd.errors import ConfigError
 from thermograd.estimators.short_number import short_number
 from thermograd.estimators.trajectory_pieces import checked_level, joined
 from thermograd.numerics.bootstrap import percentile_interval, resampled_counts
+from thermograd.numerics.finite_number import is_finite_number
+from thermograd.numerics.real_numbers import real_numbers
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.quantities import Estimate, Verdict
 
 Array = npt.NDArray[np.float64]
@@ -110,8 +113,10 @@ def learning_phases(
     slow: 90 % of the decrease is done by step 10 (8.5 to 11); the loss falls slowly since.
     """
     checked_level(level)
-    if not 0 < remaining < 1 or per_decade < 1:
-        message = f"remaining is {remaining} and per_decade {per_decade}; they must be between 0 and 1, and 1 or larger"
+    check_whole_number("per_decade", per_decade, 1, 1000, error=ConfigError)
+    check_whole_number("resamples", resamples, 2, error=ConfigError)
+    if not is_finite_number(remaining) or not 0 < remaining < 1:
+        message = f"remaining is {remaining!r}; it must be between 0 and 1, as 0.1"
         raise ConfigError(message)
     times, losses, note = _checked(steps, loss)
     curve = _in_bins(times, losses, per_decade)
@@ -128,7 +133,7 @@ def learning_phases(
 
 
 def _checked(steps: npt.ArrayLike, loss: npt.ArrayLike) -> tuple[Array, Array, str]:
-    times, given = np.asarray(steps, np.float64), np.asarray(loss, np.float64)
+    times, given = real_numbers("steps", steps), real_numbers("loss", loss)
     losses = given[None] if given.ndim == 1 else given
     if times.ndim != 1 or losses.ndim != 2 or losses.shape[1:] != times.shape or not losses.size:
         message = f"loss has shape {given.shape} and steps {times.shape}; they must be (trajectory, time) or (time,), and (time,)"
@@ -243,6 +248,7 @@ def _plateaus(times: Array, left: Array, end: float, per_decade: int) -> tuple[t
     for start in range(times.size):
         # Mean times of bins are spaced evenly but for rounding.
         far = np.flatnonzero(place - place[start] >= _HALF_DECADE - 0.1 / per_decade)
+        far = far[far >= start + 2]  # two bins lie on a line whatever the loss does
         if not far.size or times[far[0]] > end:
             break
         part = slice(start, int(far[0]) + 1)

@@ -18,6 +18,7 @@ from thermograd.estimators.trajectory_pieces import (
     rounding_note,
     student,
 )
+from thermograd.numerics.finite_number import is_finite_number
 from thermograd.quantities import Estimate, Verdict
 
 Array = npt.NDArray[Any]
@@ -63,7 +64,7 @@ def lyapunov_residual(
     """
     checked_level(level)
     for name, value, most in (("learning_rate", learning_rate, np.inf), ("tolerance", tolerance, 1.0)):
-        if not 0 < value < most:
+        if not is_finite_number(value) or not 0 < value < most:
             message = f"{name} is {value!r}; it must be above 0 and below {most:g}"
             raise ConfigError(message)
     points = checked_trajectories(trajectories)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy.special import chdtrc, ndtri
 
 from thermograd.errors import ConfigError
-from thermograd.numerics.argument_kind import check_has
+from thermograd.numerics.argument_kind import check_has, check_number
 from thermograd.quantities import Estimate, Verdict
 
 Array = npt.NDArray[Any]
@@ -109,6 +109,8 @@ def plateau_test(
         message = "no residual time to compare: pass {interval: mean residual time}"
         raise ConfigError(message)
     relaxed = relaxation_time.value if isinstance(relaxation_time, Estimate) else relaxation_time
+    if relaxed is not None:
+        check_number("relaxation_time", relaxed)
     after = 0.0 if relaxed is None else float(relaxed)
     found = {int(interval): _checked(interval, residuals[interval]) for interval in sorted(residuals)}
     used = {

@@ -11,6 +11,9 @@ import numpy.typing as npt
 from thermograd.errors import ConfigError
 from thermograd.estimators.trajectory_pieces import checked_level
 from thermograd.numerics.bootstrap import jackknife_acceleration, percentile_interval, resampled_counts
+from thermograd.numerics.real_numbers import real_numbers
+from thermograd.numerics.whole_number import check_whole_number
+from thermograd.numerics.whole_numbers import whole_numbers
 from thermograd.quantities import Estimate
 
 Array = npt.NDArray[Any]
@@ -99,7 +102,10 @@ def calibration(
     (0.1, 0.9)
     """
     checked_level(level)
-    chances, classes = _checked(probabilities, labels, bins)
+    check_whole_number("bins", bins, 1, 10_000, error=ConfigError)
+    check_whole_number("resamples", resamples, 2, 10**7, error=ConfigError)
+    check_whole_number("seed", seed, 0, error=ConfigError)
+    chances, classes = _checked(probabilities, labels)
     count = len(classes)
     of_label = chances[np.arange(count), classes]
     top, right = chances.max(axis=1), (chances.argmax(axis=1) == classes).astype(float)
@@ -173,18 +179,15 @@ def _mean_in_bins(values: Array, member: Array, counts: Array) -> Array:
     return means
 
 
-def _checked(probabilities: npt.ArrayLike, labels: npt.ArrayLike, bins: int) -> tuple[Array, Array]:
-    chances, classes = np.asarray(probabilities, np.float64), np.asarray(labels)
-    if chances.ndim != 2 or not chances.size or classes.shape != chances.shape[:1] or bins < 1:
-        message = (
-            f"probabilities has shape {chances.shape}, labels {classes.shape}, bins is {bins}; they must be (n, classes), "
-            "(n,), and at least 1"
-        )
+def _checked(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[Array, Array]:
+    chances, classes = real_numbers("probabilities", probabilities), whole_numbers("labels", labels)
+    if chances.ndim != 2 or not chances.size or classes.shape != chances.shape[:1]:
+        message = f"probabilities has shape {chances.shape}, labels {classes.shape}; they must be (n, classes) and (n,)"
         raise ConfigError(message)
     if not ((chances >= 0).all() and np.allclose(chances.sum(axis=1), 1, atol=1e-3)):
         message = "probabilities must be 0 or larger and sum to 1 in every row; apply a softmax to logits"
         raise ConfigError(message)
-    if classes.dtype.kind not in "iu" or classes.min() < 0 or classes.max() >= chances.shape[1]:
+    if classes.min() < 0 or classes.max() >= chances.shape[1]:
         message = (
             f"labels must be whole numbers from 0 to {chances.shape[1] - 1}, the classes of probabilities"
         )

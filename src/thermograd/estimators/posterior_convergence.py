@@ -15,6 +15,8 @@ from thermograd.estimators.posterior_heat import Heat, heat_of
 from thermograd.estimators.posterior_mixing import effective_sample_size, rhat
 from thermograd.estimators.posterior_remedy import Finding, evidence_of, remedy, times_as_many
 from thermograd.numerics.argument_kind import check_has
+from thermograd.numerics.finite_number import is_finite_number
+from thermograd.numerics.real_numbers import real_numbers
 from thermograd.quantities import Verdict
 
 if TYPE_CHECKING:
@@ -79,7 +81,8 @@ def convergence(
     >>> convergence(wider).kind
     'too_hot'
     """
-    if not (0 < tolerance < 1 and 0 < level < 1):
+    known = is_finite_number(tolerance) and is_finite_number(level)
+    if not (known and 0 < tolerance < 1 and 0 < level < 1):
         message = f"tolerance is {tolerance}, level is {level}; both must be between 0 and 1"
         raise ConfigError(message)
     check_has("draws", draws, "select", "tg.PosteriorDraws, as tg.sample_posterior returns")
@@ -265,9 +268,10 @@ def _quantities(
     draws: PosteriorDraws, quantities: Mapping[str, npt.ArrayLike]
 ) -> tuple[Array, list[str], int]:
     """The quantities at the draws that count, at most 256 of each, and their names."""
+    check_has("quantities", quantities, "items", "arrays (chain, draw, ...) by name, or None")
     parts, names = [], []
     for name, given in quantities.items():
-        value = np.asarray(given, np.float64)
+        value = real_numbers(f"quantity {name!r}", given)
         fits = value.shape[:2] == (draws.chains, draws.draws)
         if not fits or not np.isfinite(value[:, draws.used]).all():
             message = (

@@ -14,6 +14,7 @@ from thermograd.errors import ConfigError
 from thermograd.estimators.posterior_virial import LOWER_BOUND
 from thermograd.estimators.trajectory_pieces import checked_level
 from thermograd.numerics.block_average import block_average
+from thermograd.numerics.real_numbers import real_numbers
 from thermograd.quantities import Estimate
 
 Array = npt.NDArray[Any]
@@ -101,9 +102,17 @@ def gaussian_kl(
 
 
 def _whitened(draws: npt.ArrayLike, mean: npt.ArrayLike, covariance: npt.ArrayLike) -> Array:
-    points, centre, matrix = (np.asarray(value, np.float64) for value in (draws, mean, covariance))
+    points, centre, matrix = (
+        real_numbers(name, value)
+        for name, value in (("draws", draws), ("mean", mean), ("covariance", covariance))
+    )
     size = points.shape[-1] if points.ndim == 3 else 0
-    if size < 1 or centre.shape != (size,) or matrix.shape != (size, size) or not np.isfinite(points).all():
+    if (
+        size < 1
+        or centre.shape != (size,)
+        or matrix.shape != (size, size)
+        or not all(np.isfinite(part).all() for part in (points, centre, matrix))
+    ):
         message = (
             f"draws has shape {points.shape}, mean {centre.shape}, covariance {matrix.shape}; they must be finite and "
             "(chain, draw, N), (N,), (N, N)"

@@ -18,6 +18,9 @@ from thermograd.estimators.posterior_html import draws_html
 from thermograd.estimators.posterior_join import joined
 from thermograd.estimators.posterior_xarray import as_dataset, as_inference_data
 from thermograd.numerics.argument_kind import check_has
+from thermograd.numerics.finite_number import is_finite_number
+from thermograd.numerics.real_numbers import real_numbers
+from thermograd.numerics.whole_numbers import whole_numbers
 from thermograd.quantities import Verdict
 from thermograd.store.run import Run
 
@@ -70,7 +73,7 @@ class PosteriorDraws:
 
     def __post_init__(self) -> None:
         self._put("parameters", _checked_parameters(self.parameters))
-        if not (np.isfinite(self.temperature) and self.temperature >= 0):
+        if not (is_finite_number(self.temperature) and self.temperature >= 0):
             message = f"temperature is {self.temperature}; it must be 0 or larger, 1 for the posterior"
             raise ConfigError(message)
         self._put("measured", _checked_measured(self))
@@ -278,8 +281,8 @@ def _checked_parameters(parameters: Mapping[str, Any]) -> dict[str, Array]:
         raise ConfigError(message)
     arrays = {}
     for name, value in parameters.items():
-        given = np.asarray(value)
-        arrays[str(name)] = given if given.dtype.kind == "f" else given.astype(np.float64)
+        given = value if isinstance(value, np.ndarray) and value.dtype.kind == "f" else None
+        arrays[str(name)] = real_numbers(f"parameter {name!r}", value) if given is None else given
     lead = next(iter(arrays.values())).shape[:2]
     for name, array in arrays.items():
         if array.ndim < 2 or array.shape[:2] != lead or not lead[0]:
@@ -300,7 +303,12 @@ def _checked_parameters(parameters: Mapping[str, Any]) -> dict[str, Array]:
 
 def _checked_measured(draws: PosteriorDraws) -> npt.NDArray[np.int64]:
     given = [getattr(draws, name) for name in _MEASUREMENTS]
-    counts = {np.shape(value)[1] for value in given if value is not None and np.ndim(value) >= 2} - {0}
+    arrays = [
+        real_numbers(name, value)
+        for name, value in zip(_MEASUREMENTS, given, strict=True)
+        if value is not None
+    ]
+    counts = {value.shape[1] for value in arrays if value.ndim >= 2} - {0}
     numbers: Any = draws.measured
     if numbers is None:
         if not counts:
@@ -321,7 +329,7 @@ def _checked_measurement(draws: PosteriorDraws, name: str, axes: int) -> Array:
     value = getattr(draws, name)
     if value is None or not np.size(value):
         return np.zeros((draws.chains, 0, 0)[:axes])
-    array = np.asarray(value, np.float64)
+    array = real_numbers(name, value)
     if array.ndim != axes or array.shape[:2] != (draws.chains, draws.measured.size):
         last = ", direction" if axes == 3 else ""
         message = (
@@ -336,7 +344,7 @@ def _checked_measurement(draws: PosteriorDraws, name: str, axes: int) -> Array:
 
 
 def _checked_weights(weights: Any, draws: int) -> Array:
-    array = np.ones(draws) if weights is None else np.asarray(weights, np.float64)
+    array = np.ones(draws) if weights is None else real_numbers("weights", weights)
     if array.shape != (draws,) or not np.isfinite(array).all() or (array < 0).any():
         message = f"weights has shape {array.shape}; it must be ({draws},), finite and never below 0"
         raise ConfigError(message)
@@ -344,7 +352,13 @@ def _checked_weights(weights: Any, draws: int) -> Array:
 
 
 def _checked_epochs(epochs: Any, draws: int) -> Array:
-    array = np.arange(1, draws + 1) if epochs is None else np.asarray(epochs)
+    array = (
+        np.arange(1, draws + 1)
+        if epochs is None
+        else real_numbers("epochs", epochs)
+        if not isinstance(epochs, np.ndarray) or epochs.dtype.kind not in "iuf"
+        else epochs
+    )
     if array.shape != (draws,) or not (np.diff(array) > 0).all():
         message = f"epochs has shape {array.shape}; it must be ({draws},) and increasing"
         raise ConfigError(message)
@@ -352,7 +366,7 @@ def _checked_epochs(epochs: Any, draws: int) -> Array:
 
 
 def _checked_share(share: Any, chains: int) -> Array:
-    given = np.full(chains, np.nan) if share is None else np.asarray(share, np.float64)
+    given = np.full(chains, np.nan) if share is None else real_numbers("noise_share", share)
     if given.shape not in {(), (chains,)} or (given < 0).any() or (given > 1).any():
         message = (
             f"noise_share is {given}; it must be one number per chain ({chains}), 0 to 1, NaN if not known"
@@ -370,12 +384,19 @@ def _checked_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     return dict(facts)
 
 
+def _as_numbers(name: str, draws: npt.ArrayLike) -> Array:
+    """Numbers or a mask, of a list or a tuple too."""
+    numbers = real_numbers(name, draws)
+    given = np.asarray(draws)
+    return given if given.dtype.kind in "biu" else numbers
+
+
 def _chosen(draws: npt.ArrayLike, count: int, name: str = "draws") -> npt.NDArray[np.int64]:
     """Numbers of draws from a mask or from numbers."""
-    given = np.asarray(draws)
+    given = draws if isinstance(draws, np.ndarray) and draws.dtype.kind in "biu" else _as_numbers(name, draws)
     if given.dtype == bool and given.shape == (count,):
         return np.flatnonzero(given)
-    numbers = given.astype(np.int64)
+    numbers = whole_numbers(name, given)
     fits = given.dtype.kind in "iu" and given.ndim == 1 and (np.diff(numbers) > 0).all()
     if given.size and not (fits and 0 <= numbers[0] and numbers[-1] < count):
         message = (

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd.errors import ConfigError, DamagedDataError, NewerFormatError, NothingCommittedError
+from thermograd.numerics.argument_kind import check_path
 from thermograd.store.printable import printable
 from thermograd.store.run import Run
 from thermograd.store.tensor_file import read_tensor_file, write_tensor_file
@@ -35,6 +36,7 @@ def save_draws(draws: PosteriorDraws, path: str | os.PathLike[str]) -> None:
     Raises:
         OSError: the disk refuses; an old file is untouched.
     """
+    check_path("path", path)
     arrays = {_PARAMETER + name: value for name, value in draws.parameters.items()}
     arrays |= {name: np.asarray(getattr(draws, name)) for name in _FIELDS}
     about = {"temperature": draws.temperature, "facts": dict(draws.facts)}
@@ -58,6 +60,7 @@ def read_draws(path: str | os.PathLike[str]) -> dict[str, Any]:
         NewerFormatError: written by a newer version.
         FileNotFoundError: there is no such file.
     """
+    check_path("path", path)
     arrays, texts = read_tensor_file(Path(path))
     if texts.get("format") != _FORMAT:
         message = f"{printable(path)} holds {_shown(arrays)}, not posterior draws; it is not a file of PosteriorDraws.save"

@@ -12,6 +12,7 @@ from scipy.fft import irfft, next_fast_len, rfft
 from scipy.special import ndtri
 
 from thermograd.errors import ConfigError
+from thermograd.numerics.real_numbers import real_numbers
 
 Array = npt.NDArray[Any]
 
@@ -91,7 +92,7 @@ def effective_sample_size(draws: npt.ArrayLike) -> EffectiveSampleSize:
 
 
 def _by_coordinate(draws: npt.ArrayLike, function: Callable[[Array], float]) -> Array:
-    records = np.asarray(draws, np.float64)
+    records = real_numbers("draws", draws)
     if records.ndim < 2 or not np.isfinite(records).all():
         message = f"draws has shape {records.shape}; it must be (chain, draw, ...), all finite"
         raise ConfigError(message)

@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from thermograd.errors import ConfigError
 from thermograd.numerics.block_average import BlockAverage, block_average
+from thermograd.numerics.finite_number import is_finite_number
+from thermograd.numerics.real_numbers import real_numbers
 from thermograd.numerics.skewed_mean import interval_of_a_mean
 from thermograd.quantities import Estimate
 
@@ -57,7 +59,7 @@ def virial_ratio(
     >>> print(virial_ratio(np.square(draws).sum(axis=2), 3))
     0.9984 (0.9793 to 1.018 at 95 %), from 8 pieces
     """
-    records = np.asarray(virial, np.float64)
+    records = real_numbers("virial", virial)
     _check(records, dimension, temperature, level)
     records = _weighted(records, weights) / (dimension * temperature)
     found = pieces_of(records)
@@ -90,7 +92,7 @@ def _weighted(records: Array, weights: npt.ArrayLike | None) -> Array:
     """Records whose plain mean is the weighted one, and whose scatter is that of what each adds to it."""
     if weights is None:
         return records
-    given = np.asarray(weights, np.float64)
+    given = real_numbers("weights", weights)
     if given.shape != records.shape[1:2] or not (
         np.isfinite(given).all() and (given >= 0).all() and given.any()
     ):
@@ -108,7 +110,8 @@ def _check(records: Array, dimension: int, temperature: float, level: float) -> 
             f"virial has shape {records.shape}; it must be (chain, draw, ...), at least 2 entries, all finite"
         )
         raise ConfigError(message)
-    if dimension < 1 or not (np.isfinite(temperature) and temperature > 0) or not 0 < level < 1:
+    known = all(is_finite_number(one) for one in (dimension, temperature, level))
+    if not known or dimension < 1 or temperature <= 0 or not 0 < level < 1:
         message = (
             f"got dimension {dimension}, temperature {temperature}, level {level}; they must be at least 1, above 0, and "
             "between 0 and 1"

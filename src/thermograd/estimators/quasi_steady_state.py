@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,8 +12,12 @@ import numpy.typing as npt
 
 from thermograd.errors import ConfigError
 from thermograd.estimators.first_passage_times import FirstPassageTimes
-from thermograd.numerics.argument_kind import check_has
+from thermograd.numerics.argument_kind import check_has, check_number
 from thermograd.numerics.bootstrap import percentile_interval, resampled_counts
+from thermograd.numerics.finite_number import is_finite_number
+from thermograd.numerics.real_numbers import real_numbers
+from thermograd.numerics.whole_number import check_whole_number
+from thermograd.numerics.whole_numbers import whole_numbers
 from thermograd.quantities import Estimate, Verdict
 
 Array = npt.NDArray[Any]
@@ -86,7 +91,7 @@ class QuasiSteadyState:
 
     def deviation(self, quantile: npt.ArrayLike) -> Array:
         """F_t - F at quantiles of F, `(time, *quantile.shape)`: where in the distribution the drift is."""
-        wanted = np.asarray(quantile, float)
+        wanted = real_numbers("quantile", quantile)
         levels = np.arange(1, _QUANTILES + 1) / _QUANTILES
         rows = [np.interp(wanted, levels, row) for row in self.profile]
         return np.stack(rows)
@@ -134,17 +139,17 @@ def quasi_steady_state(
     >>> int(relaxation_time(steady).value)
     1
     """
-    table = np.asarray(values, np.float64)
-    time = np.arange(1, table.shape[-1] + 1) if times is None else np.asarray(times, np.int64)
-    if table.ndim != 2 or len(table) != len(passages) or time.shape != table.shape[1:]:
+    table = real_numbers("values", values)
+    check_has("passages", passages, "reached", "what first_passage_times(values, target) returns")
+    columns = table.shape[-1] if table.ndim else 0
+    time = np.arange(1, columns + 1) if times is None else whole_numbers("times", times)
+    if table.ndim != 2 or 0 in table.shape or len(table) != len(passages) or time.shape != table.shape[1:]:
         message = (
             f"values {table.shape} must be (trajectory, time) of the same {len(passages)} trajectories as "
             f"the passages, with one time per column; got {time.shape} times"
         )
         raise ConfigError(message)
-    if resamples < 1:
-        message = f"resamples must be at least 1, the interval comes from them; got {resamples}"
-        raise ConfigError(message)
+    check_whole_number("resamples", resamples, 1, error=ConfigError)
     still = passages.time[:, None] > time
     under_way = (still | ((passages.time[:, None] == time) & ~passages.reached[:, None])) & np.isfinite(table)
     survivors = under_way.sum(axis=0)
@@ -212,6 +217,8 @@ def relaxation_time(
     True
     """
     check_has("steady", steady, "resampled", "what quasi_steady_state(values, passages) returns")
+    check_number("tolerance", tolerance)
+    check_number("significance", significance)
     drawn, resampled = steady.resampled, steady.resampled["distance"]
     if criterion == "distance":
         value = _settled(steady, np.asarray(steady.distance.value) <= tolerance)
@@ -339,7 +346,8 @@ def _on_grid(histogram: Array, chosen: Array) -> tuple[Array, Array, Array, Arra
 def _window(window: tuple[int, int] | None, time: Array) -> tuple[int, int]:
     if window is None:
         return int(time[time.size // 5]), int(time[-1])
-    first, last = window
+    pair = tuple(window) if isinstance(window, tuple | list) and len(window) == 2 else (math.nan, math.nan)
+    first, last = pair if all(map(is_finite_number, pair)) else (math.nan, math.nan)
     if not time[0] <= first < last <= time[-1]:
         message = f"window must be two increasing times within {time[0]} to {time[-1]}, got {window}"
         raise ConfigError(message)

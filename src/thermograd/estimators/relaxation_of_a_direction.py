@@ -9,9 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from thermograd.errors import ConfigError
 from thermograd.estimators.trajectory_pieces import checked_level
+from thermograd.numerics.real_numbers import real_numbers
 
 Array = npt.NDArray[np.float64]
+_FEWEST = 4
 _GRID = 60
 GOOD_FIT = 0.98
 
@@ -60,7 +63,7 @@ def slowest_direction(points: npt.ArrayLike, level: float = 0.9) -> SlowestDirec
         Its relaxation in units of the spacing, and more.
 
     Raises:
-        ConfigError: a ValueError: a level that is not between 0 and 1.
+        ConfigError: a ValueError: a level that is not between 0 and 1, or points that are no such table of finite numbers.
 
     >>> import numpy as np
     >>> found = slowest_direction(np.exp(-np.arange(32) / 10.0)[:, None])
@@ -68,7 +71,15 @@ def slowest_direction(points: npt.ArrayLike, level: float = 0.9) -> SlowestDirec
     (1.0, True)
     """
     checked_level(level)
-    recorded = np.asarray(points, float)
+    recorded = real_numbers("points", points)
+    if (
+        recorded.ndim != 2
+        or len(recorded) < _FEWEST
+        or not recorded.shape[1]
+        or not np.isfinite(recorded).all()
+    ):
+        message = f"points have shape {recorded.shape}; they must be (time, coordinate), {_FEWEST} times or more, all finite"
+        raise ConfigError(message)
     centred = recorded - recorded.mean(0)
     directions, strengths, _ = np.linalg.svd(centred, full_matrices=False)
     along = directions[:, 0] * strengths[0]

@@ -10,6 +10,8 @@ from scipy.special import stdtrit
 
 from thermograd.errors import ConfigError
 from thermograd.estimators.trajectory_pieces import checked_level
+from thermograd.numerics.real_numbers import real_numbers
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.quantities import Estimate
 
 __all__ = ["estimate"]
@@ -73,7 +75,9 @@ def _note(coordinates: int, parameters: int) -> str:
 
 
 def _checked(record: npt.ArrayLike, parameters: int, level: float) -> Array:
-    points = np.asarray(record, np.float64)
+    checked_level(level)
+    check_whole_number("parameters", parameters, 1, error=ConfigError)
+    points = real_numbers("record", record)
     if points.ndim != 3 or 0 in points.shape:
         message = f"the record has shape {points.shape}; it must be (replica, time, coordinate)"
         raise ConfigError(message)
@@ -88,5 +92,4 @@ def _checked(record: npt.ArrayLike, parameters: int, level: float) -> Array:
     if points.shape[2] > parameters:
         message = f"the record has {points.shape[2]} coordinates, but parameters is {parameters}; give the number of weights of the model"
         raise ConfigError(message)
-    checked_level(level)
     return points

@@ -7,6 +7,8 @@ import numpy as np
 from thermograd.errors import ConfigError
 from thermograd.estimators.first_passage_times import FirstPassageTimes
 from thermograd.numerics.argument_kind import check_has
+from thermograd.numerics.finite_number import is_finite_number
+from thermograd.numerics.whole_number import check_whole_number
 
 
 def restarted_times(
@@ -26,7 +28,8 @@ def restarted_times(
         seed: seed of the draws.
 
     Returns:
-        `draws` times, none of them censored.
+        `draws` times, none of them censored. They rest on the recorded runs alone: an interval computed from them shows
+        the error of the drawing, not that of so few runs.
 
     Raises:
         ConfigError: the interval is beyond a censoring time or not a whole number, nobody arrives by then
@@ -36,12 +39,11 @@ def restarted_times(
     >>> restarted_times(always_at_6, 8, draws=3).time.tolist()
     [6, 6, 6]
     """
-    if draws < 1:
-        message = f"draws must be at least 1, got {draws}"
-        raise ConfigError(message)
+    check_whole_number("draws", draws, 1, error=ConfigError)
+    check_whole_number("seed", seed, 0, error=ConfigError)
     check_has("passages", passages, "horizon", "what first_passage_times(values, target) returns")
     last = int(passages.time[~passages.reached].min(initial=passages.horizon))
-    if not 1 <= interval <= last or interval != int(interval):
+    if not is_finite_number(interval) or not 1 <= interval <= last or interval != int(interval):
         message = (
             f"interval must be a whole number from 1 to {last}, up to where it is known of every run whether "
             f"it had arrived; got {interval}"

@@ -7,6 +7,8 @@ import numpy.typing as npt
 
 from thermograd.errors import ConfigError
 from thermograd.estimators.trajectory_pieces import checked_level, joined, mean_of_pieces
+from thermograd.numerics.argument_kind import check_number
+from thermograd.numerics.real_numbers import real_numbers
 from thermograd.quantities import Estimate
 
 
@@ -31,7 +33,8 @@ def root_mean_square(
     12.5
     """
     checked_level(level)
-    record, times = np.atleast_2d(np.asarray(norms, np.float64)), np.asarray(steps)
+    record, times = np.atleast_2d(real_numbers("norms", norms)), real_numbers("steps", steps)
+    check_number("since", since)
     if record.ndim != 2 or record.shape[1:] != times.shape:
         message = f"norms have shape {np.shape(norms)} and steps {times.shape}; they must be (trajectory, time) and (time,)"
         raise ConfigError(message)

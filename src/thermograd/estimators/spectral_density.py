@@ -10,6 +10,10 @@ import numpy.typing as npt
 
 from thermograd.errors import ConfigError
 from thermograd.estimators.trajectory_pieces import checked_level, student
+from thermograd.numerics.argument_kind import check_number
+from thermograd.numerics.finite_number import check_finite_number
+from thermograd.numerics.real_numbers import real_numbers
+from thermograd.numerics.whole_number import check_whole_number
 from thermograd.quantities import Estimate
 
 Array = npt.NDArray[Any]
@@ -41,12 +45,15 @@ class SpectralDensity:
 
     def __post_init__(self) -> None:
         for name in ("nodes", "weights"):
-            object.__setattr__(self, name, np.asarray(getattr(self, name), np.float64))
+            object.__setattr__(self, name, real_numbers(name, getattr(self, name)))
         if self.nodes.ndim != 2 or self.nodes.shape != self.weights.shape or len(self.nodes) < 2:
             message = (
                 f"nodes have shape {self.nodes.shape} and weights {self.weights.shape}; both must be (probes, steps), with 2 "
                 "probes or more"
             )
+            raise ConfigError(message)
+        if not np.isfinite(self.nodes).all():
+            message = "nodes are NaN or infinite; the curvature at these weights is not finite"
             raise ConfigError(message)
         if not np.allclose(self.weights.sum(axis=1), 1) or (self.weights < 0).any():
             message = "weights must not be negative, and those of a probe add up to 1"
@@ -68,8 +75,9 @@ class SpectralDensity:
         Raises:
             ConfigError: k is negative, or too high for the number of nodes.
         """
+        check_whole_number("power", power, 0, error=ConfigError)
         most = 2 * self.nodes.shape[1]
-        if not 0 <= power < most and not (self.complete and power >= 0):
+        if not power < most and not self.complete:
             message = f"power is {power}; {self.nodes.shape[1]} nodes give moments 0 to {most - 1}"
             raise ConfigError(message)
         return _over_probes((self.weights * self.nodes**power).sum(axis=1), level)
@@ -87,6 +95,7 @@ class SpectralDensity:
             bound: x.
             level: two-sided.
         """
+        check_number("bound", bound)
         below = self.nodes < bound
         share = _over_probes((self.weights * below).sum(axis=1), level)
         low, high = share.interval
@@ -108,10 +117,8 @@ class SpectralDensity:
         Raises:
             ConfigError: the width is not positive.
         """
-        if not width > 0:
-            message = f"width is {width!r}; it must be positive"
-            raise ConfigError(message)
-        away = (np.asarray(points, np.float64)[:, None, None] - self.nodes) / width
+        check_finite_number("width", width, zero=False, error=ConfigError)
+        away = (np.atleast_1d(real_numbers("points", points))[:, None, None] - self.nodes) / width
         height = np.exp(-np.square(away) / 2) / (width * np.sqrt(2 * np.pi))
         return _over_probes((height * self.weights).sum(axis=2).T, level)
 

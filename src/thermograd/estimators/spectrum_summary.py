@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd.errors import ConfigError
+from thermograd.numerics.argument_kind import check_number
+from thermograd.numerics.real_numbers import real_numbers
 
 Array = npt.NDArray[Any]
 
@@ -67,11 +69,13 @@ def spectrum_summary(eigenvalues: npt.ArrayLike, *, zero: float | None = None) -
     >>> summary.negative_fraction == 1 / 6, summary.near_zero_fraction == 1 / 3, summary.trace
     (True, True, 22.0)
     """
-    values = np.asarray(eigenvalues, np.float64)
+    values = real_numbers("eigenvalues", eigenvalues)
     if values.ndim != 1 or not values.size or not np.isfinite(values).all():
         message = f"eigenvalues have shape {values.shape}; a list (P,) of finite numbers is needed"
         raise ConfigError(message)
     values = np.sort(values)
+    if zero is not None:
+        check_number("zero", zero, 0)
     bound = _NEAR_ZERO * float(np.abs(values).max()) if zero is None else float(zero)
     if not bound >= 0:
         message = f"zero is {zero!r}; it must be a size, 0 or larger"

@@ -22,10 +22,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from thermograd.errors import ConfigError
 from thermograd.estimators.block_ends import BlockEnds
 from thermograd.estimators.relaxation_of_a_direction import SlowestDirection, slowest_direction
 from thermograd.estimators.trajectory_pieces import checked_level
-from thermograd.numerics.argument_kind import check_has
+from thermograd.numerics.argument_kind import check_has, check_number
 from thermograd.quantities import Estimate, Verdict
 
 Array = npt.NDArray[np.float64]
@@ -102,6 +103,8 @@ def stationarity(
     equilibrated
     """
     checked_level(level)
+    check_number("tolerance", tolerance, 0)
+    check_has("earlier", earlier, "__len__", "a sequence of (step, gain, width) of looks before this one")
     check_has("ends", ends, "blocks", "what block_ends(weights, sums) returns, or ask tg.watch(...)")
     blocks, groups = blocks_in_window(ends.blocks)
     window = ends.last(blocks)
@@ -283,6 +286,9 @@ def _noise_share(window: BlockEnds) -> float | None:
 
 def _fallen(now: int, gain: float, width: float, earlier: Sequence[tuple[int, float, float]]) -> bool | None:
     """Whether the gain has fallen over the last three doublings of time; None if they are not on record."""
+    if not all(isinstance(entry, tuple | list) and len(entry) == 3 for entry in earlier):
+        message = f"earlier is {earlier!r}; give (step, gain, width) of looks before this one"
+        raise ConfigError(message)
     before = [entry for entry in earlier if entry[0] <= now / 2**_DOUBLINGS]
     if not before:
         return None

@@ -13,7 +13,8 @@ from thermograd.estimators.centred_products import ProductSums, centred_products
 from thermograd.estimators.circulation import circulation_estimate, swept
 from thermograd.estimators.stationary_covariance import covariance_estimate
 from thermograd.estimators.trajectory_pieces import ENOUGH_TRAJECTORIES, MeanOfPieces, checked_level
-from thermograd.numerics.argument_kind import check_has
+from thermograd.numerics.argument_kind import check_has, check_number
+from thermograd.numerics.real_numbers import real_numbers
 from thermograd.quantities import Estimate
 from thermograd.store.run import Run
 
@@ -57,8 +58,8 @@ class AreaSums:
 
     def __post_init__(self) -> None:
         for name in ("times", *_FIELDS, "displacement"):
-            if getattr(self, name) is not None:
-                object.__setattr__(self, name, np.asarray(getattr(self, name), np.float64))
+            if getattr(self, name) is not None or name != "displacement":
+                object.__setattr__(self, name, real_numbers(name, getattr(self, name)))
         lead = (*self.count.shape, *self.sum.shape[2:])
         shapes = {
             "times": self.count.shape[1:],
@@ -186,6 +187,7 @@ def _centred(sums: ProductSums, shared_centre: bool, part: Any) -> MeanOfPieces:
 def _stretches(sums: AreaSums, since: int) -> tuple[Array, Array, Array, Array, Array | None]:
     """What each stretch between times of writing added, from `since` on; updates before the first written time too."""
     check_has("sums", sums, "times", "what area_sums(run) returns")
+    check_number("since", since)
     kept = sums.times >= since
     if not kept.any() or since < 0:
         message = f"since is {since}; the sums were written at steps {sums.times[0]:g} to {sums.times[-1]:g}"

@@ -12,6 +12,7 @@ from scipy import special
 from thermograd.errors import ConfigError
 from thermograd.numerics.block_average import block_average
 from thermograd.numerics.confidence_level import checked_level as checked_level
+from thermograd.numerics.real_numbers import real_numbers
 from thermograd.numerics.skewed_mean import interval_of_a_mean, skewness_of
 
 Array = npt.NDArray[Any]
@@ -119,10 +120,7 @@ def checked_trajectories(recorded: npt.ArrayLike, *, times: int = 1) -> Array:
     >>> checked_trajectories([[0.0, 1.0], [2.0, 3.0]]).shape
     (1, 2, 2)
     """
-    given = np.asarray(recorded)
-    if np.iscomplexobj(given):
-        message = f"trajectories are {given.dtype}; they must be real"
-        raise ConfigError(message)
+    given = real_numbers("trajectories", recorded)
     points = given[None] if given.ndim == 2 else given
     if points.ndim != 3 or 0 in points.shape:
         message = (
@@ -138,7 +136,6 @@ def checked_trajectories(recorded: npt.ArrayLike, *, times: int = 1) -> Array:
     if points.shape[0] * points.shape[1] == 1:
         message = "trajectories hold one state only; at least 2 are needed, in time or over trajectories"
         raise ConfigError(message)
-    points = points.astype(np.float64)
     _check_finite(points)
     still = (points == points[:, :1]).all(axis=(1, 2)) if points.shape[1] > 1 else np.zeros(1, bool)
     if still.any() or (points == points[0, 0]).all():
@@ -159,7 +156,7 @@ def checked_centre(centre: npt.ArrayLike | None, points: Array) -> Array:
     if centre is None:
         mean: Array = points.mean(axis=(0, 1))
         return mean
-    given = np.asarray(centre, np.float64)
+    given = real_numbers("centre", centre)
     if given.shape != points.shape[2:] or not np.isfinite(given).all():
         message = (
             f"centre has shape {given.shape}; it must be {points.shape[2:]} finite numbers, one per parameter"
@@ -174,7 +171,7 @@ def checked_matrix(name: str, matrix: npt.ArrayLike, points: Array) -> Array:
     Raises:
         ConfigError: its shape does not fit, or it is not finite.
     """
-    given = np.asarray(matrix, np.float64)
+    given = real_numbers(name, matrix)
     count = points.shape[2]
     if given.shape != (count, count) or not np.isfinite(given).all():
         message = f"{name} has shape {given.shape}; trajectories of {count} parameters need ({count}, {count}), finite"

@@ -13,8 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from thermograd.errors import ConfigError
 from thermograd.estimators.fall_to_come import fall_to_come
 from thermograd.estimators.trajectory_pieces import checked_level
+from thermograd.numerics.argument_kind import check_has, check_number
+from thermograd.numerics.real_numbers import real_numbers
 from thermograd.quantities import Estimate, Verdict
 
 Array = npt.NDArray[np.float64]
@@ -69,7 +72,7 @@ def waiting(
         None with fewer than 16 blocks; NaN if a loss is not finite.
 
     Raises:
-        ValueError: the arrays differ in length.
+        ConfigError: a ValueError: the arrays differ in length, or steps that are not positive and rising.
 
     >>> import numpy as np
     >>> steps = np.arange(1, 65)
@@ -77,10 +80,11 @@ def waiting(
     0.1
     """
     checked_level(level)
-    heights, ends = np.asarray(losses, float), np.asarray(steps, float) + age
+    check_number("age", age)
+    heights, ends = real_numbers("losses", losses), real_numbers("steps", steps) + age
     if heights.shape != ends.shape or heights.ndim != 1:
         message = f"losses {heights.shape} and steps {ends.shape} must be two sequences of equal length"
-        raise ValueError(message)
+        raise ConfigError(message)
     if len(heights) < BLOCKS_NEEDED:
         return None
     if not np.isfinite(heights).all():
@@ -89,6 +93,9 @@ def waiting(
     size = -(-half // _MOST_GROUPS)
     groups = half // size
     middles = ends - np.diff(ends, prepend=2 * ends[0] - ends[1]) / 2
+    if not (middles[-groups * size :] > 0).all():
+        message = f"steps from {ends[0]:g} to {ends[-1]:g} with age {age}; they must be positive and rise: ends of equal blocks"
+        raise ConfigError(message)
     height = heights[-groups * size :].reshape(groups, size).mean(1)
     times = np.exp(np.log(middles[-groups * size :]).reshape(groups, size).mean(1))
     found = fall_to_come(times, height, now=ends[-1], until=2 * ends[-1], level=level)
@@ -109,6 +116,8 @@ def cutting(fluctuation: Estimate, *, factor: float = 0.1) -> Estimate:
     >>> print(cutting(Estimate(0.2, (0.1, 0.3), level=0.9), factor=0.5).value)
     0.05
     """
+    check_has("fluctuation", fluctuation, "interval", "an Estimate of O_R")
+    check_number("factor", factor)
     share = (1 - factor) / 2
     interval = (share * fluctuation.low, share * fluctuation.high)
     note = "(1 - factor) O_R / 2 of a parabola; less when batches are drawn without replacement"
@@ -144,6 +153,10 @@ def waiting_or_cutting(
     >>> waiting_or_cutting(low, high, blocks=20).kind
     'cutting_pays'
     """
+    check_number("blocks", blocks)
+    for name, gain in (("gain_of_waiting", gain_of_waiting), ("gain_of_cutting", gain_of_cutting)):
+        if gain is not None:
+            check_has(name, gain, "interval", "an Estimate, or None where it is not known")
     if gain_of_waiting is None or gain_of_cutting is None or blocks < BLOCKS_NEEDED:
         text = f"{blocks} epochs with losses at this learning rate so far; {BLOCKS_NEEDED} are needed"
         return Verdict(None, "warming_up", text, {"blocks": blocks, "needed": BLOCKS_NEEDED})

@@ -15,6 +15,8 @@ from thermograd.numerics.whole_number import check_whole_number
 
 Array = npt.NDArray[Any]
 
+_MOST_RESAMPLES = 10**7
+
 
 def resampled_counts(
     counts: Array, resamples: int, seed: int, *, outcomes: Sequence[Array] = ()
@@ -37,19 +39,17 @@ def resampled_counts(
         Integer counts; every row sums to `counts.sum()`.
 
     Raises:
-        ValueError: no piece, or a negative number of resamples.
-        ConfigError: a negative seed.
+        ConfigError: a ValueError: no piece, resamples that are no whole number from 0 to 10⁷, or a negative seed.
 
     >>> resampled_counts(np.array([3, 1]), 1000, seed=0).sum(axis=1).max()
     np.int64(4)
     """
+    check_whole_number("resamples", resamples, 0, _MOST_RESAMPLES, error=ConfigError)
     counts = np.asarray(counts, np.int64)
     pieces = int(counts.sum())
-    if pieces < 1 or resamples < 0:
-        message = (
-            f"a bootstrap needs at least one piece and resamples >= 0, got {pieces} pieces and {resamples}"
-        )
-        raise ValueError(message)
+    if pieces < 1:
+        message = f"a bootstrap needs at least one piece, got {pieces}"
+        raise ConfigError(message)
     return generator_of_data(seed, counts, *outcomes).multinomial(pieces, counts / pieces, size=resamples)
 
 
