@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from thermograd.numerics.counted import counted
+from thermograd.counted import counted
 from thermograd.quantity_agreement import z_score
 from thermograd.quantity_figure import figure_of
 from thermograd.quantity_html import advice_html, estimate_html, prediction_html, verdict_html

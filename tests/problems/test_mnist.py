@@ -34,7 +34,7 @@ def test_pixels_are_standardised_with_the_numbers_of_the_training_images(named_d
 def test_wrong_sizes_and_missing_data_are_said(monkeypatch):
     with pytest.raises(ValueError, match="train_samples is 0"):
         MNIST(train_samples=0)
-    with pytest.raises(ValueError, match=r"hidden\[1\] is 0"):
+    with pytest.raises(ValueError, match=r"hidden is \(20, 0\); layer widths"):
         MNIST(hidden=(20, 0))
     monkeypatch.delenv("THERMOGRAD_DATA", raising=False)
     with pytest.raises(MissingDataError, match="THERMOGRAD_DATA"):

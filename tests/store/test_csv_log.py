@@ -150,7 +150,7 @@ def test_a_row_of_one_column_a_run_that_was_cut_off_is_refused(tmp_path):
 
 def test_cells_that_say_nan_are_told_of_and_blank_ones_are_not(tmp_path):
     (tmp_path / "log.csv").write_text("a,b\n0.5,0.6\n0.2,NaN\n0.1,nan\n")
-    (note,) = load_trajectories(tmp_path / "log.csv").notes
+    note, *_ = load_trajectories(tmp_path / "log.csv").notes
     assert "2 nans among the cells, taken as not evaluated; if training had diverged there, write inf" in note
     (tmp_path / "log.csv").write_text("a,b\n0.5,0.4\n0.2,0.3\n0.1,\n")
-    assert load_trajectories(tmp_path / "log.csv").notes == ()
+    assert not any("nan" in note for note in load_trajectories(tmp_path / "log.csv").notes)

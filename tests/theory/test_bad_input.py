@@ -75,7 +75,7 @@ REFUSED = {
     "noise_std is 1e-308": lambda: posterior.regression_posterior(
         [[1.0]], [1.0], noise_std=1e-308, prior_precision=1.0
     ),
-    "targets is a list, no array of numbers": lambda: posterior.regression_posterior(
+    "targets cannot be used as an array": lambda: posterior.regression_posterior(
         [[1.0]], [[1.0], [1.0, 2.0]], noise_std=1.0, prior_precision=1.0
     ),
     "mean is a str": lambda: posterior.Gaussian("zero", [[1.0]]),

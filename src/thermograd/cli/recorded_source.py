@@ -13,11 +13,11 @@ import numpy.typing as npt
 from thermograd.cli import terminal
 from thermograd.cli.array_words import table_of
 from thermograd.cli.recorded_log import LogOptions
+from thermograd.counted import counted
 from thermograd.discover import nearest
 from thermograd.errors import ConfigError, NothingCommittedError
 from thermograd.estimators.displacement_table import DisplacementTable
 from thermograd.estimators.posterior_draws import PosteriorDraws
-from thermograd.numerics.counted import counted
 from thermograd.store.manifest import FILE as MANIFEST
 from thermograd.store.printable import printable
 from thermograd.store.run import Run

@@ -113,7 +113,7 @@ def characteristic_time(
 
 
 def _one_number(threshold: object) -> float:
-    number = real_numbers("threshold", threshold)  # type: ignore[arg-type]  # what it is, is found out there
+    number = real_numbers("threshold", threshold)
     if number.shape != ():
         message = f"threshold is {threshold!r}; it must be one positive number"
         raise ConfigError(message)

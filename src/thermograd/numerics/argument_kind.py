@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from numbers import Real
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from thermograd.errors import ConfigError
 
@@ -71,37 +68,6 @@ def check_flag(name: str, value: object) -> None:
     if not isinstance(value, bool | np.bool_):
         message = f"{name} is {value!r}; it must be True or False"
         raise ConfigError(message)
-
-
-def checked_numbers(name: str, value: object) -> npt.NDArray[Any]:
-    """The argument as an array of float64, NaN and infinity included.
-
-    Args:
-        name: of the argument.
-        value: a number, or an array or list of numbers.
-
-    Raises:
-        ConfigError: a ValueError: it holds anything else, or rows of unequal length.
-
-    >>> checked_numbers("targets", [1, 2.5]).tolist()
-    [1.0, 2.5]
-    >>> checked_numbers("targets", "high")
-    Traceback (most recent call last):
-    thermograd.errors.ConfigError: targets is a str; give a number or an array of numbers
-    """
-    try:
-        given = np.asarray(value)
-        if given.dtype.kind in "biuf" or (
-            given.dtype == object and all(isinstance(n, Real) for n in given.flat)
-        ):
-            return given.astype(np.float64)
-    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
-        message = (
-            f"{name} is {_kind(value)}, no array of numbers ({error}); give a number or an array of numbers"
-        )
-        raise ConfigError(message) from error
-    message = f"{name} is {_kind(value)}; give a number or an array of numbers"
-    raise ConfigError(message)
 
 
 def check_path(name: str, value: object) -> None:

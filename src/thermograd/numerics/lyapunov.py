@@ -18,7 +18,7 @@ import numpy.typing as npt
 from scipy.linalg import schur, solve_triangular
 
 from thermograd.errors import ConfigError
-from thermograd.numerics.argument_kind import checked_numbers
+from thermograd.numerics.real_numbers import real_numbers
 
 Array = npt.NDArray[Any]
 
@@ -180,7 +180,7 @@ def square_matrix(name: str, value: npt.ArrayLike) -> Array:
     Traceback (most recent call last):
     thermograd.errors.ConfigError: hessian has shape (2,); it must be a square matrix
     """
-    matrix = checked_numbers(name, value)
+    matrix = real_numbers(name, value)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.size == 0:
         message = f"{name} has shape {matrix.shape}; it must be a square matrix"
         raise ConfigError(message)

@@ -10,12 +10,12 @@ from thermograd.errors import ConfigError
 _NUMBERS = "biufO"
 
 
-def real_numbers(name: str, value: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def real_numbers(name: str, value: object) -> npt.NDArray[np.float64]:
     """An array of real numbers in float64, of any shape; not copied where it is one already.
 
     Args:
         name: of the argument.
-        value: its value. NaN and infinity are let through, and None is NaN.
+        value: its value. NaN and infinity are let through, and None among numbers is NaN.
 
     Returns:
         The array.
@@ -31,11 +31,12 @@ def real_numbers(name: str, value: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """
     try:
         given = np.asarray(value)
-        if given.dtype.kind in _NUMBERS:
+        if value is not None and given.dtype.kind in _NUMBERS:
             return given.astype(np.float64, copy=False)
-        found = f"are {given.dtype}"
     except (TypeError, ValueError, OverflowError, RuntimeError) as error:
         message = f"{name} cannot be used as an array; give real numbers in rows of equal length"
         raise ConfigError(message) from error
+    kind = "None" if value is None else f"a {type(value).__name__}"
+    found = f"is {kind}" if given.ndim == 0 else f"are {given.dtype}"
     message = f"{name} {found}; give real numbers"
     raise ConfigError(message)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from thermograd.errors import ConfigError
-from thermograd.numerics.argument_kind import checked_numbers
+from thermograd.numerics.real_numbers import real_numbers
 
 
 def shares_of(batches: Sequence[Any] | None, weights: Iterable[float] | None) -> tuple[float, ...]:
@@ -35,7 +35,7 @@ def shares_of(batches: Sequence[Any] | None, weights: Iterable[float] | None) ->
     else:
         known: object = weights
         single = isinstance(known, str) or not isinstance(known, Iterable)
-        sizes = checked_numbers("weights", weights if single else list(weights)).reshape(-1).tolist()
+        sizes = real_numbers("weights", weights if single else list(weights)).reshape(-1).tolist()
     if len(sizes) != len(batches) or not all(math.isfinite(size) and size > 0 for size in sizes):
         message = f"weights are {sizes}; one positive number for each of the {len(batches)} batches is needed"
         raise ConfigError(message)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from thermograd.errors import ConfigError
-from thermograd.numerics.argument_kind import checked_numbers
+from thermograd.numerics.real_numbers import real_numbers
 from thermograd.numerics.whole_number import check_whole_number
 from thermograd.observables.described_loss import per_sample_loss
 from thermograd.observables.effective_loss import effective_loss as effective_loss
@@ -163,7 +163,7 @@ def gradients(loss: Any, data: Any = None, *, points: npt.ArrayLike, **options: 
     >>> gradients(lambda place, batch: batch * place.square().sum(), torch.ones(3), points=[[1.0], [2.0]]).tolist()
     [[2.0], [4.0]]
     """
-    places = checked_numbers("points", points)
+    places = real_numbers("points", points)
     if not places.ndim or not places.size:
         message = f"points have shape {places.shape}; give one or more points (..., parameters)"
         raise ConfigError(message)

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import torch
 from torch.nn.functional import linear
 
-from thermograd.numerics.argument_kind import checked_numbers
 from thermograd.numerics.log_times import Epochs, Every
+from thermograd.numerics.real_numbers import real_numbers
 from thermograd.numerics.whole_number import check_whole_number
 from thermograd.observables.displacement import check_centre
 
@@ -88,7 +88,7 @@ class StochasticArea:
                 )
                 raise ValueError(message)
             return
-        given = np.asfortranarray(checked_numbers("directions", self.directions))
+        given = np.asfortranarray(real_numbers("directions", self.directions))
         if given.ndim != 2 or 0 in given.shape or not np.isfinite(given).all():
             message = f"directions has shape {given.shape}; it must be (parameters, k) finite numbers"
             raise ValueError(message)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from thermograd.numerics.argument_kind import checked_numbers
 from thermograd.numerics.finite_number import check_finite_number
+from thermograd.numerics.real_numbers import real_numbers
 from thermograd.numerics.whole_number import check_whole_number
 from thermograd.observables.displacement_tracker import DisplacementTracker
 from thermograd.observables.parameter_groups import GROUPINGS
@@ -125,7 +125,7 @@ class TwoTimeDisplacement:
                 f"directions= goes with sketch=None and by='all'; got sketch={self.sketch}, by={self.by!r}"
             )
             raise ValueError(message)
-        given = np.ascontiguousarray(checked_numbers("directions", self.directions))
+        given = np.ascontiguousarray(real_numbers("directions", self.directions))
         if given.ndim != 2 or 0 in given.shape:
             message = f"directions has shape {given.shape}; it must be (parameters, k)"
             raise ValueError(message)

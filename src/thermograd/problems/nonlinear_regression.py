@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from thermograd.numerics.argument_kind import checked_numbers
 from thermograd.numerics.finite_number import check_finite_number
+from thermograd.numerics.real_numbers import real_numbers
 from thermograd.numerics.whole_number import check_whole_number
 from thermograd.problems.problem import Problem
 
@@ -85,7 +85,7 @@ def check_bump(problem: Any) -> None:
     if problem.x is None:
         return
     for name in ("x", "y"):
-        given = checked_numbers(name, getattr(problem, name))
+        given = real_numbers(name, getattr(problem, name))
         if given.ndim != 1:
             message = f"{name} has shape {given.shape}; give a list of numbers, one a sample"
             raise ValueError(message)

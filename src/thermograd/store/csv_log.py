@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from thermograd.counted import counted
 from thermograd.discover import nearest
 from thermograd.errors import ConfigError
-from thermograd.numerics.counted import counted
 from thermograd.store.csv_rows import CsvRows, number, parsed, read_rows, whole
 from thermograd.store.epochs_beside_steps import epochs_beside_steps
 from thermograd.store.log_columns import run_column, time_column, value_column, value_columns

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd import store  # its lazy door: zarr, an extra, only where a run is read
+from thermograd.counted import counted
 from thermograd.errors import ConfigError
-from thermograd.numerics.counted import counted
 from thermograd.store.csv_log import read_csv_log
 from thermograd.store.epochs_beside_steps import BEGINNING
 from thermograd.store.log_folder import is_glob, read_folder

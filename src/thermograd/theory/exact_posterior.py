@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd.errors import ConfigError
-from thermograd.numerics.argument_kind import checked_numbers
 from thermograd.numerics.finite_number import check_finite_number
+from thermograd.numerics.real_numbers import real_numbers
 from thermograd.quantities import Landscape, Prediction, Verdict
 from thermograd.theory.gaussian import Gaussian
 from thermograd.theory.sample_parabolas import improper
@@ -72,7 +72,7 @@ def regression_posterior(
     >>> found.mean.tolist(), found.covariance.tolist()
     ([1.0], [[0.25]])
     """
-    inputs, outputs = checked_numbers("features", features), checked_numbers("targets", targets)
+    inputs, outputs = real_numbers("features", features), real_numbers("targets", targets)
     if inputs.ndim != 2 or 0 in inputs.shape or outputs.shape != inputs.shape[:1]:
         message = f"features have shape {inputs.shape} and targets {outputs.shape}; give (M, N) and (M,)"
         raise ConfigError(message)

@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd.errors import ConfigError
-from thermograd.numerics.argument_kind import check_has, checked_numbers
+from thermograd.numerics.argument_kind import check_has
 from thermograd.numerics.bootstrap import percentile_interval
 from thermograd.numerics.confidence_level import checked_level
+from thermograd.numerics.real_numbers import real_numbers
 from thermograd.numerics.whole_number import check_whole_number
 from thermograd.quantities import Estimate, Prediction
 
@@ -126,7 +127,7 @@ def restart_mean(
         message = f"waiting must be 'fixed' or 'geometric', got {waiting!r}"
         raise ConfigError(message)
     mean = np.atleast_1d(
-        np.arange(1.0, curve.size) if intervals is None else checked_numbers("intervals", intervals)
+        np.arange(1.0, curve.size) if intervals is None else real_numbers("intervals", intervals)
     )
     if mean.ndim != 1 or not mean.size or not (mean >= 1).all():
         message = f"mean waiting times are at least 1 step, got {mean.tolist()}"
@@ -217,7 +218,7 @@ def _pair(
 def _value_and_samples(name: str, quantity: Quantity) -> tuple[Array, Array | None]:
     if isinstance(quantity, Estimate | Prediction):
         return np.asarray(quantity.value, float), quantity.samples
-    return checked_numbers(name, quantity), None
+    return real_numbers(name, quantity), None
 
 
 def _survival(quantity: Quantity) -> tuple[Array, Array | None, float]:
@@ -251,7 +252,7 @@ def _fault(curve: Array) -> str:
 def _intervals(intervals: npt.ArrayLike | None, last: int, horizon: int) -> npt.NDArray[np.int64]:
     if intervals is None:
         return np.arange(1, last + 1)
-    given = np.atleast_1d(checked_numbers("intervals", intervals))
+    given = np.atleast_1d(real_numbers("intervals", intervals))
     fits = (given >= 1) & (given <= horizon) & (np.floor(given) == given)
     if given.ndim != 1 or not given.size or not fits.all():
         message = f"intervals must be whole numbers from 1 to the horizon {horizon}, got {given.tolist()}"

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd.errors import ConfigError
-from thermograd.numerics.argument_kind import checked_numbers
 from thermograd.numerics.finite_number import is_finite_number
+from thermograd.numerics.real_numbers import real_numbers
 from thermograd.quantities import Prediction
 
 __all__ = ["quadratic"]
@@ -118,8 +118,8 @@ def relaxation_times(step: Array, momentum: float) -> Array:
 
 
 def _modes(curvatures: npt.ArrayLike, noise: npt.ArrayLike) -> tuple[Array, Array]:
-    h = np.atleast_1d(checked_numbers("curvatures", curvatures))
-    s = checked_numbers("noise", noise)
+    h = np.atleast_1d(real_numbers("curvatures", curvatures))
+    s = real_numbers("noise", noise)
     if h.ndim != 1 or h.size == 0 or s.shape not in {(), h.shape}:
         message = (
             "curvatures must be a list of one number per mode, and noise as many or a single one; got "

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd.errors import ConfigError
-from thermograd.numerics.argument_kind import check_has, checked_numbers
+from thermograd.numerics.argument_kind import check_has
 from thermograd.numerics.lyapunov import square_matrix
+from thermograd.numerics.real_numbers import real_numbers
 
 Array = npt.NDArray[Any]
 
@@ -37,7 +38,7 @@ class Gaussian:
     covariance: Array
 
     def __post_init__(self) -> None:
-        mean, covariance = checked_numbers("mean", self.mean), square_matrix("covariance", self.covariance)
+        mean, covariance = real_numbers("mean", self.mean), square_matrix("covariance", self.covariance)
         if mean.shape != (len(covariance),) or not np.isfinite(mean).all():
             message = f"mean has shape {mean.shape}; it must be {(len(covariance),)} finite numbers, as the covariance"
             raise ConfigError(message)

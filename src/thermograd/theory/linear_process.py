@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from thermograd.errors import ConfigError
-from thermograd.numerics.argument_kind import checked_numbers
 from thermograd.numerics.lyapunov import Relaxation, RelaxationModes, relaxation_of, square_matrix
+from thermograd.numerics.real_numbers import real_numbers
 from thermograd.numerics.whole_number import check_whole_number
 from thermograd.quantities import Prediction, Verdict
 from thermograd.theory.entropy import entropy_force, entropy_production
@@ -71,7 +71,7 @@ class Marginal:
 
     def _in_standard_deviations(self, points: npt.ArrayLike) -> tuple[Array, Array]:
         """Points from the mean, and the covariance, in units of the standard deviations."""
-        given = checked_numbers("points", points)
+        given = real_numbers("points", points)
         if given.shape[-1:] != self.mean.shape:
             message = f"points have shape {given.shape}; the last axis must be that of the {len(self.mean)} coordinates"
             raise ConfigError(message)
@@ -260,7 +260,7 @@ def linear_process(
         message = f"noise_covariance has shape {noise.shape}; it must be {matrix.shape} as the propagator"
         raise ConfigError(message)
     _check_covariance(noise)
-    centre = np.zeros(len(matrix)) if mean is None else checked_numbers("mean", mean)
+    centre = np.zeros(len(matrix)) if mean is None else real_numbers("mean", mean)
     if centre.shape != (len(matrix),) or not np.isfinite(centre).all():
         message = f"mean has shape {centre.shape}; it must be ({len(matrix)},), finite numbers"
         raise ConfigError(message)

@@ -13,7 +13,7 @@ from scipy.special import erfc
 
 from thermograd.discover import nearest
 from thermograd.errors import ConfigError
-from thermograd.numerics.argument_kind import checked_numbers
+from thermograd.numerics.real_numbers import real_numbers
 
 Array = npt.NDArray[Any]
 
@@ -143,8 +143,8 @@ def generalization_error(overlap: npt.ArrayLike, norm_squared: npt.ArrayLike, pr
     [0.5, 0.0]
     """
     mixture = Mixture.of(problem)
-    along = checked_numbers("overlap", overlap)
-    norm = checked_numbers("norm_squared", norm_squared)
+    along = real_numbers("overlap", overlap)
+    norm = real_numbers("norm_squared", norm_squared)
     if (norm < 0).any():
         message = f"norm_squared is {float(norm.min()):g} somewhere; it is a squared length, 0 or larger"
         raise ConfigError(message)

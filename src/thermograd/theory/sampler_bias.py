@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy.optimize import brentq
 
 from thermograd.errors import ConfigError
-from thermograd.numerics.argument_kind import checked_numbers
+from thermograd.numerics.real_numbers import real_numbers
 from thermograd.numerics.whole_number import check_whole_number
 from thermograd.theory.sampling_settings import check_algorithm
 from thermograd.theory.training_settings import check_positive
@@ -57,7 +57,7 @@ def variance_excess(
     0.000333
     """
     first, third = _coefficients(algorithm, steps_per_epoch)
-    rate, bent = checked_numbers("learning_rate", learning_rate), checked_numbers("curvature", curvature)
+    rate, bent = real_numbers("learning_rate", learning_rate), real_numbers("curvature", curvature)
     extent = steps_per_epoch * rate * bent
     excess: Array = first * extent + third * extent**3
     return excess if excess.ndim else float(excess)

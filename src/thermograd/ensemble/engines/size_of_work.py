@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from thermograd.numerics.counted import counted
+from thermograd.counted import counted
 
 if TYPE_CHECKING:
     from thermograd.ensemble.experiment import Experiment
