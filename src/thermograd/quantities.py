@@ -40,7 +40,7 @@ class Estimate(_Shown):
     Attributes:
         value: scalar, curve or matrix.
         interval: `(low, high)`, each of the shape of `value`, at confidence `level`.
-        level: two-sided confidence of the interval.
+        level: two-sided confidence of the interval; NaN of a range that is a rule of thumb.
         pieces: number of independent pieces (trajectories, blocks) the value rests on.
         unit: unit of the value, "" if it is a pure number.
         note: what a reader should know, one sentence.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ _SIGNS = {True: ("✓", "#009E73"), False: ("✗", "#D55E00"), None: ("?", "#888
 def estimate_html(estimate: Estimate) -> str:
     """A measured number with its interval, its unit and what it rests on, or a curve at up to five points."""
     unit = f" {estimate.unit}" if estimate.unit else ""
-    name = f"{100 * estimate.level:g} % interval"
+    name = "range" if math.isnan(estimate.level) else f"{100 * estimate.level:g} % interval"
     facts = _numbers(estimate.value, estimate.interval, name, unit)
     if np.isfinite(estimate.pieces):
         facts["independent pieces"] = digits(float(estimate.pieces))

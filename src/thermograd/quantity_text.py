@@ -27,7 +27,7 @@ def interval_text(value: Any, interval: tuple[Any, Any], level: float | None) ->
     >>> interval_text(2.0, (1.5, 2.5), 0.95)
     '2 (1.5 to 2.5 at 95 %)'
     """
-    confidence = "" if level is None else f" at {100 * level:g} %"
+    confidence = "" if level is None or math.isnan(level) else f" at {100 * level:g} %"
     if np.ndim(value):
         return f"{brief(np.asarray(value))} with band{confidence}"
     return f"{value:.4g} ({interval[0]:.4g} to {interval[1]:.4g}{confidence})"

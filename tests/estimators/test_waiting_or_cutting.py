@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from thermograd.estimators.waiting_or_cutting import cutting, waiting, waiting_or_cutting
-from thermograd.quantities import Estimate
+from thermograd.estimators.waiting_or_cutting import WaitingOrCutting, cutting, waiting, waiting_or_cutting
+from thermograd.quantities import Estimate, Verdict
 from thermograd.theory.fluctuation_dissipation import quadratic
 
 STEPS = np.arange(1, 65) * 15
@@ -137,3 +137,45 @@ def test_a_negative_gain_of_waiting_counts_as_0() -> None:
     noisy, price = Estimate(-0.010, (-0.025, 0.005)), Estimate(0.008, (0.007, 0.009))
     assert waiting_or_cutting(noisy, price, blocks=20).kind == "undecided"
     assert waiting_or_cutting(Estimate(0.0, (-0.005, 0.005)), price, blocks=20).kind == "cutting_pays"
+
+
+@pytest.mark.parametrize(("reshuffled", "least", "most"), [(True, 1.5, 1.99), (False, 0.9, 1.1)])
+def test_recorded_losses_and_the_loss_of_all_samples_fall_by_twice_the_price_together(
+    reshuffled, least, most
+):
+    """Of loss (θ − x)²/2 of single samples at rest; seen before its step, as a training loop does."""
+    draw = np.random.default_rng(3)
+    samples = draw.normal(size=20)
+    samples -= samples.mean()
+    rate, runs, rows = 0.05, 2000, np.arange(2000)[:, None]
+    place, recorded, everywhere, fluctuation = np.zeros(runs), [], [], []
+    for epoch in range(120):
+        order = (
+            draw.permuted(np.tile(np.arange(20), (runs, 1)), axis=1)
+            if reshuffled
+            else draw.integers(20, size=(runs, 20))
+        )
+        for sample in samples[order[rows, np.arange(20)]].T:
+            gradient = place - sample
+            if epoch >= 20:
+                recorded.append((gradient**2 - sample**2).mean() / 2)  # above what was drawn
+                everywhere.append((place**2).mean() / 2)
+                fluctuation.append(rate * (gradient**2).mean() / 2)
+            place = place - rate * gradient
+    price = cutting(Estimate(np.mean(fluctuation), (0.0, 1.0)), factor=0).value
+    above = np.mean(recorded)
+    assert (above + np.mean(everywhere)) / price == pytest.approx(2, rel=0.02)
+    assert least < above / price < most
+
+
+def test_both_prices_are_printed_in_words():
+    found = WaitingOrCutting(
+        Estimate(0.01, (0.0, 0.02), level=0.9),
+        Estimate(0.05, (0.04, 0.06), level=0.9),
+        Verdict(None, "undecided", "not yet"),
+    )
+    assert str(found).splitlines() == [
+        "undecided: not yet",
+        "  waiting: 0.01 (0 to 0.02 at 90 %)",
+        "  cutting: 0.05 (0.04 to 0.06 at 90 %)",
+    ]

@@ -75,7 +75,7 @@ def predicted_and_real(epochs, optimizer, how, **task):
     ],
 )
 def test_the_price_of_a_cut_is_that_of_a_real_one(optimizer, how, epochs):
-    """Within a factor 1.7; under reshuffling it is an upper bound."""
+    """Within a factor 1.7; of recorded losses under reshuffling it is a lower bound."""
     price, real = predicted_and_real(epochs, optimizer, how)
     assert 1 / 1.7 < price / real < 1.7
 

@@ -28,6 +28,7 @@ class Alternative:
         name: "cut", "wait", "wait, then cut".
         steps: optimiser steps it takes; 0 for a cut.
         gain: by how much it lowers the training loss.
+        note: what it takes for granted.
 
     >>> print(Alternative("cut", 0, Estimate(0.056, (0.055, 0.0571), level=0.9)))
     cut: the training loss falls by 0.056 [0.055, 0.0571]
@@ -36,10 +37,12 @@ class Alternative:
     name: str
     steps: int
     gain: Estimate
+    note: str = ""
 
     def __str__(self) -> str:
         takes = f" ({self.steps} steps)" if self.steps else ""
-        return f"{self.name}{takes}: the training loss falls by {_brackets(self.gain)}"
+        why = f" ({self.note})" if self.note else ""
+        return f"{self.name}{takes}: the training loss falls by {_brackets(self.gain)}{why}"
 
 
 def advise(watch: Watch, factor: float = 0.1) -> Advice:
@@ -215,9 +218,9 @@ def _alternatives(watch: Watch, waiting: Estimate | None, cutting: Estimate | No
             waiting.level,
             waiting.pieces,
             "loss",
-            f"with the cut when {_LATE_CUT:.0%} of these steps are left; at most",
         )
-        found.append(Alternative("wait, then cut", watch.step, both))
+        note = f"at most, with the cut when {_LATE_CUT:.0%} of these steps are left: a plan for a budget of that many"
+        found.append(Alternative("wait, then cut", watch.step, both, note))
     return found
 
 
@@ -231,8 +234,9 @@ def _caveats(watch: Watch, cutting: Estimate | None) -> Sequence[str]:
     if cutting is not None:
         if watch.steps_per_epoch:
             found.append(
-                "if batches are drawn without replacement the gain of a cut is an upper bound; where learning rate times "
-                f"curvature times the {watch.steps_per_epoch} steps of an epoch is small, it can be far below"
+                "if batches are drawn without replacement a cut takes once to twice the gain off the recorded losses and "
+                "the rest of twice the gain off the loss over all samples; where learning rate times curvature times the "
+                f"{watch.steps_per_epoch} steps of an epoch is small, next to nothing off the latter"
             )
         found.append(
             "the gain of a cut assumes a valley that is locally a parabola, and losses are those of training: with "

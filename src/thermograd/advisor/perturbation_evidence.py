@@ -134,8 +134,8 @@ def gather_evidence(
         return _of_study(study, relaxation, resamples, seed)
     if hasattr(record, "weighing"):
         message = (
-            "this is the watch of one training: thermograd.advisor.learning_rate_decay.advise(watch) says whether to cut "
-            "its learning rate; here a study or recorded runs are asked for"
+            "this is the watch of one training: thermograd.advise(watch) says whether to cut its learning rate; here a "
+            "study or recorded runs are asked for"
         )
         raise ConfigError(message)
     if target is None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from thermograd.advisor import learning_rate_decay
 from thermograd.advisor.brute_force import brute_force_verdicts, is_contradicted, predicted_at, tried_means
 from thermograd.advisor.candidate import Candidate
 from thermograd.advisor.caveats import caveats, foreseen_outcomes, worth_one_test
@@ -22,9 +23,13 @@ from thermograd.advisor.perturbation_evidence import (
 )
 from thermograd.advisor.recommendation import DECIDED, recommend, recommended
 from thermograd.advisor.speed_up import SpeedUp, speed_up, speed_up_of
+from thermograd.errors import ConfigError
 from thermograd.numerics.bootstrap import percentile_interval
 from thermograd.quantities import Advice, Estimate, Prediction
 from thermograd.store.perturbation_record import PerturbationRecord
+
+if TYPE_CHECKING:
+    from thermograd.training.watch import Watch
 
 __all__ = ["Candidate", "SpeedUp", "advise", "advise_on", "recommended", "speed_up"]
 
@@ -32,7 +37,7 @@ Array = npt.NDArray[Any]
 
 
 def advise(
-    record: PerturbationRecord | Recorded,
+    record: PerturbationRecord | Recorded | Watch,
     candidates: Mapping[str, Recording | Sequence[Recording]] | None = None,
     *,
     target: float | None = None,
@@ -42,6 +47,8 @@ def advise(
     seed: int = 0,
 ) -> Advice:
     """Which perturbation, how often, and whether at all, ranked by predicted mean first-passage time.
+
+    Of the watch of one training: whether to cut its learning rate (`thermograd.advisor.learning_rate_decay.advise`).
 
     A candidate perturbed once at P* has, by Eq. 9 of Meir, Keidar, Reuveni, Hirshberg (arXiv 2502.04121),
     E[T_P] = sum of Psi(t) over t < P, plus Psi(P) tau; it competes at the best P of its valid range
@@ -67,7 +74,7 @@ def advise(
     and is never recommended.
 
     Args:
-        record: a study; or the unperturbed runs `(trajectory, time)`, an array or `Trajectories`.
+        record: a study; or the unperturbed runs `(trajectory, time)`, an array or `Trajectories`; or a `Watch`.
         candidates: with unperturbed runs: `{name: (perturbed, interval)}`, full runs from their start that
             were (first) perturbed after `interval` units; or a list of such pairs at different intervals.
         target: the value to reach; with unperturbed runs only, a study has its own.
@@ -87,6 +94,12 @@ def advise(
     >>> print(advise(unperturbed, target=1.0).recommendation)
     Restart from scratch about every 5 epochs: expected 10 (7.69–15.4) epochs instead of at least 17.5 (13.8–21.9).
     """
+    watched: Any = record
+    if hasattr(watched, "weighing"):
+        if target is not None or candidates is not None:
+            message = "the watch of one training has no target and no candidates; pass the watch alone"
+            raise ConfigError(message)
+        return learning_rate_decay.advise(watched)
     return advise_on(
         gather_evidence(
             record,

@@ -305,8 +305,9 @@ def _more_steps(ends: BlockEnds, window: BlockEnds, slowest: SlowestDirection) -
     return Estimate(
         more,
         (more / 2, more * 2),
+        level=math.nan,
         unit="step",
-        note=f"from a + b exp(-t/tau) of the slowest visible direction, R² {slowest.fit:.3f}",
+        note=f"a factor 2 either way; from a + b exp(-t/tau) of the slowest visible direction, R² {slowest.fit:.3f}",
     )
 
 

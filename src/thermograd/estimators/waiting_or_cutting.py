@@ -2,7 +2,10 @@
 
 The relation prices a cut: in a valley that is locally a parabola the noise holds the loss O_R/2 above its floor,
 with O_R the fluctuation term of Yaida (arXiv 1810.00004, Eq FDR1'), and cutting the rate by a factor f removes
-about (1 − f) O_R/2. Under reshuffling that is an upper bound.
+about (1 − f) O_R/2. That is of independent batches. At rest, by FDR1' over whole epochs, the recorded losses and the
+loss over all samples lie together O_R above the floor, whatever the batches; with reshuffled epochs the recorded ones
+take more than half of it, as each sample's loss is seen before the step it causes: their fall is once to twice the
+price, that of the loss over all samples the rest of twice the price.
 """
 
 from __future__ import annotations
@@ -48,6 +51,12 @@ class WaitingOrCutting:
     waiting: Estimate | None
     cutting: Estimate | None
     verdict: Verdict
+
+    def __str__(self) -> str:
+        gains = (("waiting", self.waiting), ("cutting", self.cutting))
+        return "\n".join(
+            [str(self.verdict), *(f"  {name}: {gain}" for name, gain in gains if gain is not None)]
+        )
 
 
 def waiting(
@@ -111,7 +120,7 @@ def cutting(fluctuation: Estimate, *, factor: float = 0.1) -> Estimate:
         factor: the new rate over the old one.
 
     Returns:
-        An upper bound under reshuffling.
+        Of the loss over all samples an upper bound under reshuffling, of the recorded losses a lower one.
 
     >>> print(cutting(Estimate(0.2, (0.1, 0.3), level=0.9), factor=0.5).value)
     0.05
@@ -120,7 +129,7 @@ def cutting(fluctuation: Estimate, *, factor: float = 0.1) -> Estimate:
     check_number("factor", factor)
     share = (1 - factor) / 2
     interval = (share * fluctuation.low, share * fluctuation.high)
-    note = "(1 - factor) O_R / 2 of a parabola; less when batches are drawn without replacement"
+    note = "(1 - factor) O_R / 2 of a parabola; with reshuffled epochs once to twice that off the recorded losses, the rest off the loss over all samples"
     return Estimate(share * fluctuation.value, interval, fluctuation.level, fluctuation.pieces, "loss", note)
 
 

@@ -128,7 +128,10 @@ _SENTENCES: dict[str, Callable[[LiveWindow, Stationarity], str]] = {
 def _more(decision: Stationarity) -> str:
     more = decision.steps_to_equilibrium
     if more is not None:
-        return f"About {_rounded(more.value)} more steps ({_rounded(more.low)} to {_rounded(more.high)})."
+        return (
+            f"About {_rounded(more.value)} more steps ({_rounded(more.low)} to {_rounded(more.high)}), if no slower "
+            "direction comes to light; in a network it usually does."
+        )
     if decision.slowest is None:
         return "How long it takes cannot be said without the sketch."
     if decision.slowest.fit >= GOOD_FIT:
@@ -178,7 +181,9 @@ def weighing(watch: LiveWindow, factor: float = 0.1) -> tuple[str, Any]:
     gain, price = found.waiting, found.cutting
     if gain is None or price is None:
         return f"{found.verdict.text}.", found
-    epochs = watch.step / watch.epoch
+    epochs, here = (
+        (watch.step - first) / watch.epoch for first in (0, watch.record.ends[0].step if watch.seen else 0)
+    )
     unit = "epochs" if watch.settings["steps_per_epoch"] else f"blocks of {watch.epoch} steps"
     to = ", ".join(dict.fromkeys(f"{factor * rate:.4g}" for rate in watch.view.rates))
     end = {
@@ -187,10 +192,15 @@ def weighing(watch: LiveWindow, factor: float = 0.1) -> tuple[str, Any]:
         "nothing_to_gain": "nothing left to gain",
         "loss_rises": "the loss rises",
     }.get(found.verdict.kind, "not decided")
+    at = rates(watch) if here > epochs - 1 else f"the last {here:.0f} of them at {rates(watch)}"
     return (
-        f"As long again as the {epochs:.0f} {unit} so far, at {rates(watch)}, would change the loss by "
-        f"{-gain.value:+.2g} [{-gain.high:+.2g}, {-gain.low:+.2g}]; a cut to {to} by about {-price.value:+.2g}: {end}."
+        f"As long again as the {epochs:.0f} {unit} so far, {'at ' if here > epochs - 1 else ''}{at}, would change the loss by "
+        f"{_change(gain)}; a cut to {to} by about {_change(price)}: {end}."
     ), found
+
+
+def _change(fall: Estimate) -> str:
+    return f"{-fall.value:+.2g} [{-fall.high:+.2g}, {-fall.low:+.2g}]"
 
 
 def report(watch: LiveWindow) -> str:
@@ -363,7 +373,12 @@ def _flat(name: str, value: Estimate | None) -> dict[str, float | None]:
 
 def _plain(value: Estimate) -> dict[str, Any]:
     ends = [_finite(value.low), _finite(value.high)]
-    return {"value": _finite(value.value), "interval": ends, "level": value.level, "unit": value.unit}
+    return {
+        "value": _finite(value.value),
+        "interval": ends,
+        "level": _finite(value.level),
+        "unit": value.unit,
+    }
 
 
 def _finite(value: Any) -> float | None:

@@ -6,11 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
 
 from thermograd.errors import NotApplicableError
+from thermograd.estimators.trajectory_pieces import student
 from thermograd.quantities import Verdict
 from thermograd.training.optimizer_view import unwrapped
 from thermograd.training.same_settings import check_same_settings
@@ -251,12 +253,11 @@ class ReduceLROnStationarity(LRScheduler):
             price = self.watch.waiting_or_cutting(self.factor).cutting
         except NotApplicableError:
             return None
-        losses = [
-            (row["step"], row["loss"]) for row in self.watch.window.rows[-4:] if row["loss"] is not None
-        ]
+        losses = [row["loss"] for row in self.watch.window.rows[-4:] if row["loss"] is not None]
         if price is None or not losses:
             return None
-        return {"predicted": float(price.value), "before": sum(loss for _, loss in losses) / len(losses)}
+        predicted = [float(price.value), float(price.low), float(price.high)]
+        return {"predicted": predicted, "before": losses}
 
     def _compare(self) -> None:
         """Compare a cut with its prediction, when 12 epochs have passed."""
@@ -270,18 +271,37 @@ class ReduceLROnStationarity(LRScheduler):
         self._pending = None
         if not losses:
             return
-        realised = pending["before"] - sum(losses) / len(losses)
-        predicted = pending["predicted"]
+        level = self.watch.window.settings["level"]
+        realised, low, high = _difference(pending["before"], losses, level)
+        predicted, least, most = pending["predicted"]
         text = (
-            f"the cut at step {pending['cut']} lowered the training loss by {realised:.2g} within "
-            f"{_REALISED_TO} epochs; predicted {predicted:.2g}"
+            f"the cut at step {pending['cut']} lowered the training loss by {realised:.2g} [{low:.2g}, {high:.2g}] within "
+            f"{_REALISED_TO} epochs; predicted {predicted:.2g} [{least:.2g}, {most:.2g}]"
         )
-        evidence = {"step": pending["cut"], "realised": realised, "predicted": predicted}
+        evidence = {
+            "step": pending["cut"],
+            "realised": realised,
+            "realised_low": low,
+            "realised_high": high,
+            "predicted": predicted,
+            "predicted_low": least,
+            "predicted_high": most,
+        }
         self.gains.append(Verdict(realised > 0, "gain_of_cut", text, evidence))
         self.watch.notes.append(text)
 
     def _rates(self) -> list[float]:
         return [float(group["lr"]) for group in self._inner.param_groups]
+
+
+def _difference(before: Sequence[float], after: Sequence[float], level: float) -> tuple[float, float, float]:
+    """Mean before less mean after, with Welch's standard error and Student's t; infinite ends if one has one entry."""
+    value = float(np.mean(before) - np.mean(after))
+    if min(len(before), len(after)) < 2:
+        return value, -math.inf, math.inf
+    error = math.sqrt(sum(float(np.var(losses, ddof=1)) / len(losses) for losses in (before, after)))
+    half = student(level, len(before) + len(after) - 1) * error
+    return value, value - half, value + half
 
 
 def _named(optimizer: Any) -> str:
