@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from thermograd.errors import ConfigError
 from thermograd.estimators.trajectory_pieces import checked_level
 from thermograd.numerics.real_numbers import real_numbers
 from thermograd.quantities import Estimate
@@ -55,7 +56,7 @@ def exact_dissipation(
         Three estimates and the window; without any noise the ratio is NaN.
 
     Raises:
-        ValueError: fewer than 2 blocks, or nothing was measured in them, or nothing moved.
+        ConfigError: a ValueError: fewer than 2 blocks, or nothing was measured in them, or nothing moved.
 
     >>> found = exact_dissipation([0, 1, 2], [0.0, 0.0, 0.0], [0.0, 2.0, 4.0], [0, 1, 2])
     >>> found.dissipation.value, found.ratio.value
@@ -67,7 +68,7 @@ def exact_dissipation(
     blocks = len(ends) - 1
     if blocks < 2:
         message = f"a window of {max(blocks, 0)} blocks; 2 blocks are needed"
-        raise ValueError(message)
+        raise ConfigError(message)
     pieces = min(_MOST, blocks) if groups is None or groups < 2 else groups
     kept = slice(blocks - pieces * (blocks // pieces), None, blocks // pieces)
     ends, height, total, count = ends[kept], height[kept], total[kept], count[kept]
@@ -76,7 +77,7 @@ def exact_dissipation(
             f"nothing moved in the {count[-1] - count[0]:g} measured steps of steps {ends[0]:g}-{ends[-1]:g}; "
             "measure more of them, or take a longer window"
         )
-        raise ValueError(message)
+        raise ConfigError(message)
     length = np.diff(ends)
     noise = np.diff(total) / np.maximum(np.diff(count), 1)
     noise = np.where(np.diff(count) > 0, noise, (total[-1] - total[0]) / (count[-1] - count[0]))

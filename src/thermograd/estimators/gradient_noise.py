@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from thermograd.errors import ConfigError
 from thermograd.estimators.trajectory_pieces import checked_level
 from thermograd.numerics.argument_kind import check_number
 from thermograd.numerics.real_numbers import real_numbers
@@ -72,7 +73,7 @@ def gradient_noise_scale(
         Trace, squared gradient, noise scale and the verdict. One block alone has infinite intervals.
 
     Raises:
-        ValueError: shapes differ, no blocks, numbers that are not finite, or counts that are not positive.
+        ConfigError: a ValueError: shapes differ, no blocks, numbers that are not finite, or counts that are not positive.
 
     >>> noise = gradient_noise_scale([9.0, 11.0, 10.0, 10.0], [1.9, 2.2, 2.0, 1.9])
     >>> print(noise.noise_scale)
@@ -118,7 +119,7 @@ def micro_batch_moments(
         S and |∇f|², in units of |g|².
 
     Raises:
-        ValueError: fewer than two micro-batches, or shapes that differ.
+        ConfigError: a ValueError: fewer than two micro-batches, or shapes that differ.
 
     >>> micro_batch_moments([2, 2], [9.0, 1.0], 4.0)  # gradients 3 and 1 of one parameter
     (4.0, 3.0)
@@ -129,7 +130,7 @@ def micro_batch_moments(
             f"sizes {size.tolist()} and squared_norms of shape {norms.shape} must be equally long lists of two "
             "micro-batches or more, of at least one sample each"
         )
-        raise ValueError(message)
+        raise ConfigError(message)
     check_number("squared_norm_of_mean", squared_norm_of_mean)
     total = float(size.sum())
     trace = (float(size @ norms) - total * squared_norm_of_mean) / (size.size - 1)
@@ -149,7 +150,7 @@ def _checked(
             f"trace_blocks {trace.shape}, squared_gradient_blocks {squared.shape} and counts {count.shape} must be "
             "equally long lists with one number per block"
         )
-        raise ValueError(message)
+        raise ConfigError(message)
     bad = ~(np.isfinite(trace) & np.isfinite(squared) & np.isfinite(count) & (count > 0))
     if bad.any():
         place = int(np.flatnonzero(bad)[0])
@@ -157,7 +158,7 @@ def _checked(
             f"block {place} has trace {trace[place]}, squared gradient {squared[place]}, count {count[place]}; "
             "leave out blocks without measurements or with gradients that are not finite"
         )
-        raise ValueError(message)
+        raise ConfigError(message)
     return trace, squared, count
 
 

@@ -115,6 +115,7 @@ def learning_phases(
     checked_level(level)
     check_whole_number("per_decade", per_decade, 1, 1000, error=ConfigError)
     check_whole_number("resamples", resamples, 2, error=ConfigError)
+    check_whole_number("seed", seed, 0, error=ConfigError)
     if not is_finite_number(remaining) or not 0 < remaining < 1:
         message = f"remaining is {remaining!r}; it must be between 0 and 1, as 0.1"
         raise ConfigError(message)

@@ -13,7 +13,10 @@ def is_finite_number(value: Any) -> bool:
     >>> [is_finite_number(value) for value in (1, 0.5, True, "1", float("nan"), float("inf"))]
     [True, True, False, False, False, False]
     """
-    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
+    try:
+        return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
+    except OverflowError:  # a whole number above all of float64
+        return False
 
 
 def check_finite_number(
