@@ -94,15 +94,15 @@ def advise(
     >>> print(advise(unperturbed, target=1.0).recommendation)
     Restart from scratch about every 5 epochs: expected 10 (7.69–15.4) epochs instead of at least 17.5 (13.8–21.9).
     """
-    watched: Any = record
-    if hasattr(watched, "weighing"):
+    given: Any = record
+    if hasattr(given, "weighing"):
         if target is not None or candidates is not None:
             message = "the watch of one training has no target and no candidates; pass the watch alone"
             raise ConfigError(message)
-        return learning_rate_decay.advise(watched)
+        return learning_rate_decay.advise(given)
     return advise_on(
         gather_evidence(
-            record,
+            given,
             candidates,
             target=target,
             direction=direction,
