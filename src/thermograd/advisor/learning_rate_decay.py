@@ -186,7 +186,7 @@ _NOTHING_TO_WEIGH = {
     "learning_rate_changing": (
         "Do not cut on top of a schedule: hold the learning rate for 32 epochs and ask again, or follow the schedule."
     ),
-    "no_noise": "Do not cut: there is no noise that a cut could take away; stop, or raise the learning rate.",
+    "no_noise": "Do not cut: there is no noise that a cut could take away; train on while the loss falls, else stop.",
 }
 
 

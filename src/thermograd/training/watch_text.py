@@ -330,11 +330,24 @@ def _numbers(watch: LiveWindow) -> dict[str, Estimate | str]:
     found: dict[str, Estimate | str] = {}
     for name, ask in asked.items():
         try:
+            if name in _OF_NOISE:
+                _check_noise(watch, name)
             value = ask()
             found[name] = "see the verdict" if value is None else value
         except NotApplicableError as error:
             found[name] = str(error)
     return found
+
+
+_OF_NOISE = ("ratio", "ratio_about_origin", "dissipation", "fluctuation", "temperature")
+
+
+def _check_noise(watch: LiveWindow, name: str) -> None:
+    """Refuse numbers that compare a drift with a noise that is not there."""
+    decision = watch.decided()
+    if decision is not None and decision.verdict.kind == "no_noise":
+        what = f"the {name.replace('_', ' ')}"
+        raise NotApplicableError(what=what, why="has no noise to rest on", instead="verdict()")
 
 
 def _tested(watch: LiveWindow, name: str) -> Estimate | None:
@@ -348,6 +361,7 @@ def _layer_ratios(watch: LiveWindow, layers: list[str]) -> dict[str, Estimate | 
     found: dict[str, Estimate | str] = {}
     for layer in layers:
         try:
+            _check_noise(watch, "ratio")
             found[layer] = watch_estimates.dissipation(watch, group=layer).ratio
         except NotApplicableError as error:
             found[layer] = f"none: {error}"
