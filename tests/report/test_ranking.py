@@ -67,7 +67,7 @@ def test_a_mean_that_is_a_bound_says_so_where_its_speed_up_would_stand(optimisti
     entry = Candidate("kick", 5, Estimate(8.35, (7.9, 8.8)), None, None, 0.9, None, None, optimistic)
     table = ranking_table([entry], "epoch")
     assert ("no speed-up can be stated: its mean is a lower bound" in table) is optimistic
-    assert (">at most 0.9<" in table) is optimistic
+    assert (">at most 90 % of resamples<" in table) is optimistic
     assert "at best" not in table
     assert ">optimistic<" not in table
 

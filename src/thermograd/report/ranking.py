@@ -122,7 +122,6 @@ def _facts_of_candidate(entry: Candidate) -> dict[str, Any]:
     """What to do, what was measured, what is predicted; a wider bet only where it is one."""
     left_alone = entry.name == NOTHING  # its mean is that of the runs themselves, no prediction
     bet = not (entry.optimistic or entry.verified or entry.usable_interval == entry.interval)
-    best = entry.probability_of_being_best
     return {
         "name": entry.name,
         "interval": entry.interval,
@@ -130,7 +129,7 @@ def _facts_of_candidate(entry: Candidate) -> dict[str, Any]:
         "predicted_mean": None if left_alone else entry.predicted_mean,
         "mean_residual_time": entry.mean_residual_time,
         "speed_up": entry.gain() if entry.optimistic else entry.speed_up,
-        "probability_of_being_best": f"at most {number_text(best)}" if entry.optimistic else best,
+        "best_in": entry.chances().removeprefix("best in "),
         "worth_one_test: interval": entry.usable_interval if bet else None,
         "worth_one_test: predicted mean": entry.usable_mean if bet else None,
     }

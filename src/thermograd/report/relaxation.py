@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from thermograd.counted import counted
 from thermograd.estimators.quasi_steady_state import QuasiSteadyState, relaxation_time
 from thermograd.numerics.bootstrap import percentile_interval
 from thermograd.quantities import Estimate, Verdict
@@ -183,13 +184,13 @@ def _where(steady: QuasiSteadyState, deviation: Array, places: list[int], unit: 
     limit = float(np.sqrt(-0.5 * np.log(0.025 / len(places)) / count))
     if abs(size) <= limit:
         return (
-            f"The largest deviation inside the window is {size:+.3f} {where}, within the noise of {count} survivors "
+            f"The largest deviation inside the window is {size:+.3f} {where}, within the noise of {counted(count, 'survivor')} "
             f"(± {limit:.2g}): whether they drift, these times cannot decide."
         )
     low = "more" if size > 0 else "fewer"
     return (
         f"Inside the window the survivors deviate most {where}, where {low} runs lie below than on average, by "
-        f"{abs(size):.3f}: beyond the noise of {count} survivors (± {limit:.2g}), so they drift."
+        f"{abs(size):.3f}: beyond the noise of {counted(count, 'survivor')} (± {limit:.2g}), so they drift."
     )
 
 

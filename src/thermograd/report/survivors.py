@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import bdtrik
 
+from thermograd.counted import counted
 from thermograd.estimators.first_passage_times import FirstPassageTimes
 from thermograd.quantities import Estimate
 from thermograd.report.figure import Figure, spaced
@@ -130,7 +131,10 @@ def _conclusion(kept: Array, time: Array, target: float, unit: str) -> str:
     half = int(np.searchsorted(time, 0.5 * time[-1]))
     then, now = (_median(kept[:, column]) for column in (half, -1))
     count = int(np.isfinite(kept[:, -1]).sum())
-    text = f"At {unit} {time[-1]:g} the median of the {count} survivors is {number_text(now)}, the target {target:g}"
+    known = number_text(now if np.isfinite(now.low) else now.value)
+    text = (
+        f"At {unit} {time[-1]:g} the median of {counted(count, 'survivor')} is {known}, the target {target:g}"
+    )
     apart = now.low > then.high or now.high < then.low
     if not np.isfinite([now.low, now.high, then.low, then.high]).all():
         return f"{text}; too few survive to decide whether they drift."
