@@ -179,5 +179,11 @@ def check_same(run: Path, manifest: Manifest, description: Description) -> None:
     fields = differing(manifest.experiment, description.content) or ("the record of the experiment itself",)
     if all(entry.startswith("engine: ") for entry in fields):
         return
-    message = f"{printable(run)} holds another experiment: {'; '.join(fields)}. Give another directory"
+    causes = tuple(entry for entry in fields if not entry.startswith("initial_weights_sha256: ")) or fields
+    hint = ""
+    if any('"__main__:' in entry for entry in causes):
+        hint = (
+            ". What a script defines is another thing when the script is imported: go on by the script itself"
+        )
+    message = f"{printable(run)} holds another experiment: {'; '.join(causes)}{hint}. Give another directory"
     raise ExperimentMismatchError(message)
