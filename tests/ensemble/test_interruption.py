@@ -60,7 +60,7 @@ def named(name):
 def test_what_differs_is_named_by_its_cause(tmp_path):
     """Initial weights follow from seed and model; a script that is imported is not the script that was run."""
     tg.run(named("__main__"), store=tmp_path / "run")
-    with pytest.raises(ExperimentMismatchError, match="seed: 0 in the run, 1 given. Give") as refused:
+    with pytest.raises(ExperimentMismatchError, match=r"seed: 0 in the run, 1 given\. Give") as refused:
         tg.run(replace(named("__main__"), seed=1), store=tmp_path / "run")
     assert "sha256" not in str(refused.value)
     with pytest.raises(ExperimentMismatchError, match="go on by the script itself"):

@@ -302,12 +302,8 @@ def _checked_parameters(parameters: Mapping[str, Any]) -> dict[str, Array]:
 
 
 def _checked_measured(draws: PosteriorDraws) -> npt.NDArray[np.int64]:
-    given = [getattr(draws, name) for name in _MEASUREMENTS]
-    arrays = [
-        real_numbers(name, value)
-        for name, value in zip(_MEASUREMENTS, given, strict=True)
-        if value is not None
-    ]
+    given = {name: getattr(draws, name) for name in _MEASUREMENTS}
+    arrays = [real_numbers(name, value) for name, value in given.items() if value is not None]
     counts = {value.shape[1] for value in arrays if value.ndim >= 2} - {0}
     numbers: Any = draws.measured
     if numbers is None:
@@ -352,13 +348,7 @@ def _checked_weights(weights: Any, draws: int) -> Array:
 
 
 def _checked_epochs(epochs: Any, draws: int) -> Array:
-    array = (
-        np.arange(1, draws + 1)
-        if epochs is None
-        else real_numbers("epochs", epochs)
-        if not isinstance(epochs, np.ndarray) or epochs.dtype.kind not in "iuf"
-        else epochs
-    )
+    array = np.arange(1, draws + 1) if epochs is None else _as_numbers("epochs", epochs)
     if array.shape != (draws,) or not (np.diff(array) > 0).all():
         message = f"epochs has shape {array.shape}; it must be ({draws},) and increasing"
         raise ConfigError(message)

@@ -94,6 +94,9 @@ class SpectralDensity:
         Args:
             bound: x.
             level: two-sided.
+
+        Raises:
+            ConfigError: a ValueError: a bound that is no number, or a level that is not between 0 and 1.
         """
         check_number("bound", bound)
         below = self.nodes < bound

@@ -158,6 +158,9 @@ def waiting_or_cutting(
         Kinds `cutting_pays`, `waiting_pays`, `nothing_to_gain`, `loss_rises`, `undecided`, `warming_up`,
             `not_finite`.
 
+    Raises:
+        ConfigError: a ValueError: gains that are no estimates.
+
     >>> low, high = Estimate(0.01, (0.0, 0.02)), Estimate(0.05, (0.04, 0.06))
     >>> waiting_or_cutting(low, high, blocks=20).kind
     'cutting_pays'
