@@ -195,7 +195,7 @@ def test_a_state_of_other_settings_is_refused():
 
 def test_a_watch_and_an_optimizer_in_the_wrong_order():
     training = Training()
-    with pytest.raises(TypeError, match=r"the watch is a SGD; give what tg\.watch\(optimizer\) returned"):
+    with pytest.raises(TypeError, match=r"watch is of type SGD; give what tg\.watch\(optimizer\) returned"):
         tg.ReduceLROnStationarity(training.watch, training.optimizer)
 
 

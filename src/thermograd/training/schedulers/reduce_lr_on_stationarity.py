@@ -81,7 +81,7 @@ class ReduceLROnStationarity(LRScheduler):
         given: object = watch
         if not isinstance(given, Watch):
             message = (
-                f"the watch is a {type(given).__name__}; give what tg.watch(optimizer) returned, as in "
+                f"watch is of type {type(given).__name__}; give what tg.watch(optimizer) returned, as in "
                 "ReduceLROnStationarity(optimizer, watch)"
             )
             raise TypeError(message)
