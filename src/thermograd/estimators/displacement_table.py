@@ -65,13 +65,15 @@ class DisplacementTable:
     infinite: int = 0
 
     def __post_init__(self) -> None:
-        check_has("groups", self.groups, "index", "names of the groups, such as ('all',)")
+        given: Any = self.groups
+        given = given.tolist() if isinstance(given, np.ndarray) else given  # of a file
+        check_has("groups", given, "index", "names of the groups, such as ('all',)")
         eps, missed, infinite = (_plain(getattr(self, name)) for name in ("eps", "missed", "infinite"))
         check_number("eps", eps, 0)
         check_whole_number("missed", missed, 0, error=ConfigError)
         check_whole_number("infinite", infinite, 0, error=ConfigError)
         squared = real_numbers("squared", self.squared)
-        names = tuple(str(name) for name in self.groups)
+        names = tuple(str(name) for name in given)
         error = _of_groups(real_numbers("relative_error", self.relative_error), len(names))
         norms = None if self.anchor_norms is None else real_numbers("anchor_norms", self.anchor_norms)
         checked = {
