@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from thermograd.counted import counted
 from thermograd.errors import ConfigError
 from thermograd.estimators.fall_to_come import fall_to_come
 from thermograd.estimators.trajectory_pieces import checked_level
@@ -170,7 +171,7 @@ def waiting_or_cutting(
         if gain is not None:
             check_has(name, gain, "interval", "an Estimate, or None where it is not known")
     if gain_of_waiting is None or gain_of_cutting is None or blocks < BLOCKS_NEEDED:
-        text = f"{blocks} epochs with losses at this learning rate so far; {BLOCKS_NEEDED} are needed"
+        text = f"{counted(blocks, 'epoch')} with losses at this learning rate so far; {BLOCKS_NEEDED} are needed"
         return Verdict(None, "warming_up", text, {"blocks": blocks, "needed": BLOCKS_NEEDED})
     numbers = [gain_of_waiting.value, gain_of_waiting.low, gain_of_waiting.high, gain_of_cutting.value]
     evidence = dict(zip(("waiting", "waiting_low", "waiting_high", "cutting"), numbers, strict=True))
