@@ -171,7 +171,9 @@ def waiting_or_cutting(
         if gain is not None:
             check_has(name, gain, "interval", "an Estimate, or None where it is not known")
     if gain_of_waiting is None or gain_of_cutting is None or blocks < BLOCKS_NEEDED:
-        text = f"{counted(blocks, 'epoch')} with losses at this learning rate so far; {BLOCKS_NEEDED} are needed"
+        text = (
+            f"{counted(blocks, 'epoch')} with losses at this learning rate so far; {BLOCKS_NEEDED} are needed"
+        )
         return Verdict(None, "warming_up", text, {"blocks": blocks, "needed": BLOCKS_NEEDED})
     numbers = [gain_of_waiting.value, gain_of_waiting.low, gain_of_waiting.high, gain_of_cutting.value]
     evidence = dict(zip(("waiting", "waiting_low", "waiting_high", "cutting"), numbers, strict=True))
